@@ -1,0 +1,110 @@
+// A .weft archive that has been opened and checked (FORMAT.md).
+//
+// Opening reads header, footer and index and checks everything they say: checksums, counts, offsets, names. Blocks are
+// checked when they are decoded. Nothing is allocated on the word of a small file.
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "weft/config.hpp"
+#include "weft/network.hpp"
+
+namespace weft {
+
+inline constexpr int kFormatMajor = 0;
+inline constexpr int kFormatMinor = 1;
+
+// A frequency table: consecutive symbols from `first` on; the frequencies sum to 4096.
+struct FrequencyTable {
+  std::uint8_t first = 0;
+  std::vector<std::uint16_t> frequencies;
+  bool operator==(const FrequencyTable&) const = default;
+};
+
+// Parameters of a uniform stream.
+struct UniformStream {
+  float fine_step = 0;                    // 1/64 of a cell's width
+  std::uint8_t low_bits = 0;              // 0, 4 or 8
+  std::uint64_t inner = 0;                // per channel: channel of element e is (e / inner) % scale_codes.size()
+  std::vector<std::uint8_t> scale_codes;  // empty: one step for all
+  bool operator==(const UniformStream&) const = default;
+};
+
+struct BlockRecord {
+  std::uint64_t offset = 0;  // in the file
+  std::uint32_t size = 0;
+  std::uint32_t units = 0;
+};
+
+struct SegmentRecord {
+  std::array<std::uint32_t, 8> tables{};     // per plane: 0 none, else 1 + index of a table
+  std::array<std::int8_t, 3> corrections{};  // uniform
+  std::size_t first_block = 0;               // in Index::blocks
+  std::uint32_t block_count = 0;
+  std::uint64_t first_unit = 0;  // in the stream
+  std::uint64_t units = 0;
+};
+
+struct StreamRecord {
+  CodecId codec = CodecId::kRaw;
+  DType dtype = DType::kU8;  // of its members; kU8 for an asset
+  std::uint8_t block_log2 = 16, segment_log2 = 20;
+  std::uint64_t units = 0;
+  UniformStream uniform;
+  std::size_t first_segment = 0, segment_count = 0;  // in Index::segments
+  std::vector<std::size_t> members;                  // tensors, ascending
+};
+
+// Where a tensor's data is.
+struct TensorPlace {
+  std::size_t stream = 0;
+  std::uint64_t first_unit = 0;  // in the stream
+  std::uint64_t units = 0;
+};
+
+struct Index {
+  bool is_folder = false;
+  std::vector<FileInfo> files;             // FileInfo::header is filled in for safetensors files
+  std::vector<std::size_t> asset_streams;  // per file: its stream if it is an asset, else 0
+  std::vector<TensorInfo> tensors;
+  std::vector<TensorPlace> places;  // per tensor
+  std::vector<FrequencyTable> tables;
+  std::vector<StreamRecord> streams;
+  std::vector<SegmentRecord> segments;
+  std::vector<BlockRecord> blocks;
+};
+
+class Archive {
+ public:
+  // Throws Error: kIo when the file cannot be read, kArchive when it is not an intact archive of a known version.
+  [[nodiscard]] static Archive open(const std::filesystem::path& path);
+
+  Archive(Archive&&) noexcept;
+  Archive& operator=(Archive&&) noexcept;
+  ~Archive();
+
+  [[nodiscard]] const std::filesystem::path& path() const noexcept { return path_; }
+  [[nodiscard]] const Index& index() const noexcept { return index_; }
+  [[nodiscard]] std::uint64_t file_bytes() const noexcept { return file_bytes_; }
+  [[nodiscard]] std::uint64_t index_bytes() const noexcept { return index_bytes_; }  // as stored
+
+  // Copies [offset, offset + out.size()) of the file. Thread-safe.
+  void read(std::uint64_t offset, std::span<std::byte> out) const;
+
+ private:
+  Archive();
+  std::filesystem::path path_;
+  Index index_;
+  std::uint64_t file_bytes_ = 0, index_bytes_ = 0;
+  struct Source;
+  std::unique_ptr<Source> source_;
+};
+
+}  // namespace weft

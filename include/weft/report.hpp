@@ -1,0 +1,60 @@
+// What a run did: sizes, errors, times and memory, per tensor and in total (DESIGN 7).
+//
+// bytes_out of the totals is the size of the archive on disk: nothing is left out. Errors are those of the values that
+// a decoder restores, measured on decoded data, not estimated. sqnr_db is absent where it is infinite (no error) or
+// undefined (no signal).
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace weft {
+
+struct TensorReport {
+  std::string name;
+  std::string dtype;
+  std::vector<std::uint64_t> shape;
+  std::string codec;           // what was used
+  std::string note;            // why it differs from the config's wish, if it does; else empty
+  std::optional<double> step;  // lossy codecs: width of a cell
+  std::uint64_t elements = 0;
+  std::uint64_t bytes_in = 0;
+  std::uint64_t bytes_out = 0;  // coded blocks of this tensor; a share by elements where tensors share blocks
+  double sum_squared_error = 0;
+  double sum_squares = 0;  // of finite original values
+  double max_abs_error = 0;
+};
+
+struct StageReport {
+  std::string name;         // read, quantize, encode, decode, write, verify
+  double seconds = 0;       // summed over threads
+  std::uint64_t bytes = 0;  // bytes that passed through
+};
+
+struct Report {
+  std::string command;  // compress, decompress, verify, dry-run
+  std::string input, output;
+  std::string device;       // "cpu (avx2)"
+  std::string config_json;  // resolved; empty for decompress
+  std::uint32_t threads = 1;
+  std::vector<TensorReport> tensors;
+  std::vector<StageReport> stages;
+  std::vector<std::string> warnings;
+  std::uint64_t bytes_in = 0;   // of all files, headers and assets included
+  std::uint64_t bytes_out = 0;  // of the archive on disk (decompress: of the restored files)
+  std::uint64_t overhead_bytes =
+      0;  // archive bytes that are not coded weights: header, index, tables, names, alignment
+  double wall_seconds = 0;
+  std::uint64_t peak_host_bytes = 0;  // peak resident set of the process
+  std::uint64_t peak_device_bytes = 0;
+  bool estimated = false;  // dry run: sizes are extrapolated from a sample
+};
+
+// One JSON object, as DESIGN 7 lists its fields.
+[[nodiscard]] std::string to_json(const Report& report);
+// A table for people: tensors grouped by codec and dtype, totals, stages. `verbose` lists every tensor.
+[[nodiscard]] std::string to_text(const Report& report, bool verbose);
+
+}  // namespace weft
