@@ -1,0 +1,37 @@
+// The index of an archive as bytes (FORMAT.md 2).
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "weft/archive.hpp"
+
+namespace weft::archive {
+
+inline constexpr std::uint64_t kHeaderBytes = 16;
+inline constexpr std::uint64_t kFooterBytes = 40;
+inline constexpr int kMinBlockLog2 = 10;
+inline constexpr int kMaxBlockLog2 = 18;
+inline constexpr int kMaxAssetBlockLog2 = 20;
+inline constexpr int kMaxSegmentLog2 = 24;
+inline constexpr std::uint64_t kMaxRank = 32;
+inline constexpr std::uint64_t kMaxNameBytes = 255;  // of a file
+inline constexpr std::uint64_t kMaxIndexRatio = 64;  // decompressed size <= this * stored size + kIndexSlack
+inline constexpr std::uint64_t kIndexSlack = 1024;
+
+[[nodiscard]] constexpr std::uint64_t blocks_in(std::uint64_t units, int block_log2) noexcept {
+  return (units >> block_log2) + ((units & ((std::uint64_t{1} << block_log2) - 1)) != 0 ? 1 : 0);
+}
+
+// Serializes everything but block offsets, which follow from the sizes.
+[[nodiscard]] std::vector<std::byte> serialize_index(const Index& index);
+
+// Parses and checks an index; `payload_end` is the offset at which the last block must end. Throws Error(kArchive).
+[[nodiscard]] Index parse_index(std::span<const std::byte> bytes, std::uint64_t payload_end);
+
+// Why a name cannot be a file's name inside an archive; empty if it can.
+[[nodiscard]] std::string file_name_fault(std::string_view name);
+
+}  // namespace weft::archive

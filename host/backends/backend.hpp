@@ -1,0 +1,81 @@
+// What a backend does: segments of units to blocks, and blocks back to units.
+//
+// A backend makes one coder per worker thread; a coder owns its scratch memory and is used by one thread at a time. The
+// engine gives it whole segments, so that a device has enough to do; a decoder can ask for any run of blocks of one.
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "weft/archive.hpp"
+#include "weft/config.hpp"
+
+namespace weft {
+
+// What both directions know of a segment.
+struct SegmentView {
+  CodecId codec = CodecId::kRaw;
+  DType dtype = DType::kU8;
+  int block_log2 = 16;
+  std::uint64_t first_unit = 0;  // in the stream, for channels
+  std::uint64_t units = 0;
+  const UniformStream* uniform = nullptr;         // codec kUniform
+  std::array<const FrequencyTable*, 8> tables{};  // per plane; null: none
+  std::array<std::int8_t, 3> corrections{};       // codec kUniform
+
+  [[nodiscard]] std::uint32_t block_count() const noexcept {
+    return static_cast<std::uint32_t>((units + (std::uint64_t{1} << block_log2) - 1) >> block_log2);
+  }
+  [[nodiscard]] std::uint64_t block_units(std::uint32_t block) const noexcept {
+    const std::uint64_t begin = std::uint64_t{block} << block_log2, size = std::uint64_t{1} << block_log2;
+    return units - begin < size ? units - begin : size;
+  }
+};
+
+struct EncodedSegment {
+  std::array<std::optional<FrequencyTable>, 8> tables;
+  std::array<std::int8_t, 3> corrections{};
+  std::vector<std::byte> bytes;  // the blocks, back to back
+  std::vector<std::uint32_t> block_sizes;
+  std::uint64_t plane_bytes = 0;  // without block headers and padding
+
+  void clear();
+  // `view` with this segment's tables and corrections, for decoding it again. Borrows from this.
+  [[nodiscard]] SegmentView with_tables(SegmentView view) const;
+};
+
+// A block that cannot be decoded, and why; the engine adds the names.
+struct BlockFault {
+  std::uint32_t block = 0;  // in the segment
+  std::string reason;
+};
+
+class SegmentCoder {
+ public:
+  virtual ~SegmentCoder() = default;
+  // Encodes view.units units. `out` is overwritten; its memory is reused.
+  virtual void encode(const SegmentView& view, const CodecSpec& spec, std::span<const std::byte> units,
+                      EncodedSegment& out) = 0;
+  // Decodes blocks [first, first + sizes.size()) of the segment. blocks[i] are the bytes of block first + i; units is exactly as
+  // long as what they hold. Never reads or writes outside of these, whatever the bytes say.
+  virtual std::optional<BlockFault> decode(const SegmentView& view, std::uint32_t first,
+                                           std::span<const std::span<const std::byte>> blocks,
+                                           std::span<std::byte> units) = 0;
+};
+
+class Backend {
+ public:
+  virtual ~Backend() = default;
+  [[nodiscard]] virtual std::string name() const = 0;  // for reports, such as "cpu (avx2)"
+  [[nodiscard]] virtual std::unique_ptr<SegmentCoder> make_coder() const = 0;
+};
+
+[[nodiscard]] std::unique_ptr<Backend> make_cpu_backend();
+
+}  // namespace weft

@@ -1,0 +1,274 @@
+// Codec uniform: scalar quantization with a rate-distortion choice of levels (FORMAT.md 3.3, core/quantize.hpp).
+//
+// Levels that no symbol can say, and values that are not finite, are exceptions: stored as they are, bit by bit.
+#include <algorithm>
+#include <cmath>
+
+#include "archive/bytes.hpp"
+#include "backends/cpu/cpu_codec.hpp"
+#include "backends/cpu/uniform_steps.hpp"
+#include "weft/core/quantize.hpp"
+
+namespace weft::cpu {
+namespace {
+
+using archive::PlaneMode;
+using core::kFixedBits;
+using core::kOutOfRange;
+
+// upper[i] is the largest fixed-point value that stays below level lowest + i (index 257: never reached).
+using Thresholds = std::array<std::int32_t, 258>;
+
+// Without low bits a level is a symbol. The decision boundary between two neighbours moves towards the rarer one.
+Thresholds make_thresholds(const std::uint16_t* frequencies, double lambda) {
+  constexpr std::int32_t kCell = 1 << kFixedBits;
+  const std::int32_t lowest = core::lowest_level(0);
+  const auto price = [&](int symbol) -> std::int64_t {
+    constexpr std::int64_t kUnseen = (core::kProbBits + 2) << 8;
+    const std::uint16_t f = frequencies[symbol];
+    return f != 0 ? static_cast<std::int64_t>(core::code_length(f)) : kUnseen;
+  };
+  // lambda is in squared cells a bit, prices in 1/256 bit: lambda * price / 2 in fixed-point units is weight * price / 2^20.
+  const auto weight = static_cast<std::int64_t>(std::llrint(lambda * (1 << 21)));
+  Thresholds upper;
+  upper.front() = INT32_MIN;
+  upper.back() = INT32_MAX;
+  for (int symbol = 1; symbol < 256; symbol++) {
+    const std::int32_t below = (lowest + symbol - 1) * kCell;
+    const std::int64_t shift = frequencies == nullptr ? 0 : weight * (price(symbol) - price(symbol - 1)) / (1 << 20);
+    const std::int64_t middle = kCell / 2 + std::clamp<std::int64_t>(shift, -kCell / 2, kCell / 2);
+    upper[static_cast<std::size_t>(symbol)] = below + static_cast<std::int32_t>(middle);
+  }
+  upper[256] = INT32_MAX;
+  return upper;
+}
+
+struct Exceptions {
+  std::vector<std::uint32_t> positions;  // in the segment, ascending
+};
+
+void quantize_to_symbols(const std::vector<std::int32_t>& fixed, const Thresholds& upper, std::uint8_t* symbols) {
+  const std::int32_t lowest = core::lowest_level(0);
+  for (std::size_t i = 0; i < fixed.size(); i++) {
+    const std::int32_t value = fixed[i] == kOutOfRange ? 0 : fixed[i];
+    symbols[i] = static_cast<std::uint8_t>(core::level_by_threshold(value, upper.data(), lowest) - lowest);
+  }
+}
+
+void quantize_to_codes(const std::vector<std::int32_t>& fixed, int low_bits, std::uint8_t* symbols, std::uint8_t* low) {
+  for (std::size_t i = 0; i < fixed.size(); i++) {
+    const std::int32_t value = fixed[i] == kOutOfRange ? 0 : fixed[i];
+    const std::uint32_t code = core::level_code((value + (1 << (kFixedBits - 1))) >> kFixedBits, low_bits);
+    symbols[i] = static_cast<std::uint8_t>(code >> low_bits);
+    low[i] = static_cast<std::uint8_t>(code & ((1u << low_bits) - 1));
+  }
+}
+
+// How far cells' means lie inside of their levels, in fine steps, for levels of size 1, 2 and more.
+std::array<std::int8_t, 3> measure_corrections(const std::vector<std::int32_t>& fixed, int low_bits,
+                                               const std::uint8_t* symbols, const std::uint8_t* low) {
+  std::array<std::int64_t, 3> inward{}, count{};
+  for (std::size_t i = 0; i < fixed.size(); i++) {
+    if (fixed[i] == kOutOfRange) continue;
+    const std::int32_t level = core::level_of(symbols[i], low_bits > 0 ? low[i] : 0, low_bits);
+    if (level == 0) continue;
+    const std::int32_t size = level < 0 ? -level : level;
+    const std::int64_t rest = std::int64_t{level} * (1 << kFixedBits) - fixed[i];
+    const auto k = static_cast<std::size_t>(size < 3 ? size - 1 : 2);
+    inward[k] += level < 0 ? -rest : rest;
+    count[k]++;
+  }
+  std::array<std::int8_t, 3> corrections{};
+  for (std::size_t k = 0; k < 3; k++) {
+    if (count[k] == 0) continue;
+    const std::int64_t unit = count[k] << (kFixedBits - core::kFineBits);
+    const std::int64_t rounded = inward[k] >= 0 ? (inward[k] + unit / 2) / unit : -((unit / 2 - inward[k]) / unit);
+    corrections[k] = static_cast<std::int8_t>(std::clamp<std::int64_t>(rounded, -32, 32));
+  }
+  return corrections;
+}
+
+class UniformCodec final : public CpuCodec {
+ public:
+  [[nodiscard]] int planes(int) const override { return 3; }
+
+  void encode(Scratch& scratch, const SegmentView& view, const CodecSpec& spec, std::span<const std::byte> units,
+              EncodedSegment& out) const override {
+    const std::size_t n = view.units;
+    const int low_bits = view.uniform->low_bits;
+    to_fixed(scratch, view, units);
+    auto& symbols = scratch.planes[0];
+    auto& low = scratch.planes[1];
+    symbols.resize(n);
+    low.resize(low_bits > 0 ? n : 0);
+    std::uint64_t counts[256];
+    const auto count = [&] {
+      std::fill_n(counts, 256, 0);
+      scratch.kernels.histogram(symbols.data(), n, counts);
+    };
+    if (low_bits > 0) {
+      quantize_to_codes(scratch.fixed, low_bits, symbols.data(), low.data());
+      count();
+    } else {
+      quantize_to_symbols(scratch.fixed, make_thresholds(nullptr, 0), symbols.data());
+      count();
+      if (spec.lambda > 0) {
+        std::uint16_t frequencies[256];
+        core::normalise(counts, frequencies);
+        quantize_to_symbols(scratch.fixed, make_thresholds(frequencies, spec.lambda), symbols.data());
+        count();
+      }
+    }
+    if (spec.correct_reconstruction) {
+      out.corrections = measure_corrections(scratch.fixed, low_bits, symbols.data(), low.data());
+    }
+    mark_overflows(scratch, view, out.corrections);
+    out.tables[0] = choose_table(counts, 0);
+    write_blocks(scratch, view, units, out);
+  }
+
+  [[nodiscard]] std::string decode(Scratch& scratch, const SegmentView& view, std::uint32_t block_index,
+                                   const archive::BlockView& block, std::span<std::byte> units) const override {
+    const auto unit_size = static_cast<std::size_t>(unit_bytes(view.dtype));
+    const std::size_t n = units.size() / unit_size;
+    const int low_bits = view.uniform->low_bits;
+    auto& buffer = scratch.planes[0];
+    buffer.resize(n);
+    const std::uint8_t* symbols = nullptr;
+    std::string fault = scratch.decoders[0].decode(block.plane(0), n, buffer.data(), symbols);
+    if (!fault.empty()) return fault;
+    const auto& low = block.plane(1);
+    const std::size_t low_bytes = low_bits == 0 ? 0 : low_bits == 4 ? (n + 1) / 2 : n;
+    if (low.mode != PlaneMode::kRaw || low.bytes.size() != low_bytes) return "its low bits have the wrong size";
+    const std::uint64_t first = view.first_unit + (std::uint64_t{block_index} << view.block_log2);
+    dequantize(scratch, view, first, symbols, reinterpret_cast<const std::uint8_t*>(low.bytes.data()), n, units);
+    return apply_exceptions(block.plane(2), unit_size, n, units);
+  }
+
+ private:
+  static void to_fixed(Scratch& scratch, const SegmentView& view, std::span<const std::byte> units) {
+    const std::size_t n = view.units;
+    scratch.values.resize(n);
+    scratch.fixed.resize(n);
+    scratch.kernels.to_float(view.dtype, units.data(), n, scratch.values.data());
+    const float limit =
+        static_cast<float>(core::highest_level(view.uniform->low_bits)) * static_cast<float>(1 << kFixedBits);
+    for_steps(*view.uniform, view.first_unit, n, [&](std::uint64_t begin, std::uint64_t end, float fine_step) {
+      const float inverse = 1.0f / (fine_step * static_cast<float>(1 << core::kFineBits));
+      scratch.kernels.to_fixed(scratch.values.data() + begin, end - begin, inverse, limit,
+                               scratch.fixed.data() + begin);
+    });
+  }
+
+  // Weights near the end of the element type's range, whose restored value would be infinite, become exceptions.
+  static void mark_overflows(Scratch& scratch, const SegmentView& view, const std::array<std::int8_t, 3>& corrections) {
+    if (view.dtype == DType::kF64) return;
+    const double largest = view.dtype == DType::kF16 ? 65504.0 : view.dtype == DType::kBF16 ? 3.38e38 : 3.4e38;
+    const auto& low = scratch.planes[1];
+    const int low_bits = view.uniform->low_bits;
+    for_steps(*view.uniform, view.first_unit, view.units, [&](std::uint64_t begin, std::uint64_t end, float fine_step) {
+      const double reach = std::abs(static_cast<double>(core::lowest_level(low_bits))) * (2 << core::kFineBits);
+      if (reach * fine_step < largest) return;
+      for (std::uint64_t i = begin; i < end; i++) {
+        const std::int32_t level = core::level_of(scratch.planes[0][i], low_bits > 0 ? low[i] : 0, low_bits);
+        const double value = static_cast<double>(core::fine_level(level, corrections.data())) * fine_step;
+        if (std::abs(value) > largest) scratch.fixed[i] = kOutOfRange;
+      }
+    });
+  }
+
+  static void write_blocks(Scratch& scratch, const SegmentView& view, std::span<const std::byte> units,
+                           EncodedSegment& out) {
+    const auto unit_size = static_cast<std::size_t>(unit_bytes(view.dtype));
+    const int low_bits = view.uniform->low_bits;
+    PlaneEncoder& encoder = scratch.encoders[0];
+    encoder.set_table(out.tables[0] ? &*out.tables[0] : nullptr);
+    bool used = false;
+    std::vector<std::uint8_t> packed;
+    std::vector<std::byte> exceptions;
+    for (std::uint32_t b = 0; b < view.block_count(); b++) {
+      const std::size_t begin = std::size_t{b} << view.block_log2, n = view.block_units(b);
+      archive::BlockBuilder block(out.bytes, n, 3);
+      used |= encoder.encode({scratch.planes[0].data() + begin, n}, block);
+      if (low_bits == 4) {
+        packed.assign((n + 1) / 2, 0);
+        for (std::size_t i = 0; i < n; i++)
+          packed[i / 2] = static_cast<std::uint8_t>(packed[i / 2] | scratch.planes[1][begin + i] << (4 * (i & 1)));
+        block.add_bytes(PlaneMode::kRaw, std::as_bytes(std::span(packed)));
+      } else {
+        const std::size_t size = low_bits == 8 ? n : 0;
+        block.add_bytes(PlaneMode::kRaw,
+                        std::as_bytes(std::span(scratch.planes[1]).subspan(size != 0 ? begin : 0, size)));
+      }
+      collect_exceptions(scratch.fixed, begin, n, unit_size, units, exceptions);
+      block.add_bytes(PlaneMode::kRaw, exceptions);
+      out.block_sizes.push_back(block.finish(scratch.kernels.crc32c));
+      out.plane_bytes += block.plane_bytes();
+    }
+    if (!used) out.tables[0].reset();
+  }
+
+  static void collect_exceptions(const std::vector<std::int32_t>& fixed, std::size_t begin, std::size_t n,
+                                 std::size_t unit_size, std::span<const std::byte> units, std::vector<std::byte>& out) {
+    out.clear();
+    std::vector<std::byte> values;
+    for (std::size_t i = 0; i < n; i++) {
+      if (fixed[begin + i] != kOutOfRange) continue;
+      std::byte position[4];
+      archive::store_le(position, static_cast<std::uint32_t>(i));
+      out.insert(out.end(), position, position + 4);
+      const auto unit = units.subspan((begin + i) * unit_size, unit_size);
+      values.insert(values.end(), unit.begin(), unit.end());
+    }
+    out.insert(out.end(), values.begin(), values.end());
+  }
+
+  static void dequantize(Scratch& scratch, const SegmentView& view, std::uint64_t first, const std::uint8_t* symbols,
+                         const std::uint8_t* low, std::size_t n, std::span<std::byte> units) {
+    const int low_bits = view.uniform->low_bits;
+    scratch.values.resize(n);
+    float* values = scratch.values.data();
+    if (low_bits == 0) {
+      std::array<float, 256> fine;
+      for (std::uint32_t s = 0; s < 256; s++)
+        fine[s] = static_cast<float>(core::fine_level(core::level_of(s, 0, 0), view.corrections.data()));
+      for_steps(*view.uniform, first, n, [&](std::uint64_t begin, std::uint64_t end, float step) {
+        for (std::uint64_t i = begin; i < end; i++) values[i] = fine[symbols[i]] * step;
+      });
+    } else {
+      for_steps(*view.uniform, first, n, [&](std::uint64_t begin, std::uint64_t end, float step) {
+        for (std::uint64_t i = begin; i < end; i++) {
+          const std::uint32_t bits = low_bits == 8 ? low[i] : low[i / 2] >> (4 * (i & 1)) & 15u;
+          const std::int32_t level = core::level_of(symbols[i], bits, low_bits);
+          values[i] = static_cast<float>(core::fine_level(level, view.corrections.data())) * step;
+        }
+      });
+    }
+    scratch.kernels.from_float(view.dtype, values, n, units.data());
+  }
+
+  static std::string apply_exceptions(const archive::PlaneView& plane, std::size_t unit_size, std::size_t n,
+                                      std::span<std::byte> units) {
+    const std::size_t count = plane.bytes.size() / (4 + unit_size);
+    if (plane.mode != PlaneMode::kRaw || plane.bytes.size() != count * (4 + unit_size))
+      return "its exceptions have the wrong size";
+    std::uint64_t next = 0;
+    for (std::size_t i = 0; i < count; i++) {
+      const auto position = archive::load_le<std::uint32_t>(plane.bytes.data() + 4 * i);
+      if (position < next || position >= n) return "the positions of its exceptions are not ascending";
+      const auto unit = plane.bytes.subspan(4 * count + i * unit_size, unit_size);
+      std::copy(unit.begin(), unit.end(), units.begin() + static_cast<std::ptrdiff_t>(position * unit_size));
+      next = std::uint64_t{position} + 1;
+    }
+    return "";
+  }
+};
+
+}  // namespace
+
+const CpuCodec& uniform_codec() noexcept {
+  static const UniformCodec codec;
+  return codec;
+}
+
+}  // namespace weft::cpu

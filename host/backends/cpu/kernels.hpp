@@ -1,0 +1,52 @@
+// The inner loops of the CPU backend, one set per Warp model, chosen at run time.
+//
+// Every set gives the same bytes. `active()` is the best one this processor has; the environment variable WEFT_CPU
+// (portable | avx2) forces one, which the tests and a doubtful user need.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <string_view>
+
+#include "weft/core/rans_encode.hpp"
+#include "weft/dtype.hpp"
+
+namespace weft::cpu {
+
+using Planes = std::uint8_t* const*;
+using ConstPlanes = const std::uint8_t* const*;
+
+struct Kernels {
+  std::string_view name;
+
+  // core::rans_encode and core::rans_decode.
+  std::uint32_t (*rans_encode)(const std::uint8_t* symbols, std::uint32_t n, int lanes_log2,
+                               const core::EncodeTable& table, std::uint16_t* end);
+  core::Status (*rans_decode)(const std::uint16_t* words, std::uint32_t word_count, int lanes_log2,
+                              const std::uint32_t* table, std::uint32_t n, std::uint8_t* out);
+  std::uint32_t (*crc32c)(const std::uint8_t* data, std::size_t n);
+
+  // n units of 1, 2, 4 or 8 bytes <-> that many byte planes; rotate: floats, whose sign goes to the lowest bit.
+  void (*split)(const std::byte* units, std::size_t n, int unit_bytes, bool rotate, Planes planes);
+  void (*merge)(ConstPlanes planes, std::size_t n, int unit_bytes, bool rotate, std::byte* units);
+
+  // Adds the counts of n bytes to counts[256].
+  void (*histogram)(const std::uint8_t* data, std::size_t n, std::uint64_t* counts);
+
+  // Quantizable units to float32 (F64 is rounded) and back (rounded to nearest even).
+  void (*to_float)(DType dtype, const std::byte* units, std::size_t n, float* values);
+  void (*from_float)(DType dtype, const float* values, std::size_t n, std::byte* units);
+
+  // fixed[i] = values[i] * inverse in 1/1024, rounded to nearest even; core::kOutOfRange unless |that| < limit.
+  void (*to_fixed)(const float* values, std::size_t n, float inverse, float limit, std::int32_t* fixed);
+};
+
+[[nodiscard]] const Kernels& portable_kernels() noexcept;
+// Null when this build or this processor has no such model.
+[[nodiscard]] const Kernels* avx2_kernels() noexcept;
+// All that run here, the portable one first.
+[[nodiscard]] std::span<const Kernels* const> available_kernels() noexcept;
+[[nodiscard]] const Kernels& active_kernels() noexcept;
+
+}  // namespace weft::cpu

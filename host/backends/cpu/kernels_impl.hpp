@@ -1,0 +1,171 @@
+// The kernel set of one Warp model. Included by one source file per model, each compiled for its own instruction set.
+//
+// Everything here has internal linkage or is always inlined: a function that two of these files shared would be emitted
+// twice for different processors, and the linker would keep either.
+#pragma once
+
+#include <cstring>
+
+#include "backends/cpu/kernels.hpp"
+#include "weft/core/byte_planes.hpp"
+#include "weft/core/crc32c.hpp"
+#include "weft/core/half.hpp"
+#include "weft/core/quantize.hpp"
+#include "weft/core/rans_decode.hpp"
+#include "weft/core/rans_encode.hpp"
+
+namespace weft::cpu {
+namespace {
+
+constexpr core::CrcTables kCrcTables = core::make_crc_tables();
+
+template <core::Warp W>
+std::uint32_t encode_symbols(const std::uint8_t* symbols, std::uint32_t n, int lanes_log2,
+                             const core::EncodeTable& table, std::uint16_t* end) {
+  return core::rans_encode<W>(symbols, n, lanes_log2, table, end);
+}
+
+template <core::Warp W>
+core::Status decode_symbols(const std::uint16_t* words, std::uint32_t word_count, int lanes_log2,
+                            const std::uint32_t* table, std::uint32_t n, std::uint8_t* out) {
+  return core::rans_decode<W>(words, word_count, lanes_log2, table, n, out);
+}
+
+template <core::Warp W>
+std::uint32_t checksum(const std::uint8_t* data, std::size_t n) {
+  return core::crc32c<W>(data, n, kCrcTables);
+}
+
+template <class Unit>
+inline Unit load_unit(const std::byte* p) {
+  Unit unit;
+  std::memcpy(&unit, p, sizeof(Unit));
+  return unit;
+}
+
+template <class Unit, bool kRotate>
+void split_units(const std::byte* __restrict units, std::size_t n, Planes planes) {
+  constexpr int kBytes = sizeof(Unit);
+  std::uint8_t* __restrict p[kBytes];
+  for (int k = 0; k < kBytes; k++) p[k] = planes[k];
+  for (std::size_t i = 0; i < n; i++) {
+    Unit unit = load_unit<Unit>(units + i * kBytes);
+    if (kRotate) unit = core::rotate_sign_down(unit);
+    for (int k = 0; k < kBytes; k++) p[k][i] = core::plane_byte(unit, k);
+  }
+}
+
+template <class Unit, bool kRotate>
+void merge_units(ConstPlanes planes, std::size_t n, std::byte* __restrict units) {
+  constexpr int kBytes = sizeof(Unit);
+  const std::uint8_t* __restrict p[kBytes];
+  for (int k = 0; k < kBytes; k++) p[k] = planes[k];
+  for (std::size_t i = 0; i < n; i++) {
+    Unit unit = 0;
+    for (int k = 0; k < kBytes; k++)
+      unit = static_cast<Unit>(unit | static_cast<Unit>(p[k][i]) << (8 * (kBytes - 1 - k)));
+    if (kRotate) unit = core::rotate_sign_up(unit);
+    std::memcpy(units + i * kBytes, &unit, kBytes);
+  }
+}
+
+void split(const std::byte* units, std::size_t n, int unit_bytes, bool rotate, Planes planes) {
+  if (unit_bytes == 1) {
+    std::memcpy(planes[0], units, n);
+  } else if (unit_bytes == 2) {
+    (rotate ? split_units<std::uint16_t, true> : split_units<std::uint16_t, false>)(units, n, planes);
+  } else if (unit_bytes == 4) {
+    (rotate ? split_units<std::uint32_t, true> : split_units<std::uint32_t, false>)(units, n, planes);
+  } else {
+    (rotate ? split_units<std::uint64_t, true> : split_units<std::uint64_t, false>)(units, n, planes);
+  }
+}
+
+void merge(ConstPlanes planes, std::size_t n, int unit_bytes, bool rotate, std::byte* units) {
+  if (unit_bytes == 1) {
+    std::memcpy(units, planes[0], n);
+  } else if (unit_bytes == 2) {
+    (rotate ? merge_units<std::uint16_t, true> : merge_units<std::uint16_t, false>)(planes, n, units);
+  } else if (unit_bytes == 4) {
+    (rotate ? merge_units<std::uint32_t, true> : merge_units<std::uint32_t, false>)(planes, n, units);
+  } else {
+    (rotate ? merge_units<std::uint64_t, true> : merge_units<std::uint64_t, false>)(planes, n, units);
+  }
+}
+
+void histogram(const std::uint8_t* data, std::size_t n, std::uint64_t* counts) {
+  // Eight tables, so that a run of equal bytes does not wait for its own increments.
+  std::uint32_t tables[8][256] = {};
+  std::size_t i = 0;
+  for (; i + 8 <= n; i += 8) {
+    std::uint64_t word;
+    std::memcpy(&word, data + i, 8);
+    for (int k = 0; k < 8; k++) tables[k][word >> (8 * k) & 255]++;
+  }
+  for (; i < n; i++) tables[0][data[i]]++;
+  for (int s = 0; s < 256; s++)
+    for (int k = 0; k < 8; k++) counts[s] += tables[k][s];
+}
+
+inline float float_of(std::uint32_t bits) {
+  float value;
+  std::memcpy(&value, &bits, 4);
+  return value;
+}
+
+inline std::uint32_t bits_of_float(float value) {
+  std::uint32_t bits;
+  std::memcpy(&bits, &value, 4);
+  return bits;
+}
+
+void to_float(DType dtype, const std::byte* units, std::size_t n, float* values) {
+  if (dtype == DType::kF32) {
+    std::memcpy(values, units, 4 * n);
+  } else if (dtype == DType::kBF16) {
+    for (std::size_t i = 0; i < n; i++)
+      values[i] = float_of(core::bf16_to_f32(load_unit<std::uint16_t>(units + 2 * i)));
+  } else if (dtype == DType::kF16) {
+    for (std::size_t i = 0; i < n; i++) values[i] = float_of(core::f16_to_f32(load_unit<std::uint16_t>(units + 2 * i)));
+  } else {
+    for (std::size_t i = 0; i < n; i++) values[i] = static_cast<float>(load_unit<double>(units + 8 * i));
+  }
+}
+
+void from_float(DType dtype, const float* values, std::size_t n, std::byte* units) {
+  if (dtype == DType::kF32) {
+    std::memcpy(units, values, 4 * n);
+  } else if (dtype == DType::kBF16) {
+    for (std::size_t i = 0; i < n; i++) {
+      const std::uint16_t bits = core::f32_to_bf16(bits_of_float(values[i]));
+      std::memcpy(units + 2 * i, &bits, 2);
+    }
+  } else if (dtype == DType::kF16) {
+    for (std::size_t i = 0; i < n; i++) {
+      const std::uint16_t bits = core::f32_to_f16(bits_of_float(values[i]));
+      std::memcpy(units + 2 * i, &bits, 2);
+    }
+  } else {
+    for (std::size_t i = 0; i < n; i++) {
+      const double wide = values[i];
+      std::memcpy(units + 8 * i, &wide, 8);
+    }
+  }
+}
+
+void to_fixed(const float* values, std::size_t n, float inverse, float limit, std::int32_t* fixed) {
+  for (std::size_t i = 0; i < n; i++) {
+    const float scaled = values[i] * inverse * static_cast<float>(1 << core::kFixedBits);
+    const bool inside = __builtin_fabsf(scaled) < limit;  // false for NaN
+    fixed[i] = inside ? static_cast<std::int32_t>(__builtin_rintf(inside ? scaled : 0.0f)) : core::kOutOfRange;
+  }
+}
+
+template <core::Warp W>
+constexpr Kernels make_kernels(std::string_view name) {
+  return {name,  encode_symbols<W>, decode_symbols<W>, checksum<W>, split,
+          merge, histogram,         to_float,          from_float,  to_fixed};
+}
+
+}  // namespace
+}  // namespace weft::cpu

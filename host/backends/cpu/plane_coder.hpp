@@ -1,0 +1,63 @@
+// Planes of one-byte symbols: choosing a table, coding a plane into a block, and reading it back.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "archive/block.hpp"
+#include "backends/cpu/kernels.hpp"
+#include "weft/archive.hpp"
+#include "weft/core/frequency.hpp"
+
+namespace weft::cpu {
+
+// A table is worth having when it saves this fraction of the raw plane, and its own bytes.
+[[nodiscard]] std::optional<FrequencyTable> choose_table(const std::uint64_t counts[256], double min_saving);
+
+// Frequencies of all 256 symbols.
+void expand_table(const FrequencyTable& table, std::uint16_t frequencies[256]) noexcept;
+
+// Total code length of these counts under the table, in bits.
+[[nodiscard]] double coded_bits(const std::uint64_t counts[256], const FrequencyTable& table) noexcept;
+
+// Lanes for a plane of n symbols: a lane costs about 23 bits of start and end, so it should have about 1000 symbols.
+[[nodiscard]] constexpr int lanes_log2_for(std::uint64_t n) noexcept {
+  int log2 = 0;
+  while (log2 < core::kLanesLog2 && n >> (log2 + 11) != 0) log2++;
+  return log2;
+}
+
+class PlaneEncoder {
+ public:
+  explicit PlaneEncoder(const Kernels& kernels) : kernels_(kernels) {}
+  // Uses this table for the planes to come; null: none.
+  void set_table(const FrequencyTable* table);
+  // Adds the plane as a constant, coded or raw, whichever is smallest; returns whether it was coded with the table.
+  bool encode(std::span<const std::uint8_t> symbols, archive::BlockBuilder& block);
+
+ private:
+  const Kernels& kernels_;
+  bool has_table_ = false;
+  core::EncodeTable table_{};
+  std::vector<std::uint16_t> words_;
+};
+
+class PlaneDecoder {
+ public:
+  explicit PlaneDecoder(const Kernels& kernels) : kernels_(kernels) {}
+  void set_table(const FrequencyTable* table);
+  // Decodes n symbols to out. Returns an empty string or what is wrong. A raw plane is handed out as it lies in the block, with
+  // no copy: the symbols are then at the returned pointer, not in out.
+  [[nodiscard]] std::string decode(const archive::PlaneView& plane, std::uint64_t n, std::uint8_t* out,
+                                   const std::uint8_t*& symbols) const;
+
+ private:
+  const Kernels& kernels_;
+  FrequencyTable current_;
+  std::vector<std::uint32_t> table_;
+};
+
+}  // namespace weft::cpu

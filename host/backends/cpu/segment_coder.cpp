@@ -1,0 +1,89 @@
+// The CPU backend: dispatches segments to codecs, with one coder per thread.
+#include "backends/cpu/cpu_codec.hpp"
+
+namespace weft {
+
+void EncodedSegment::clear() {
+  tables.fill(std::nullopt);
+  corrections.fill(0);
+  bytes.clear();
+  block_sizes.clear();
+  plane_bytes = 0;
+}
+
+SegmentView EncodedSegment::with_tables(SegmentView view) const {
+  for (std::size_t i = 0; i < tables.size(); i++) view.tables[i] = tables[i] ? &*tables[i] : nullptr;
+  view.corrections = corrections;
+  return view;
+}
+
+namespace cpu {
+namespace {
+
+const CpuCodec& codec_of(CodecId id) {
+  switch (id) {
+    case CodecId::kRaw:
+      return raw_codec();
+    case CodecId::kLossless:
+      return lossless_codec();
+    case CodecId::kUniform:
+      return uniform_codec();
+    case CodecId::kAsset:
+      return asset_codec();
+  }
+  return raw_codec();
+}
+
+class CpuSegmentCoder final : public SegmentCoder {
+ public:
+  explicit CpuSegmentCoder(const Kernels& kernels) : scratch_(kernels) {}
+
+  void encode(const SegmentView& view, const CodecSpec& spec, std::span<const std::byte> units,
+              EncodedSegment& out) override {
+    out.clear();
+    codec_of(view.codec).encode(scratch_, view, spec, units, out);
+  }
+
+  std::optional<BlockFault> decode(const SegmentView& view, std::uint32_t first,
+                                   std::span<const std::span<const std::byte>> blocks,
+                                   std::span<std::byte> units) override {
+    const CpuCodec& codec = codec_of(view.codec);
+    const auto unit_size = static_cast<std::size_t>(unit_bytes(view.dtype));
+    codec.prepare(scratch_, view);
+    std::size_t at = 0;
+    for (std::uint32_t i = 0; i < blocks.size(); i++) {
+      const std::uint32_t block = first + i;
+      const std::uint64_t n = view.block_units(block);
+      archive::BlockView planes;
+      std::string reason =
+          planes.parse(blocks[i], n, codec.planes(static_cast<int>(unit_size)), scratch_.kernels.crc32c);
+      if (reason.empty()) reason = codec.decode(scratch_, view, block, planes, units.subspan(at, n * unit_size));
+      if (!reason.empty()) return BlockFault{block, std::move(reason)};
+      at += n * unit_size;
+    }
+    return std::nullopt;
+  }
+
+ private:
+  Scratch scratch_;
+};
+
+class CpuBackend final : public Backend {
+ public:
+  [[nodiscard]] std::string name() const override { return "cpu (" + std::string(active_kernels().name) + ")"; }
+  [[nodiscard]] std::unique_ptr<SegmentCoder> make_coder() const override {
+    return std::make_unique<CpuSegmentCoder>(active_kernels());
+  }
+};
+
+}  // namespace
+
+void CpuCodec::prepare(Scratch& scratch, const SegmentView& view) const {
+  for (std::size_t i = 0; i < view.tables.size(); i++) scratch.decoders[i].set_table(view.tables[i]);
+}
+
+}  // namespace cpu
+
+std::unique_ptr<Backend> make_cpu_backend() { return std::make_unique<cpu::CpuBackend>(); }
+
+}  // namespace weft
