@@ -60,9 +60,11 @@ Source::Source(std::string_view text, std::string where) : where_(std::move(wher
   try {
     root_ = json::parse_strict(text);
   } catch (const json::JsonError& error) {
-    throw Error(ErrorKind::kConfig, fmt::format("{}: not valid JSON: {}", where_, error.what()));
+    throw Error(ErrorKind::kConfig, fmt::format("{}: not valid JSON: {}", where_,
+                                                text::printable(text::shorten_middle(error.what(), 300))));
   }
-  if (!root_.is_object()) fail(Json::json_pointer(), fmt::format("expected an object with the config, found {}", shown(root_)));
+  if (!root_.is_object())
+    fail(Json::json_pointer(), fmt::format("expected an object with the config; found {}", shown(root_)));
 }
 
 void Source::fail(const Json::json_pointer& at, const std::string& message) const {

@@ -13,7 +13,9 @@ using Json = nlohmann::json;
 // nlohmann's own messages begin with an identifier in brackets and the position, which we give in our own words.
 std::string syntax_message(std::string_view text, std::size_t position, const std::exception& error) {
   std::string_view what = error.what();
-  if (const auto colon = what.find(": "); colon != std::string_view::npos) what.remove_prefix(colon + 2);
+  if (const auto bracket = what.find("] "); bracket != std::string_view::npos) what.remove_prefix(bracket + 2);
+  if (const auto colon = what.find(": "); what.starts_with("parse error at") && colon != std::string_view::npos)
+    what.remove_prefix(colon + 2);
   return fmt::format("{}: {}", place_of(text, position), what);
 }
 
