@@ -82,8 +82,7 @@ WEFT_HD void build_encode_table(const std::uint16_t frequencies[256], EncodeTabl
 WEFT_HD std::uint32_t code_length(std::uint32_t frequency) {
   std::uint32_t whole = 0;
   while ((frequency << (whole + 1)) <= kProbScale) whole++;
-  // frequency * 2^whole / 4096 is in (1/2, 1]; its negated log2 is found bit by bit, by squaring, in 32-bit fixed
-  // point.
+  // frequency * 2^whole / 4096 is in (1/2, 1]; its negated log2 is found bit by bit, by squaring, in 32-bit fixed point.
   std::uint64_t x = std::uint64_t{frequency} << (whole + 32 - kProbBits);
   std::uint32_t fraction = 0;
   for (int bit = 0; bit < 8; bit++) {
