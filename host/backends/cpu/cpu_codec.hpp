@@ -26,6 +26,7 @@ struct Scratch {
   std::array<std::vector<std::uint8_t>, 8> planes;
   std::vector<float> values;
   std::vector<std::int32_t> fixed;
+  std::vector<std::byte> frame;
 
  private:
   template <class T>
