@@ -57,7 +57,7 @@ def pieces(total, size_log2):
 
 def unzstd(frame, size, what):
     """The content of exactly one zstd frame, which has `size` bytes."""
-    zstd, out = ctypes.CDLL("libzstd.so.1"), ctypes.create_string_buffer(max(size, 1))
+    zstd, out = ctypes.CDLL("libzstd.so.1"), ctypes.create_string_buffer(size + 1)
     zstd.ZSTD_findFrameCompressedSize.restype = zstd.ZSTD_decompress.restype = ctypes.c_size_t
     length = zstd.ZSTD_findFrameCompressedSize(frame, ctypes.c_size_t(len(frame)))
     check(frame[:4] == b"\x28\xb5\x2f\xfd" and length == len(frame), f"{what} is not one zstd frame")
@@ -304,10 +304,9 @@ def decode_lossless(planes, n, s, segment, _):
 def unit_of(weight, dtype):
     """A binary32 number as bytes of the element type."""
     if dtype == BF16:
-        (bits,) = struct.unpack("<I", struct.pack("<f", weight))
+        bits = int.from_bytes(struct.pack("<f", weight), "little")
         return struct.pack("<H", bits + 0x7FFF + (bits >> 16 & 1) >> 16)
-    code = {F16: "<e", F32: "<f", F64: "<d"}[dtype]
-    return struct.pack(code, rounded(weight, code))
+    return struct.pack(code := {F16: "<e", F32: "<f", F64: "<d"}[dtype], rounded(weight, code))
 
 
 def decode_uniform(planes, n, s, segment, first):
@@ -353,10 +352,11 @@ def decode_block(data, n, s, segment, first):
         planes.append(Record(mode=mode, lanes=1 << lanes_log2, size=size, data=data[begin:end]))
         at = end
     check(at == length, "it is longer than its planes")
+    others_empty = all(p.mode == MODE_CONSTANT and p.size == 0 for p in planes[1:])
+    if planes[0].mode == MODE_ZSTD and s.codec in (LOSSLESS, ASSET) and others_empty:
+        return unzstd(planes[0].data, n * s.unit, "its plane")
     if s.codec in (LOSSLESS, UNIFORM):
         return (decode_lossless if s.codec == LOSSLESS else decode_uniform)(planes, n, s, segment, first)
-    if s.codec == ASSET and planes[0].mode == MODE_ZSTD:
-        return unzstd(planes[0].data, n, "its plane")
     check(planes[0].mode == MODE_RAW and planes[0].size == n * s.unit, "its plane has the wrong mode or size")
     return planes[0].data
 

@@ -149,7 +149,13 @@ class Refuses(unittest.TestCase):
     def test_blocks(self):
         words = struct.pack("<2H", 32768, 32768)
         self.refuse(self.block([(0, 0, 3, b"abc")]), "raw plane has the wrong size")
-        self.refuse(self.block([(3, 0, 4, b"abcd")]), "mode")
+        self.refuse(self.block([(3, 0, 4, b"abcd")]), "zstd frame")
+        frame = b"\x28\xb5\x2f\xfd\x20\x06\x31\0\0abcdef"  # one raw block of six bytes
+        zstd, zero = (3, 0, len(frame), frame), (1, 0, 0, b"")
+        self.assertEqual(restored(self.block([zstd, zero], "F16", 3, (0, 0)))[""][-6:], b"abcdef")
+        for others in ((1, 0, 1, b""), (0, 0, 3, b"abc"), zstd):
+            self.refuse(self.block([zstd, others], "F16", 3, (0, 0)), "mode")
+        self.refuse(self.block([zero, zstd], "F16", 3, (0, 0)), "mode")
         self.refuse(self.block([(0, 1, 4, b"abcd")]), "descriptor")
         self.refuse(self.block([(0, 8, 4, b"abcd")]), "descriptor")
         self.refuse(self.block([(1, 0, 256, b"")]), "descriptor")
