@@ -90,6 +90,11 @@ Json parse_strict(std::string_view text, std::size_t max_depth) {
 }
 
 void parse_sax(std::string_view text, Json::json_sax_t& handler) {
+  // The library takes a NUL byte for the end of the text and would ignore what follows.
+  if (const auto nul = text.find('\0'); nul != std::string_view::npos) {
+    handler.parse_error(nul + 1, "", nlohmann::detail::parse_error::create(101, nul + 1, "a NUL byte", nullptr));
+    return;
+  }
   Json::sax_parse(text.begin(), text.end(), &handler);
 }
 
