@@ -6,7 +6,6 @@
 #include <cstdint>
 #include <optional>
 
-#include "config/fields.hpp"
 #include "config/suggest.hpp"
 #include "json/strict_json.hpp"
 #include "text/utf8.hpp"
@@ -17,9 +16,8 @@ namespace {
 
 constexpr std::size_t kShown = 60;
 
-// Keys that the text of a path may have been meant for.
 std::vector<std::string_view> keys_of(const Json& object) {
-  std::vector<std::string_view> keys{kRulesKey};
+  std::vector<std::string_view> keys;
   for (const auto& item : object.items()) keys.push_back(item.key());
   return keys;
 }

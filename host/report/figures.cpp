@@ -1,6 +1,5 @@
 #include "report/figures.hpp"
 
-#include <algorithm>
 #include <cmath>
 
 namespace weft::report {
@@ -10,20 +9,17 @@ std::optional<double> finite(double value) {
   return std::isfinite(value) ? std::optional<double>(value) : std::nullopt;
 }
 
-bool archive_is_input(const Report& report) { return report.command == "decompress"; }
-
 }  // namespace
 
 void Sums::add(const TensorReport& tensor, const Report& report) {
-  const bool swapped = archive_is_input(report);
   tensors++;
   elements += tensor.elements;
-  original += swapped ? tensor.bytes_out : tensor.bytes_in;
-  compressed += swapped ? tensor.bytes_in : tensor.bytes_out;
+  original += tensor.bytes_in;
+  compressed += tensor.bytes_out;
   sum_squared_error += tensor.sum_squared_error;
   sum_squares += tensor.sum_squares;
-  // Written so that NaN wins over every number and is not lost.
-  if (!(tensor.max_abs_error <= max_abs_error)) max_abs_error = tensor.max_abs_error;
+  // Once NaN, it stays NaN.
+  if (std::isnan(tensor.max_abs_error) || tensor.max_abs_error > max_abs_error) max_abs_error = tensor.max_abs_error;
   errors_measured = report.errors_measured;
 }
 
@@ -37,8 +33,8 @@ Sums total_of(const Report& report) {
   Sums sums;
   for (const TensorReport& tensor : report.tensors) sums.add(tensor, report);
   sums.errors_measured = report.errors_measured;
-  sums.original = archive_is_input(report) ? report.bytes_out : report.bytes_in;
-  sums.compressed = archive_is_input(report) ? report.bytes_in : report.bytes_out;
+  sums.original = report.bytes_in;
+  sums.compressed = report.bytes_out;
   return sums;
 }
 

@@ -12,10 +12,10 @@ using Json = nlohmann::ordered_json;
 
 Json number(const std::optional<double>& value) { return value && std::isfinite(*value) ? Json(*value) : Json(); }
 
-void add_figures(const report::Sums& sums, std::uint64_t bytes_in, std::uint64_t bytes_out, Json& object) {
+void add_figures(const report::Sums& sums, Json& object) {
   object["elements"] = sums.elements;
-  object["bytes_in"] = bytes_in;
-  object["bytes_out"] = bytes_out;
+  object["bytes_in"] = sums.original;
+  object["bytes_out"] = sums.compressed;
   object["ratio"] = number(report::ratio(sums));
   object["bits_per_weight"] = number(report::bits_per_weight(sums));
   object["mse"] = number(report::mse(sums));
@@ -27,7 +27,7 @@ Json tensor_json(const TensorReport& tensor, const Report& report) {
   Json object{{"name", tensor.name}, {"dtype", tensor.dtype}, {"shape", tensor.shape}, {"codec", tensor.codec}};
   object["step"] = number(tensor.step);
   object["note"] = tensor.note.empty() ? Json() : Json(tensor.note);
-  add_figures(report::sums_of(tensor, report), tensor.bytes_in, tensor.bytes_out, object);
+  add_figures(report::sums_of(tensor, report), object);
   return object;
 }
 
@@ -46,7 +46,7 @@ std::string to_json(const Report& report) {
             {"estimated", report.estimated}};
   root["config"] = config_json(report.config_json);
   Json& totals = root["totals"] = {{"tensors", report.tensors.size()}};
-  add_figures(report::total_of(report), report.bytes_in, report.bytes_out, totals);
+  add_figures(report::total_of(report), totals);
   root["overhead_bytes"] = report.overhead_bytes;
   Json stages = Json::array(), tensors = Json::array();
   for (const StageReport& stage : report.stages)

@@ -4,9 +4,6 @@
 // bytes_out of the totals is the size of the archive on disk: nothing is left out. Errors are those of the values that
 // a decoder restores, measured on decoded data, not estimated. sqnr_db is absent where it is infinite (no error) or
 // undefined (no signal).
-//
-// bytes_in is what a run read and bytes_out what it wrote; in a decompression the archive is the input. Ratio and bits
-// per weight always speak of the archive: original over compressed.
 #pragma once
 
 #include <cstdint>
@@ -24,9 +21,8 @@ struct TensorReport {
   std::string note;            // why it differs from the config's wish, if it does; else empty
   std::optional<double> step;  // lossy codecs: width of a cell
   std::uint64_t elements = 0;
-  std::uint64_t bytes_in = 0;  // the tensor; decompress: its coded blocks
-  std::uint64_t bytes_out =
-      0;  // its coded blocks (a share by elements where tensors share blocks); decompress: the tensor
+  std::uint64_t bytes_in = 0;
+  std::uint64_t bytes_out = 0;  // coded blocks of this tensor; a share by elements where tensors share blocks
   double sum_squared_error = 0;
   double sum_squares = 0;  // of finite original values
   double max_abs_error = 0;
@@ -54,7 +50,7 @@ struct Report {
   double wall_seconds = 0;
   std::uint64_t peak_host_bytes = 0;  // peak resident set of the process
   std::uint64_t peak_device_bytes = 0;
-  bool errors_measured = true;  // false where there was nothing to compare with: then the errors are reported as null
+  bool errors_measured = true;  // false: there was nothing to compare with, so errors are reported as null
   bool estimated = false;       // dry run: sizes are extrapolated from a sample
 };
 
