@@ -96,8 +96,8 @@ const std::vector<Field<Config>>& config_fields() {
   static const std::vector<Field<Config>> fields{
       {"$schema", ValueType::choice({}), "For editors; ignored.", [](Config&, const Json&) {},
        [](const Config&) { return Json(); }},
-      {"version", ValueType::integer(1, 1), "Version of this config's language.", [](Config&, const Json&) {},
-       [](const Config&) { return Json(1); }},
+      {"version", ValueType::only(1, "1, the only version of the config so far"), "Version of this config's language.",
+       [](Config&, const Json&) {}, [](const Config&) { return Json(1); }},
       field<&Config::device>("device", ValueType::text("auto|cpu|cuda(:[0-9]{1,3})?", "auto, cpu, cuda or cuda:N"),
                              "Where to compute: auto takes a GPU when there is one."),
       field<&Config::threads>("threads", ValueType::integer(0, 4096), "CPU threads; 0: all cores."),

@@ -6,7 +6,6 @@
 #include <cstdint>
 #include <optional>
 
-#include "config/fields.hpp"
 #include "config/suggest.hpp"
 #include "json/strict_json.hpp"
 #include "text/utf8.hpp"
@@ -17,9 +16,8 @@ namespace {
 
 constexpr std::size_t kShown = 60;
 
-// Keys that the text of a path may have been meant for.
 std::vector<std::string_view> keys_of(const Json& object) {
-  std::vector<std::string_view> keys{kRulesKey};
+  std::vector<std::string_view> keys;
   for (const auto& item : object.items()) keys.push_back(item.key());
   return keys;
 }
@@ -60,9 +58,11 @@ Source::Source(std::string_view text, std::string where) : where_(std::move(wher
   try {
     root_ = json::parse_strict(text);
   } catch (const json::JsonError& error) {
-    throw Error(ErrorKind::kConfig, fmt::format("{}: not valid JSON: {}", where_, error.what()));
+    throw Error(ErrorKind::kConfig, fmt::format("{}: not valid JSON: {}", where_,
+                                                text::printable(text::shorten_middle(error.what(), 300))));
   }
-  if (!root_.is_object()) fail(Json::json_pointer(), fmt::format("expected an object with the config, found {}", shown(root_)));
+  if (!root_.is_object())
+    fail(Json::json_pointer(), fmt::format("expected an object with the config; found {}", shown(root_)));
 }
 
 void Source::fail(const Json::json_pointer& at, const std::string& message) const {

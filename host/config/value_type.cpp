@@ -33,6 +33,11 @@ std::string anchored(std::string_view pattern) { return fmt::format("^({})$", pa
 ValueType ValueType::boolean() { return ValueType(Kind::kBoolean); }
 ValueType ValueType::number(double min, double max) { return ValueType(Kind::kNumber, min, max); }
 ValueType ValueType::integer(double min, double max) { return ValueType(Kind::kInteger, min, max); }
+ValueType ValueType::only(double value, std::string_view expected) {
+  ValueType type(Kind::kInteger, value, value);
+  type.words_ = expected;
+  return type;
+}
 ValueType ValueType::power_of_two(double min, double max) { return ValueType(Kind::kPowerOfTwo, min, max); }
 ValueType ValueType::bytes(double min, double max) {
   ValueType type(Kind::kBytes, min, max);
@@ -126,7 +131,8 @@ std::string ValueType::expected() const {
     case Kind::kNumber:
       return fmt::format("a number from {} to {}", digits(min_), digits(max_));
     case Kind::kInteger:
-      return min_ == max_ ? digits(min_) : fmt::format("an integer from {} to {}", digits(min_), digits(max_));
+      return !words_.empty() ? std::string(words_)
+                             : fmt::format("an integer from {} to {}", digits(min_), digits(max_));
     case Kind::kPowerOfTwo:
       return fmt::format("a power of two from {} to {}", digits(min_), digits(max_));
     case Kind::kBytes:

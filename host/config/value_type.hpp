@@ -23,6 +23,8 @@ class ValueType {
   [[nodiscard]] static ValueType number(double min, double max);
   // As in JSON schema, 4.0 is an integer too. Bounds within 2^50, so that doubles hold them and their neighbours.
   [[nodiscard]] static ValueType integer(double min, double max);
+  // The one integer there is so far; `expected` says so in words.
+  [[nodiscard]] static ValueType only(double value, std::string_view expected);
   [[nodiscard]] static ValueType power_of_two(double min, double max);
   [[nodiscard]] static ValueType bytes(double min, double max);  // an integer or a string such as "512MiB"
   // A string that matches the regular expression as a whole; `expected` says so in words.
