@@ -17,9 +17,10 @@
 #include "backends/cpu/kernels.hpp"
 #include "cli/commands.hpp"
 #include "cli/console.hpp"
-#include "cli/version.hpp"
+#include "cli/words.hpp"
 #include "text/units.hpp"
 #include "text/utf8.hpp"
+#include "weft/version.hpp"
 
 namespace weft::cli {
 namespace fs = std::filesystem;
@@ -105,7 +106,7 @@ Json cuda_facts() {
 }
 
 Json all_facts() {
-  Json facts{{"version", WEFT_VERSION}, {"format_version", format_version()}};
+  Json facts{{"version", version_string()}, {"format_version", format_version()}};
   facts["compiler"] = __VERSION__;
   facts["libraries"] = {
       {"zstd", ZSTD_versionString()},

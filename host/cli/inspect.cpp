@@ -13,10 +13,9 @@
 #include "archive/framing.hpp"
 #include "cli/commands.hpp"
 #include "cli/console.hpp"
-#include "cli/table.hpp"
-#include "cli/version.hpp"
 #include "cli/words.hpp"
 #include "io/file.hpp"
+#include "text/table.hpp"
 #include "text/units.hpp"
 #include "text/utf8.hpp"
 #include "weft/archive.hpp"
@@ -105,13 +104,15 @@ Json json_of(const TensorInfo& tensor) {
 void put_json(const Json& json) { put_data(json.dump(2, ' ', false, Json::error_handler_t::replace) + '\n'); }
 
 std::string files_text(const std::vector<FileInfo>& files) {
-  Table table({{"file"}, {"kind"}, {"tensors", true}, {"size", true}});
+  text::Table table("llrr");
+  table.add({"file", "kind", "tensors", "size"});
+  table.add_rule();
   for (const FileInfo& file : files) {
     const bool has_tensors = file.kind == FileInfo::Kind::kSafetensors;
-    table.add({file.name, has_tensors ? "safetensors" : "asset", has_tensors ? text::grouped(file.tensor_count) : "",
-               text::decimal_bytes(file.bytes)});
+    table.add({text::printable(file.name), has_tensors ? "safetensors" : "asset",
+               has_tensors ? text::grouped(file.tensor_count) : "", text::decimal_bytes(file.bytes)});
   }
-  return table.text();
+  return table.render();
 }
 
 void inspect_archive(const Options& options) {
@@ -150,7 +151,9 @@ void inspect_archive(const Options& options) {
     return put_json(json);
   }
 
-  Table table({{"tensor"}, {"dtype"}, {"shape"}, {"size", true}, {"coded", true}, {"bits/weight", true}, {"codec"}});
+  text::Table table("lllrrrl");
+  table.add({"tensor", "dtype", "shape", "original", "compressed", "bits/weight", "codec"});
+  table.add_rule();
   for (std::size_t t = 0; t < index.tensors.size(); t++) {
     const TensorInfo& tensor = index.tensors[t];
     table.add(
@@ -164,7 +167,7 @@ void inspect_archive(const Options& options) {
       "{} of {} -> {} ({:.2f}x, {:.3f} bits/weight)\n"
       "{}, {}, {}; outside of blocks: {} (index {})\n",
       text::printable(options.input.string()), format_version(), index.is_folder ? "a folder" : "a single file",
-      files_text(index.files), table.text(), counted(index.tensors.size(), "tensor"), text::decimal_bytes(bytes_in),
+      files_text(index.files), table.render(), counted(index.tensors.size(), "tensor"), text::decimal_bytes(bytes_in),
       text::decimal_bytes(archive.file_bytes()), ratio, bits_per_weight(archive.file_bytes(), elements),
       counted(index.streams.size(), "stream"), counted(index.blocks.size(), "block"),
       counted(index.tables.size(), "table"), text::decimal_bytes(archive.file_bytes() - block_bytes),
@@ -184,12 +187,15 @@ void inspect_network(const Options& options) {
     for (const TensorInfo& tensor : network->tensors()) json["tensors"].push_back(json_of(tensor));
     return put_json(json);
   }
-  Table table({{"tensor"}, {"dtype"}, {"shape"}, {"size", true}});
+  text::Table table("lllr");
+  table.add({"tensor", "dtype", "shape", "size"});
+  table.add_rule();
   for (const TensorInfo& tensor : network->tensors())
-    table.add({tensor.name, std::string(name_of(tensor.dtype)), shape_text(tensor), text::decimal_bytes(tensor.bytes)});
+    table.add({text::printable(tensor.name), std::string(name_of(tensor.dtype)), shape_text(tensor),
+               text::decimal_bytes(tensor.bytes)});
   put_data(fmt::format("{}: network, {}\n\n{}\n{}\n{}, {} of {}\n", text::printable(options.input.string()),
-                       network->is_folder() ? "a folder" : "a single file", files_text(network->files()), table.text(),
-                       counted(network->tensors().size(), "tensor"), counted(elements, "weight"),
+                       network->is_folder() ? "a folder" : "a single file", files_text(network->files()),
+                       table.render(), counted(network->tensors().size(), "tensor"), counted(elements, "weight"),
                        text::decimal_bytes(bytes_in)));
 }
 

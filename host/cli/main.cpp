@@ -13,11 +13,12 @@
 
 #include "cli/commands.hpp"
 #include "cli/console.hpp"
-#include "cli/version.hpp"
+#include "cli/words.hpp"
 #include "config/suggest.hpp"
 #include "json/strict_json.hpp"
 #include "text/utf8.hpp"
 #include "weft/error.hpp"
+#include "weft/version.hpp"
 
 namespace weft::cli {
 namespace {
@@ -47,6 +48,8 @@ void check_command(const CLI::App& program, std::string_view word) {
               fmt::format("there is no command {}{}{}", json::quote(word), hint,
                           hint.empty() ? fmt::format("; there are {}", fmt::join(names, ", ")) : ""));
 }
+
+std::string version_line() { return fmt::format("weft {} (archive format {})", version_string(), format_version()); }
 
 int run(int argc, char** argv) {
   CLI::App program("Makes trained neural networks small and gives them back fast.", "weft");
