@@ -13,7 +13,9 @@ using Json = nlohmann::json;
 // nlohmann's own messages begin with an identifier in brackets and the position, which we give in our own words.
 std::string syntax_message(std::string_view text, std::size_t position, const std::exception& error) {
   std::string_view what = error.what();
-  if (const auto colon = what.find(": "); colon != std::string_view::npos) what.remove_prefix(colon + 2);
+  if (const auto bracket = what.find("] "); bracket != std::string_view::npos) what.remove_prefix(bracket + 2);
+  if (const auto colon = what.find(": "); what.starts_with("parse error at") && colon != std::string_view::npos)
+    what.remove_prefix(colon + 2);
   return fmt::format("{}: {}", place_of(text, position), what);
 }
 
@@ -88,6 +90,11 @@ Json parse_strict(std::string_view text, std::size_t max_depth) {
 }
 
 void parse_sax(std::string_view text, Json::json_sax_t& handler) {
+  // The library takes a NUL byte for the end of the text and would ignore what follows.
+  if (const auto nul = text.find('\0'); nul != std::string_view::npos) {
+    handler.parse_error(nul + 1, "", nlohmann::detail::parse_error::create(101, nul + 1, "a NUL byte", nullptr));
+    return;
+  }
   Json::sax_parse(text.begin(), text.end(), &handler);
 }
 
