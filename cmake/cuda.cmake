@@ -46,3 +46,7 @@ target_link_libraries(weft_cuda PUBLIC CUDA::cudart_static)
 target_compile_options(weft_cuda PRIVATE ${WEFT_CUDA_FLAGS})
 set_target_properties(weft_cuda PROPERTIES
   RULE_LAUNCH_COMPILE "${CMAKE_SOURCE_DIR}/tools/keep_ptxas_report.sh <OBJECT>")
+
+if(WEFT_BENCH)
+  add_subdirectory(bench/cuda)
+endif()

@@ -4,7 +4,7 @@
 #include <cstring>
 
 #include "backends/cpu/kernels.hpp"
-#include "cuda/device_array.hpp"
+#include "device_array.hpp"
 #include "cuda/rans_cases.hpp"
 #include "kernels/kernels.hpp"
 #include "weft/core/byte_planes.hpp"

@@ -1,4 +1,4 @@
-// Values in device memory for the length of a test.
+// Values in device memory, for tests and benchmarks: blocking copies on the default stream.
 #pragma once
 
 #include <cuda_runtime_api.h>
