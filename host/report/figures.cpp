@@ -1,6 +1,5 @@
 #include "report/figures.hpp"
 
-#include <algorithm>
 #include <cmath>
 
 namespace weft::report {
@@ -19,8 +18,8 @@ void Sums::add(const TensorReport& tensor, const Report& report) {
   compressed += tensor.bytes_out;
   sum_squared_error += tensor.sum_squared_error;
   sum_squares += tensor.sum_squares;
-  // Written so that NaN wins over every number and is not lost.
-  if (!(tensor.max_abs_error <= max_abs_error)) max_abs_error = tensor.max_abs_error;
+  // Once NaN, it stays NaN.
+  if (std::isnan(tensor.max_abs_error) || tensor.max_abs_error > max_abs_error) max_abs_error = tensor.max_abs_error;
   errors_measured = report.errors_measured;
 }
 

@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cmath>
 #include <utility>
 
 #include "report/figures.hpp"
@@ -19,7 +20,7 @@ using text::grouped;
 constexpr std::size_t kNameColumns = 48;
 
 std::string with(const std::optional<double>& value, int decimals, const char* unit = "") {
-  return value ? fmt::format("{:.{}f}{}", *value, decimals, unit) : "-";
+  return value && std::isfinite(*value) ? fmt::format("{:.{}f}{}", *value, decimals, unit) : "-";
 }
 
 std::string sqnr(const Sums& sums) { return report::is_exact(sums) ? "exact" : with(report::sqnr_db(sums), 2, " dB"); }
@@ -113,7 +114,7 @@ std::string stage_table(const Report& report) {
   table.add({"stage", "seconds", "bytes", "GB/s per thread"});
   table.add_rule();
   for (const StageReport& stage : report.stages)
-    table.add({text::printable(stage.name), fmt::format("{:.3f}", stage.seconds), text::decimal_bytes(stage.bytes),
+    table.add({text::printable(stage.name), with(stage.seconds, 3), text::decimal_bytes(stage.bytes),
                with(report::gb_per_s(stage), 3)});
   return table.render() + "(seconds are summed over threads)\n\n";
 }

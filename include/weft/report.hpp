@@ -50,7 +50,8 @@ struct Report {
   double wall_seconds = 0;
   std::uint64_t peak_host_bytes = 0;  // peak resident set of the process
   std::uint64_t peak_device_bytes = 0;
-  bool estimated = false;  // dry run: sizes are extrapolated from a sample
+  bool errors_measured = true;  // false: there was nothing to compare with, so errors are reported as null
+  bool estimated = false;       // dry run: sizes are extrapolated from a sample
 };
 
 // One JSON object, as DESIGN 7 lists its fields.

@@ -45,13 +45,43 @@ Report sample() {
 TEST(ReportText, IsATable) {
   EXPECT_EQ(to_text(sample(), false), R"(compress  resnet.safetensors -> resnet.weft
 cpu (avx2), 2 threads
+
+codec     dtype  tensors  weights  original  compressed   ratio  bits/weight      SQNR
+--------------------------------------------------------------------------------------
+uniform   F32          2  327,680   1.31 MB      123 kB  10.67x        3.000  20.00 dB
+lossless  F32          2       66     264 B       238 B   1.11x       28.848     exact
+the rest                              516 B       882 B
+--------------------------------------------------------------------------------------
+total                  4  327,746   1.31 MB      124 kB  10.58x        3.027  20.11 dB
+
+stage   seconds    bytes  GB/s per thread
+-----------------------------------------
+read      0.125  1.31 MB            0.010
+encode    0.500  1.31 MB            0.003
+write     0.000   123 kB                -
+(seconds are summed over threads)
+
+overhead     882 bytes (0.71 % of the archive) are not coded weights
+time         0.31 s
+peak memory  123 MiB
+units        kB, MB, GB: powers of 1000; KiB, MiB, GiB: powers of 1024
+note: 1 tensor was coded otherwise than asked; -v says why
+warning: notes.txt was left out
 )");
 }
 
 TEST(ReportText, ListsTensorsWhenVerbose) {
   const std::string text = to_text(sample(), true);
   EXPECT_EQ(text.substr(0, text.find("\n\ncodec")), R"(compress  resnet.safetensors -> resnet.weft
-)");
+cpu (avx2), 2 threads
+
+tensor                                            dtype  codec     weights  original  compressed   ratio  bits/weight      SQNR  max error  step
+--------------------------------------------------------------------------------------------------------------------------------------------------
+layer1.bias                                       F32    lossless       64     256 B       230 B   1.11x       28.750     exact          0  -
+layer1.weight                                     F32    uniform    65,536    262 kB     24.6 kB  10.67x        3.000  20.00 dB    0.00625  0.0125
+layer2.weight                                     F32    uniform   262,144   1.05 MB     98.3 kB  10.67x        3.000  20.00 dB    0.00625  0.0125
+model.a_very_long_name_...with.many.parts.weight  F32    lossless        2       8 B         8 B   1.00x       32.000     exact          0  -
+note: model.a_very_long_name_of_a_module.with.many.parts.weight: too small)");
 }
 
 TEST(ReportText, NamesTheDeviceMemory) {

@@ -1,8 +1,8 @@
 // Codec raw: units as they are. Codec asset: a file's bytes through zstd, for what is not weights (FORMAT.md 3.3).
-#include <zstd.h>
+#include <algorithm>
 
 #include "backends/cpu/cpu_codec.hpp"
-#include "weft/error.hpp"
+#include "backends/cpu/zstd_frame.hpp"
 
 namespace weft::cpu {
 namespace {
@@ -54,11 +54,8 @@ class AssetCodec final : public CpuCodec {
               EncodedSegment& out) const override {
     std::vector<std::byte> frame;
     for_blocks(scratch, view, units, out, [&](BlockBuilder& block, std::span<const std::byte> bytes) {
-      frame.resize(ZSTD_compressBound(bytes.size()));
-      const std::size_t size = ZSTD_compress(frame.data(), frame.size(), bytes.data(), bytes.size(), kZstdLevel);
-      if (ZSTD_isError(size) != 0) throw Error(ErrorKind::kInternal, std::string("zstd: ") + ZSTD_getErrorName(size));
-      if (size < bytes.size())
-        block.add_bytes(PlaneMode::kZstd, std::span(frame).first(size));
+      if (write_zstd_frame(bytes, kZstdLevel, frame) < bytes.size())
+        block.add_bytes(PlaneMode::kZstd, frame);
       else
         block.add_bytes(PlaneMode::kRaw, bytes);
     });
@@ -68,8 +65,7 @@ class AssetCodec final : public CpuCodec {
     const auto& plane = planes.plane(0);
     if (plane.mode == PlaneMode::kRaw) return copy_raw(plane, units);
     if (plane.mode != PlaneMode::kZstd) return "a plane has a mode that its codec does not use";
-    const std::size_t size = ZSTD_decompress(units.data(), units.size(), plane.bytes.data(), plane.bytes.size());
-    return size == units.size() ? "" : "its zstd frame does not give the bytes it should";
+    return read_zstd_frame(plane.bytes, units);
   }
 };
 

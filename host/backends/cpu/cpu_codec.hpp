@@ -6,6 +6,7 @@
 
 #include <array>
 #include <cstdint>
+#include <memory>
 #include <span>
 #include <string>
 #include <vector>
@@ -26,6 +27,7 @@ struct Scratch {
   std::array<std::vector<std::uint8_t>, 8> planes;
   std::vector<float> values;
   std::vector<std::int32_t> fixed;
+  std::vector<std::byte> frame;
 
  private:
   template <class T>
@@ -46,6 +48,9 @@ class CpuCodec {
   [[nodiscard]] virtual std::string decode(Scratch& scratch, const SegmentView& view, std::uint32_t block,
                                            const archive::BlockView& planes, std::span<std::byte> units) const = 0;
 };
+
+// A coder on this kernel set; make_cpu_backend() uses the best one.
+[[nodiscard]] std::unique_ptr<SegmentCoder> make_segment_coder(const Kernels& kernels);
 
 [[nodiscard]] const CpuCodec& raw_codec() noexcept;
 [[nodiscard]] const CpuCodec& lossless_codec() noexcept;

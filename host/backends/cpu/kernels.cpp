@@ -4,7 +4,6 @@
 #include <array>
 #include <cstdlib>
 
-#include "backends/cpu/models.hpp"
 
 namespace weft::cpu {
 namespace {
@@ -33,6 +32,5 @@ const Registry& registry() noexcept {
 
 std::span<const Kernels* const> available_kernels() noexcept { return {registry().sets.data(), registry().count}; }
 const Kernels& active_kernels() noexcept { return *registry().active; }
-std::string_view active_model_name() noexcept { return active_kernels().name; }
 
 }  // namespace weft::cpu

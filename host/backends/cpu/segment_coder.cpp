@@ -72,11 +72,15 @@ class CpuBackend final : public Backend {
  public:
   [[nodiscard]] std::string name() const override { return "cpu (" + std::string(active_kernels().name) + ")"; }
   [[nodiscard]] std::unique_ptr<SegmentCoder> make_coder() const override {
-    return std::make_unique<CpuSegmentCoder>(active_kernels());
+    return make_segment_coder(active_kernels());
   }
 };
 
 }  // namespace
+
+std::unique_ptr<SegmentCoder> make_segment_coder(const Kernels& kernels) {
+  return std::make_unique<CpuSegmentCoder>(kernels);
+}
 
 void CpuCodec::prepare(Scratch& scratch, const SegmentView& view) const {
   for (std::size_t i = 0; i < view.tables.size(); i++) scratch.decoders[i].set_table(view.tables[i]);

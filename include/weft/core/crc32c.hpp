@@ -2,8 +2,8 @@
 //
 // Read me first:
 // * A CRC is linear, so 32 lanes can share one message: lane i takes every 32nd 4-byte word, advancing its remainder
-// over 128
-//   bytes a step with four table look-ups, and at the end each remainder is moved to its place by one multiplication.
+//   over 128 bytes a step with four table look-ups, and at the end each remainder is moved to its place by one
+//   multiplication.
 // * Everything is in the reflected bit order: bit 31 of a register is the coefficient of x^0.
 //
 // Source: the iSCSI CRC, RFC 3720 section 12.1; slicing after Kounavis and Berry, "A systematic approach to building

@@ -7,7 +7,7 @@
 
 namespace weft::core {
 
-// Scales counts to frequencies with the least total code length: start from rounding, then repair the sum one unit at a
+// Scales counts to frequencies with nearly the least total code length: start from rounding, then repair the sum one unit at a
 // time where it costs least. Adding a unit to f saves about count / (f + 1/2) bits (times log2 e), taking one costs
 // about count / (f - 1/2); the comparison is exact, by cross-multiplication. Counts are below 2^40, their sum below
 // 2^44. Symbols that occur get at least 1. A lone symbol gets 4095 and a neighbour 1, because a frequency of 4096 has
@@ -78,12 +78,11 @@ WEFT_HD void build_encode_table(const std::uint16_t frequencies[256], EncodeTabl
   }
 }
 
-// log2(4096 / f) in 1/256 bit, rounded down from an exact binary expansion: the price of a symbol.
+// log2(4096 / f) in 1/256 bit, rounded down from an exact binary expansion: the price of a symbol. Not for frequency 0.
 WEFT_HD std::uint32_t code_length(std::uint32_t frequency) {
   std::uint32_t whole = 0;
   while ((frequency << (whole + 1)) <= kProbScale) whole++;
-  // frequency * 2^whole / 4096 is in (1/2, 1]; its negated log2 is found bit by bit, by squaring, in 32-bit fixed
-  // point.
+  // frequency * 2^whole / 4096 is in (1/2, 1]; its negated log2 is found bit by bit, by squaring, in 32-bit fixed point.
   std::uint64_t x = std::uint64_t{frequency} << (whole + 32 - kProbBits);
   std::uint32_t fraction = 0;
   for (int bit = 0; bit < 8; bit++) {

@@ -2,8 +2,7 @@
 //
 // Read me first:
 // * One float32 product and one rounding take a weight to 1/1024 cells; every decision after that is made in integers,
-// so all
-//   machines decide alike. Decoding is integers up to one float32 product.
+//   so all machines decide alike. Decoding is integers up to one float32 product.
 // * The rate-distortion decision between neighbouring levels k - 1 and k is linear in the weight:
 //     (a - (k-1))^2 + L r(k-1)  <=  (a - k)^2 + L r(k)   <=>   a <= k - 1/2 + L (r(k) - r(k-1)) / 2
 //   so a quantizer is a table of thresholds, and choosing a level is one look-up and one comparison.
@@ -33,8 +32,7 @@ WEFT_HD constexpr std::int32_t level_of(std::uint32_t symbol, std::uint32_t low,
   return static_cast<std::int32_t>(symbol << low_bits | low) + lowest_level(low_bits);
 }
 
-// The level of a fixed-point value, given upper[k] = the largest value that stays below level k, for k - lowest in the
-// table.
+// The level of a fixed-point value. upper_from_lowest[k - lowest] is the largest value that stays below level k.
 WEFT_HD std::int32_t level_by_threshold(std::int32_t fixed, const std::int32_t* upper_from_lowest,
                                         std::int32_t lowest) {
   const std::int32_t floor = fixed >> kFixedBits;

@@ -2,11 +2,9 @@
 //
 // Read me first:
 // * Symbol i lives in lane i mod L. A lane's step is one table look-up, one multiply-add and, in about bits/16 of the
-// steps,
-//   one 16-bit word from the stream that all lanes share.
+//   steps, one 16-bit word from the stream that all lanes share.
 // * The words' count is checked once a round on the shared cursor, before anything is read, so that a corrupt plane
-// ends in
-//   a status and never in a wild read.
+//   ends in a status and never in a wild read.
 // * The final states and the exact end of the words are checked: it costs nothing and catches what a checksum cannot, a
 //   decoder that is wrong.
 //

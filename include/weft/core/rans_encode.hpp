@@ -4,9 +4,9 @@
 // * Encoding runs backwards, from the last round to the first, and writes words downwards from the end of a buffer; the
 //   decoder then reads both forwards.
 // * There is no division: q = floor(x / f) is a multiplication by a rounded-up reciprocal and a shift. With states
-// below 2^31
-//   this is exact (Granlund and Montgomery, "Division by invariant integers using multiplication", PLDI 1994).
-//     x' = (x / f) * M + x % f + c = x + q * (M - f) + c
+//   below 2^31 this is exact (Granlund and Montgomery, "Division by invariant integers using multiplication", PLDI
+//   1994), and the new state is
+//     x' = (x / f) * M + x % f + c = x + q * (M - f) + c.
 //   For f = 1 the reciprocal would be 2^32, which does not fit: with 2^32 - 1 instead, q = x - 1 for all x >= 1, and
 //   the missing M - 1 goes into the bias.
 #pragma once

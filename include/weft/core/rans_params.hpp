@@ -9,8 +9,7 @@ inline constexpr int kLanes = 32;  // a GPU warp
 inline constexpr int kLanesLog2 = 5;
 inline constexpr int kProbBits = 12;  // 32-bit table entries hold frequency, offset and symbol
 inline constexpr std::uint32_t kProbScale = 1u << kProbBits;
-inline constexpr std::uint32_t kStateLow = 1u << 15;  // states stay below 2^31: a signed compare is safe, and
-                                                      // the reciprocals below are exact
+inline constexpr std::uint32_t kStateLow = 1u << 15;  // states stay below 2^31: signed compares and reciprocals hold
 inline constexpr int kWordBits = 16;                  // at most one word per lane and step, so no loop
 inline constexpr int kRefillShift = 31 - kProbBits;   // encoder: emit a word when state >= frequency << this
 

@@ -2,13 +2,11 @@
 //
 // Read me first:
 // * The format is defined on 32 lanes, so the width is a constant, not a property of the machine. In the CUDA model a
-// U32 is
-//   one register of one thread; in the CPU models it is a value of 32 elements. The code above cannot tell the
+//   U32 is one register of one thread; in the CPU models it is a value of 32 elements. The code above cannot tell the
 //   difference.
 // * All branches of core code are warp-uniform; lanes differ by mask and select alone.
 // * expand_load and its dual compress_store are the whole of rANS renormalisation: lane i of the mask gets word
-// rank(i),
-//   where rank counts the lanes of the mask below i.
+//   rank(i), where rank counts the lanes of the mask below i.
 #pragma once
 
 #include <concepts>

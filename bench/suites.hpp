@@ -1,0 +1,13 @@
+// What weft_bench can measure.
+#pragma once
+
+#include <vector>
+
+#include "table.hpp"
+
+namespace weft::bench {
+
+[[nodiscard]] std::vector<Table> micro_tables();   // the kernels, one set beside the other
+[[nodiscard]] std::vector<Table> codec_tables();   // whole blocks through the CPU backend, beside zstd
+
+}  // namespace weft::bench

@@ -1,0 +1,22 @@
+#include "backends/cpu/zstd_frame.hpp"
+
+#include <zstd.h>
+
+#include "weft/error.hpp"
+
+namespace weft::cpu {
+
+std::size_t write_zstd_frame(std::span<const std::byte> bytes, int level, std::vector<std::byte>& frame) {
+  frame.resize(ZSTD_compressBound(bytes.size()));
+  const std::size_t size = ZSTD_compress(frame.data(), frame.size(), bytes.data(), bytes.size(), level);
+  if (ZSTD_isError(size) != 0) throw Error(ErrorKind::kInternal, std::string("zstd: ") + ZSTD_getErrorName(size));
+  frame.resize(size);
+  return size;
+}
+
+std::string read_zstd_frame(std::span<const std::byte> frame, std::span<std::byte> out) {
+  const std::size_t size = ZSTD_decompress(out.data(), out.size(), frame.data(), frame.size());
+  return size == out.size() ? "" : "its zstd frame does not give the bytes it should";
+}
+
+}  // namespace weft::cpu
