@@ -6,7 +6,10 @@
 namespace weft::archive {
 
 BlockBuilder::BlockBuilder(std::vector<std::byte>& out, std::uint64_t units, int planes)
-    : out_(out), begin_(out.size()), alignment_(block_alignment(units)), planes_(planes) {
+    : out_(out),
+      begin_(align_up(out.size(), block_alignment(units))),
+      alignment_(block_alignment(units)),
+      planes_(planes) {
   out_.resize(begin_ + 4 + 4 * static_cast<std::size_t>(planes));
 }
 

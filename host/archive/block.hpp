@@ -26,7 +26,7 @@ enum class PlaneMode : std::uint8_t { kRaw = 0, kConstant = 1, kRans = 2, kZstd 
   return (x + a - 1) / a * a;
 }
 
-// Appends one block to a byte vector: construct, add the planes in order, finish.
+// Appends one block to a byte vector, aligned as it will be in the file: construct, add the planes in order, finish.
 class BlockBuilder {
  public:
   BlockBuilder(std::vector<std::byte>& out, std::uint64_t units, int planes);

@@ -86,10 +86,10 @@ class ByteReader {
     const std::uint64_t u = get_varint();
     return static_cast<std::int64_t>(u >> 1 ^ (~(u & 1) + 1));
   }
-  // A count of items that take at least one byte each.
-  std::size_t get_count() {
+  // A count of items that take at least so many bytes each.
+  std::size_t get_count(std::size_t least_bytes = 1) {
     const std::uint64_t n = get_varint();
-    if (n > left()) fail_("a count is larger than the bytes that are left");
+    if (n > left() / least_bytes) fail_("a count is larger than the bytes that are left");
     return static_cast<std::size_t>(n);
   }
   std::string_view get_string() {

@@ -25,6 +25,17 @@ inline constexpr std::uint64_t kIndexSlack = 1024;
   return (units >> block_log2) + ((units & ((std::uint64_t{1} << block_log2) - 1)) != 0 ? 1 : 0);
 }
 
+// Appends the segments and blocks that the stream's units, block_log2 and segment_log2 call for: sizes, tables and
+// corrections are left to be filled in.
+void lay_out_stream(Index& index, StreamRecord& stream);
+
+// Byte planes of a stream that may have frequency tables.
+[[nodiscard]] int coded_planes(const StreamRecord& stream) noexcept;
+
+// Gives every block its place in the file and returns the end of the last one. False when the blocks of a hostile index
+// run past `limit`.
+[[nodiscard]] bool place_blocks(Index& index, std::uint64_t limit, std::uint64_t& end) noexcept;
+
 // Serializes everything but block offsets, which follow from the sizes.
 [[nodiscard]] std::vector<std::byte> serialize_index(const Index& index);
 

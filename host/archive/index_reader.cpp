@@ -84,7 +84,7 @@ void read_files(ByteReader& in, Index& index, std::vector<HeaderChoice>& headers
 }
 
 void read_tensors(ByteReader& in, Index& index) {
-  const std::size_t count = in.get_count();
+  const std::size_t count = in.get_count(4);
   std::size_t owned = 0;
   for (const auto& file : index.files) owned += file.tensor_count;
   check(owned == count, "the files do not have as many tensors as the index");
@@ -175,42 +175,30 @@ void read_uniform(ByteReader& in, const Index& index, StreamRecord& stream) {
 }
 
 void read_segments(ByteReader& in, Index& index, StreamRecord& stream) {
-  const std::uint64_t blocks = blocks_in(stream.units, stream.block_log2);
-  check(blocks <= in.left(), "a stream has more blocks than the index has bytes");
-  stream.first_segment = index.segments.size();
-  stream.segment_count = static_cast<std::size_t>(blocks_in(stream.units, stream.segment_log2));
-  const int planes = stream.codec == CodecId::kLossless  ? unit_bytes(stream.dtype)
-                     : stream.codec == CodecId::kUniform ? 1
-                                                         : 0;
+  check(blocks_in(stream.units, stream.block_log2) <= in.left(), "a stream has more blocks than the index has bytes");
+  lay_out_stream(index, stream);
   for (std::size_t s = 0; s < stream.segment_count; s++) {
-    SegmentRecord segment;
-    segment.first_unit = std::uint64_t{s} << stream.segment_log2;
-    segment.units = std::min(stream.units - segment.first_unit, std::uint64_t{1} << stream.segment_log2);
-    segment.block_count = static_cast<std::uint32_t>(blocks_in(segment.units, stream.block_log2));
-    for (int p = 0; p < planes; p++) {
+    SegmentRecord& segment = index.segments[stream.first_segment + s];
+    for (int p = 0; p < coded_planes(stream); p++) {
       const std::uint64_t table = in.get_varint();
       check(table <= index.tables.size(), "a segment names a frequency table that does not exist");
       segment.tables[static_cast<std::size_t>(p)] = static_cast<std::uint32_t>(table);
     }
     if (stream.codec == CodecId::kUniform)
       for (auto& c : segment.corrections) c = in.get<std::int8_t>();
-    index.segments.push_back(segment);
   }
   for (std::size_t s = 0; s < stream.segment_count; s++) {
-    SegmentRecord& segment = index.segments[stream.first_segment + s];
-    segment.first_block = index.blocks.size();
+    const SegmentRecord& segment = index.segments[stream.first_segment + s];
     for (std::uint32_t b = 0; b < segment.block_count; b++) {
-      const std::uint64_t size = in.get_varint(), block_size = std::uint64_t{1} << stream.block_log2;
+      const std::uint64_t size = in.get_varint();
       check(size <= UINT32_MAX, "a block is too large");
-      const std::uint64_t left = segment.units - b * block_size;
-      index.blocks.push_back(
-          {0, static_cast<std::uint32_t>(size), static_cast<std::uint32_t>(std::min(left, block_size))});
+      index.blocks[segment.first_block + b].size = static_cast<std::uint32_t>(size);
     }
   }
 }
 
 void read_streams(ByteReader& in, Index& index) {
-  const std::size_t count = in.get_count();
+  const std::size_t count = in.get_count(3);
   index.streams.resize(count);
   for (std::size_t i = 0; i < index.tensors.size(); i++) {
     TensorPlace& place = index.places[i];
@@ -249,17 +237,6 @@ void read_streams(ByteReader& in, Index& index) {
     read_segments(in, index, stream);
   }
   in.expect_end("the section of streams is longer than its content");
-}
-
-void place_blocks(Index& index, std::uint64_t payload_end) {
-  std::uint64_t at = kHeaderBytes;
-  for (auto& block : index.blocks) {
-    at = align_up(at, block_alignment(block.units));
-    block.offset = at;
-    at += block.size;
-    check(at <= payload_end, "the blocks run past the end of the payload");
-  }
-  check(at == payload_end, "the blocks do not fill the payload");
 }
 
 void finish_files(Index& index, const std::vector<HeaderChoice>& headers) {
@@ -313,7 +290,9 @@ Index parse_index(std::span<const std::byte> bytes, std::uint64_t payload_end) {
   auto streams = section(4);
   read_streams(streams, index);
   in.expect_end("there are bytes after the last section");
-  place_blocks(index, payload_end);
+  std::uint64_t end = 0;
+  check(place_blocks(index, payload_end, end), "the blocks run past the end of the payload");
+  check(end == payload_end, "the blocks do not fill the payload");
   finish_files(index, headers);
   return index;
 }

@@ -83,11 +83,8 @@ void put_stream(ByteWriter& out, const Index& index, const StreamRecord& stream)
     }
   }
   const std::span segments(index.segments.data() + stream.first_segment, stream.segment_count);
-  const int planes = stream.codec == CodecId::kLossless  ? unit_bytes(stream.dtype)
-                     : stream.codec == CodecId::kUniform ? 1
-                                                         : 0;
   for (const auto& segment : segments) {
-    for (int p = 0; p < planes; p++) out.put_varint(segment.tables[static_cast<std::size_t>(p)]);
+    for (int p = 0; p < coded_planes(stream); p++) out.put_varint(segment.tables[static_cast<std::size_t>(p)]);
     if (stream.codec == CodecId::kUniform)
       for (const std::int8_t c : segment.corrections) out.put(c);
   }

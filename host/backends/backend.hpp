@@ -41,7 +41,7 @@ struct SegmentView {
 struct EncodedSegment {
   std::array<std::optional<FrequencyTable>, 8> tables;
   std::array<std::int8_t, 3> corrections{};
-  std::vector<std::byte> bytes;  // the blocks, back to back
+  std::vector<std::byte> bytes;  // the blocks, each aligned as in the file, zeros in between
   std::vector<std::uint32_t> block_sizes;
   std::uint64_t plane_bytes = 0;  // without block headers and padding
 

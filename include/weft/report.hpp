@@ -1,5 +1,6 @@
 // What a run did: sizes, errors, times and memory, per tensor and in total (DESIGN 7).
 //
+// In every report, of decompress too, bytes_in is the network's side and bytes_out the archive's, so that ratios compare.
 // bytes_out of the totals is the size of the archive on disk: nothing is left out. Errors are those of the values that
 // a decoder restores, measured on decoded data, not estimated. sqnr_db is absent where it is infinite (no error) or
 // undefined (no signal).
@@ -42,14 +43,15 @@ struct Report {
   std::vector<TensorReport> tensors;
   std::vector<StageReport> stages;
   std::vector<std::string> warnings;
-  std::uint64_t bytes_in = 0;   // of all files, headers and assets included
-  std::uint64_t bytes_out = 0;  // of the archive on disk (decompress: of the restored files)
+  std::uint64_t bytes_in = 0;   // of the network: all files, headers and assets included
+  std::uint64_t bytes_out = 0;  // of the archive on disk (decompress of chosen tensors: of their blocks)
   std::uint64_t overhead_bytes =
       0;  // archive bytes that are not coded weights: header, index, tables, names, alignment
   double wall_seconds = 0;
   std::uint64_t peak_host_bytes = 0;  // peak resident set of the process
   std::uint64_t peak_device_bytes = 0;
-  bool estimated = false;  // dry run: sizes are extrapolated from a sample
+  bool errors_measured = true;  // false: there was nothing to compare with, so errors are reported as null
+  bool estimated = false;       // dry run: sizes are extrapolated from a sample
 };
 
 // One JSON object, as DESIGN 7 lists its fields.

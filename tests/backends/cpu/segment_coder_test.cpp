@@ -122,7 +122,7 @@ TEST(SegmentCoderTest, AZstdBlockHasNoOtherPlanes) {
   EXPECT_EQ(sample.decode_changed([](Bytes& block) { archive::store_le(block.data() + 8, 1u | 5u << 8); }),
             "a plane that its zstd frame stands for is not empty");
   EXPECT_EQ(sample.decode_changed([](Bytes& block) { block[20] ^= std::byte{1}; }),
-            "its zstd frame does not give the bytes it should");
+            "its zstd frame is damaged or not the only one");
 }
 
 }  // namespace

@@ -1,0 +1,83 @@
+// The CUDA model of a warp: one thread is one lane, a U32 is one register.
+//
+// Read me first:
+// * All 32 threads of a warp must call every function together (the core branches on warp-uniform values alone), in a
+//   one-dimensional thread block whose size is a multiple of 32. Plain numbers of the core, such as cursors and counts,
+//   are the same in all threads.
+// * The full-mask intrinsics below also order memory between the lanes, but nothing here relies on it: no lane reads what
+//   another lane of the same call has written.
+// * Only lanes of the mask touch memory. So expand_load never reads more than expand_load_exact, and compress_store
+//   scribbles on nothing; both are allowed to by the concept.
+#pragma once
+
+#include "weft/core/warp.hpp"
+
+namespace weft::cuda {
+
+#define WEFT_DEVICE static __device__ __forceinline__
+
+struct CudaWarp {
+  struct U32 {
+    std::uint32_t value;
+  };
+  struct Mask {
+    bool value;
+  };
+  static constexpr unsigned kAll = 0xFFFFFFFFu;
+
+  WEFT_DEVICE std::uint32_t lane() { return threadIdx.x % core::kLanes; }
+  // Lanes of the mask, as bits; and how many of them are below this one.
+  WEFT_DEVICE std::uint32_t ballot(Mask m) { return __ballot_sync(kAll, m.value); }
+  WEFT_DEVICE std::uint32_t rank(std::uint32_t bits) { return popcount(bits & ((1u << lane()) - 1)); }
+  WEFT_DEVICE std::uint32_t popcount(std::uint32_t bits) { return static_cast<std::uint32_t>(__popc(bits)); }
+
+  WEFT_DEVICE U32 splat(std::uint32_t u) { return {u}; }
+  WEFT_DEVICE Mask first_lanes(std::uint32_t n) { return {lane() < n}; }
+  WEFT_DEVICE U32 load_bytes(const std::uint8_t* p) { return {p[lane()]}; }
+  WEFT_DEVICE U32 load_bytes(const std::uint8_t* p, Mask m) { return {m.value ? p[lane()] : 0u}; }
+  WEFT_DEVICE void store_bytes(std::uint8_t* p, U32 x) { p[lane()] = static_cast<std::uint8_t>(x.value); }
+  WEFT_DEVICE void store_bytes(std::uint8_t* p, U32 x, Mask m) {
+    if (m.value) store_bytes(p, x);
+  }
+  WEFT_DEVICE U32 gather(const std::uint32_t* table, U32 index) { return {table[index.value]}; }
+  WEFT_DEVICE U32 select(Mask m, U32 a, U32 b) { return m.value ? a : b; }
+  WEFT_DEVICE Mask less(U32 a, U32 b) { return {a.value < b.value}; }
+  WEFT_DEVICE Mask both(Mask a, Mask b) { return {a.value && b.value}; }
+  WEFT_DEVICE std::uint32_t count(Mask m) { return popcount(ballot(m)); }
+  WEFT_DEVICE bool all_equal(U32 x, std::uint32_t u, Mask m) { return __all_sync(kAll, !m.value || x.value == u) != 0; }
+  WEFT_DEVICE U32 expand_load(const std::uint16_t* p, Mask m) { return expand_load_exact(p, m); }
+  WEFT_DEVICE U32 expand_load_exact(const std::uint16_t* p, Mask m) {
+    const std::uint32_t bits = ballot(m);
+    return {m.value ? p[rank(bits)] : 0u};
+  }
+  WEFT_DEVICE std::uint32_t compress_store(std::uint16_t* end, U32 x, Mask m) {
+    const std::uint32_t bits = ballot(m), stored = popcount(bits);
+    if (m.value) (end - stored)[rank(bits)] = static_cast<std::uint16_t>(x.value);
+    return stored;
+  }
+  // Little-endian like every GPU; the bytes may lie anywhere, and a GPU loads a word from a multiple of four only.
+  WEFT_DEVICE U32 load_words(const std::uint8_t* p) {
+    p += 4 * lane();
+    return {p[0] | static_cast<std::uint32_t>(p[1]) << 8 | static_cast<std::uint32_t>(p[2]) << 16 |
+            static_cast<std::uint32_t>(p[3]) << 24};
+  }
+  WEFT_DEVICE U32 load_table(const std::uint32_t* p) { return {p[lane()]}; }
+  WEFT_DEVICE std::uint32_t xor_lanes(U32 x) { return __reduce_xor_sync(kAll, x.value); }  // sm_80 and later
+  WEFT_DEVICE U32 mul_high(U32 a, U32 b) { return {__umulhi(a.value, b.value)}; }
+  WEFT_DEVICE U32 shift_right(U32 x, U32 n) { return {x.value >> n.value}; }
+};
+
+WEFT_DEVICE CudaWarp::U32 operator+(CudaWarp::U32 a, CudaWarp::U32 b) { return {a.value + b.value}; }
+WEFT_DEVICE CudaWarp::U32 operator-(CudaWarp::U32 a, CudaWarp::U32 b) { return {a.value - b.value}; }
+WEFT_DEVICE CudaWarp::U32 operator*(CudaWarp::U32 a, CudaWarp::U32 b) { return {a.value * b.value}; }
+WEFT_DEVICE CudaWarp::U32 operator&(CudaWarp::U32 a, CudaWarp::U32 b) { return {a.value & b.value}; }
+WEFT_DEVICE CudaWarp::U32 operator|(CudaWarp::U32 a, CudaWarp::U32 b) { return {a.value | b.value}; }
+WEFT_DEVICE CudaWarp::U32 operator^(CudaWarp::U32 a, CudaWarp::U32 b) { return {a.value ^ b.value}; }
+WEFT_DEVICE CudaWarp::U32 operator<<(CudaWarp::U32 x, int n) { return {x.value << n}; }
+WEFT_DEVICE CudaWarp::U32 operator>>(CudaWarp::U32 x, int n) { return {x.value >> n}; }
+
+#undef WEFT_DEVICE
+
+static_assert(core::Warp<CudaWarp>);
+
+}  // namespace weft::cuda

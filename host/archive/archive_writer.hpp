@@ -1,0 +1,39 @@
+// Writing an archive: places for blocks as they come, index and footer at the end.
+//
+// reserve() is called in the order of the segments, by one thread at a time; the bytes can then be written by any
+// thread, because their place is known.
+#pragma once
+
+#include <cstdint>
+#include <span>
+
+#include "archive/index.hpp"
+#include "io/file.hpp"
+
+namespace weft::archive {
+
+class ArchiveWriter {
+ public:
+  explicit ArchiveWriter(io::AtomicFile& file) : file_(file) {}
+
+  // A place for a segment's blocks (`size` bytes, laid out by BlockBuilder, the first of `first_units` units).
+  [[nodiscard]] std::uint64_t reserve(std::uint64_t size, std::uint64_t first_units) noexcept;
+  // Thread-safe for disjoint places. Throws Error(kIo).
+  void write(std::uint64_t offset, std::span<const std::byte> bytes) { file_.write_at(offset, bytes); }
+  // Writes header, index and footer, and commits the file. Returns its size; `index_bytes` receives that of the index.
+  std::uint64_t finish(Index& index, std::uint64_t& index_bytes);
+
+ private:
+  io::AtomicFile& file_;
+  std::uint64_t end_ = kHeaderBytes;
+};
+
+// The index as it is stored: a zstd frame, or as it is where that is smaller or the frame expands too far.
+struct StoredIndex {
+  std::vector<std::byte> bytes;
+  std::uint64_t raw_size = 0;
+  bool compressed = false;
+};
+[[nodiscard]] StoredIndex store_index(const Index& index);
+
+}  // namespace weft::archive

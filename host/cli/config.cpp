@@ -1,0 +1,78 @@
+// weft config check | show | schema
+#include "weft/config.hpp"
+
+#include <fmt/format.h>
+
+#include <memory>
+
+#include "cli/commands.hpp"
+#include "cli/console.hpp"
+#include "cli/words.hpp"
+#include "text/units.hpp"
+#include "text/utf8.hpp"
+
+namespace weft::cli {
+namespace {
+
+struct Options {
+  std::string source;
+  std::vector<std::string> overrides;
+};
+
+// One line per rule: what it matches, and what happens to that.
+std::string rule_line(std::size_t number, const Rule& rule) {
+  const CodecSpec& spec = rule.spec;
+  std::string line = fmt::format("  rule {}: {} -> {}", number, fmt::join(rule.match, " "), name_of(spec.codec));
+  if (spec.relative_step) line += fmt::format(", relative_step {}", *spec.relative_step);
+  if (spec.step) line += fmt::format(", step {}", *spec.step);
+  if (spec.codec == CodecId::kUniform) line += fmt::format(", lambda {}", spec.lambda);
+  if (spec.per_channel) line += fmt::format(", per channel of axis {}", spec.channel_axis);
+  if (rule.min_elements > 0) line += fmt::format("; from {} elements", text::grouped(rule.min_elements));
+  if (rule.min_rank > 0) line += fmt::format("; from rank {}", rule.min_rank);
+  std::string dtypes;
+  for (const DType dtype : rule.dtypes) dtypes += fmt::format(" {}", name_of(dtype));
+  if (!dtypes.empty()) line += ";" + dtypes;
+  return text::printable(line) + '\n';
+}
+
+void check(const Options& options) {
+  const Config config = load_config(options.source, options.overrides);
+  std::string text = fmt::format("ok: {}: {}\n", text::printable(options.source), counted(config.rules.size(), "rule"));
+  for (std::size_t i = 0; i < config.rules.size(); i++) text += rule_line(i, config.rules[i]);
+  text += "  what no rule matches -> lossless\n";
+  text += fmt::format("  device {}, threads {}, memory_limit {}\n", config.device,
+                      config.threads == 0 ? "all" : std::to_string(config.threads),
+                      text::decimal_bytes(config.memory_limit));
+  put_text(text);
+}
+
+void put_line(std::string text) {
+  if (!text.ends_with('\n')) text += '\n';
+  put_data(text);
+}
+
+}  // namespace
+
+void add_config(CLI::App& program) {
+  auto options = std::make_shared<Options>();
+  CLI::App& command = *program.add_subcommand("config", "Check and show configs");
+  command.require_subcommand(1);
+  const auto add = [&](const char* name, const char* what, bool needs_source) {
+    CLI::App* action = command.add_subcommand(name, what);
+    auto* source = action->add_option("file", options->source, "Config file, or the name of a preset");
+    source->type_name("FILE")->required(needs_source);
+    if (needs_source)
+      action->add_option("--set", options->overrides, "Overrides one value")
+          ->type_name("PATH=VALUE")
+          ->allow_extra_args(false)
+          ->take_all();
+    return action;
+  };
+  add("check", "Say whether a config is valid, and what it does", true)->callback([options] { check(*options); });
+  add("show", "Print the config with every default filled in, as JSON", true)->callback([options] {
+    put_line(to_json(load_config(options->source, options->overrides)));
+  });
+  add("schema", "Print the JSON schema of configs", false)->callback([] { put_line(config_schema()); });
+}
+
+}  // namespace weft::cli

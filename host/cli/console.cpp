@@ -1,0 +1,34 @@
+#include "cli/console.hpp"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstdio>
+#include <cstring>
+#include <string>
+
+#include "weft/error.hpp"
+
+namespace weft::cli {
+
+void reserve_standard_descriptors() {
+  for (int fd = 0; fd <= 2;) {
+    // open() takes the lowest free number; the first one above 2 means that all three are taken.
+    fd = ::open("/dev/null", O_RDWR);
+    if (fd < 0) return;
+    if (fd > 2) ::close(fd);
+  }
+}
+
+void put_data(std::string_view text) {
+  if (std::fwrite(text.data(), 1, text.size(), stdout) == text.size() && std::fflush(stdout) == 0) return;
+  throw Error(ErrorKind::kIo, std::string("cannot write to standard output: ") + std::strerror(errno));
+}
+
+void put_text(std::string_view text) noexcept {
+  std::fwrite(text.data(), 1, text.size(), stderr);
+  std::fflush(stderr);
+}
+
+}  // namespace weft::cli

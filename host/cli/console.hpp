@@ -1,0 +1,17 @@
+// The program's two channels: data on standard output, human text on standard error.
+#pragma once
+
+#include <string_view>
+
+namespace weft::cli {
+
+// Makes sure that descriptors 0 to 2 are taken. Otherwise the first file we open could become "standard error", and a
+// message would be written into an archive.
+void reserve_standard_descriptors();
+
+// Throws Error(kIo) when standard output does not take it, such as a full disk.
+void put_data(std::string_view text);
+// Never fails: there is nobody left to tell.
+void put_text(std::string_view text) noexcept;
+
+}  // namespace weft::cli

@@ -1,0 +1,76 @@
+#include "cli/options.hpp"
+
+#include <fmt/format.h>
+
+#include <CLI/Option.hpp>
+
+#include "cli/signals.hpp"
+#include "config/fields.hpp"
+#include "weft/error.hpp"
+
+namespace weft::cli {
+namespace {
+
+// Sets one field of the config by the rules that hold for it there.
+void set_field(Config& config, std::string_view option, std::string_view key, config::Json value) {
+  for (const auto& field : config::config_fields()) {
+    if (field.name != key) continue;
+    const std::string given = value.dump(-1, ' ', false, config::Json::error_handler_t::replace);
+    if (const auto complaint = field.type.normalise(value))
+      throw Error(ErrorKind::kUsage, fmt::format("{} {}: expected {}", option, given, complaint->expected));
+    return field.set(config, value);
+  }
+  throw Error(ErrorKind::kInternal, fmt::format("the config has no field {} for {}", key, option));
+}
+
+}  // namespace
+
+void add_text_options(CLI::App& command, TextOptions& options) {
+  auto* quiet = command.add_flag("-q,--quiet", options.quiet, "Only errors and warnings");
+  command.add_flag("-v,--verbose", options.verbose, "A line for every tensor")->excludes(quiet);
+}
+
+void add_machine_options(CLI::App& command, MachineOptions& options) {
+  command.add_option("-T,--threads", options.threads, "Threads; 0: all cores")->type_name("N");
+  command.add_option("--device", options.device, "auto, cpu, cuda or cuda:N")->type_name("DEVICE");
+  command.add_option("--memory-limit", options.memory_limit, "Working buffers, such as 512MiB or 1GB")
+      ->type_name("SIZE");
+  command.add_flag("--no-progress", options.no_progress, "No progress line");
+}
+
+void apply(const MachineOptions& options, Config& config) {
+  if (options.threads) set_field(config, "--threads", "threads", *options.threads);
+  if (options.device) set_field(config, "--device", "device", *options.device);
+  if (options.memory_limit) set_field(config, "--memory-limit", "memory_limit", *options.memory_limit);
+  if (config.device.starts_with("cuda"))
+    throw Error(ErrorKind::kUnsupported, fmt::format("this build has no CUDA backend, so it cannot run on {}: use "
+                                                     "--device cpu, or auto",
+                                                     config.device));
+}
+
+RunOptions run_options(const Config& config) {
+  RunOptions run;
+  run.threads = config.threads;
+  run.memory_limit = config.memory_limit;
+  run.cancel = catch_signals();
+  return run;
+}
+
+void add_config_options(CLI::App& command, ConfigOptions& options) {
+  command
+      .add_option("-c,--config", options.source, "Config file, or a preset: lossless, near-lossless, balanced, small")
+      ->type_name("CONFIG")
+      ->capture_default_str();
+  command.add_option("--set", options.overrides, "Overrides one value of the config, such as rules.0.lambda=0.05")
+      ->type_name("PATH=VALUE")
+      ->allow_extra_args(false)
+      ->take_all();
+}
+
+void add_output_options(CLI::App& command, OutputOptions& options, const std::string& what) {
+  command.add_option("-o,--output", options.output, what)->type_name("OUT");
+  command.add_flag("-f,--force", options.overwrite, "Replace existing output");
+  command.add_option("--report", options.report, "JSON report to FILE; -: standard output")->type_name("FILE");
+}
+
+}  // namespace weft::cli

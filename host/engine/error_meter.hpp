@@ -1,0 +1,28 @@
+// How far decoded values lie from the original ones.
+//
+// Sums are taken in a fixed order, so a report does not depend on the number of threads. Values that are not finite
+// must come back bit by bit; they count in no sum.
+#pragma once
+
+#include <cstddef>
+#include <span>
+
+#include "weft/dtype.hpp"
+
+namespace weft::engine {
+
+struct ErrorSums {
+  double squared_error = 0;
+  double squares = 0;  // of the original values
+  double largest_error = 0;
+  bool exact = true;             // every bit is the same
+  bool keeps_non_finite = true;  // NaN and infinities came back as they were
+
+  void add(const ErrorSums& other);
+};
+
+// Both spans hold units of the type. For types that are not quantized only `exact` is told.
+[[nodiscard]] ErrorSums measure_error(DType dtype, std::span<const std::byte> original,
+                                      std::span<const std::byte> decoded);
+
+}  // namespace weft::engine

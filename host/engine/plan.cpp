@@ -1,0 +1,179 @@
+#include "engine/plan.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <map>
+#include <tuple>
+
+#include "archive/index.hpp"
+#include "weft/error.hpp"
+
+namespace weft::engine {
+namespace {
+
+constexpr int kSegmentLog2 = 20;                        // one table and one set of corrections per million units
+constexpr std::uint64_t kSharedUnits = 1u << 14;        // tensors below this size share streams
+constexpr std::uint64_t kSharedStreamUnits = 1u << 20;  // and a shared stream ends here, so that its parts stay near
+
+// What tensors must have in common to share a stream.
+using StreamKey = std::tuple<CodecId, DType, double>;
+
+std::uint64_t units_of(const TensorInfo& tensor) {
+  return tensor.bytes / static_cast<std::uint64_t>(unit_bytes(tensor.dtype));
+}
+
+// The channel layout of a per-channel tensor; steps come later.
+void set_channels(const TensorInfo& tensor, const CodecSpec& spec, StreamRecord& stream) {
+  const auto rank = static_cast<std::int64_t>(tensor.shape.size());
+  const std::int64_t axis = spec.channel_axis < 0 ? spec.channel_axis + rank : spec.channel_axis;
+  if (axis < 0 || axis >= rank)
+    throw Error(
+        ErrorKind::kConfig,
+        fmt::format("tensor {}: its rule says channel_axis {}, but it has {} dimensions; give the rule a min_rank",
+                    tensor.name, spec.channel_axis, rank));
+  stream.uniform.inner = 1;
+  for (auto i = static_cast<std::size_t>(axis) + 1; i < tensor.shape.size(); i++)
+    stream.uniform.inner *= tensor.shape[i];
+  stream.uniform.scale_codes.assign(tensor.shape[static_cast<std::size_t>(axis)], 0);
+}
+
+class Planner {
+ public:
+  Planner(const Network& network, const Config& config) : network_(network), config_(config) {
+    plan_.index.is_folder = network.is_folder();
+    plan_.index.files = network.files();
+    plan_.index.asset_streams.assign(network.files().size(), 0);
+    plan_.index.tensors = network.tensors();
+    plan_.index.places.resize(network.tensors().size());
+    plan_.notes.resize(network.tensors().size());
+  }
+
+  Plan make() {
+    for (std::size_t f = 0; f < network_.files().size(); f++) {
+      const FileInfo& file = network_.files()[f];
+      if (file.kind == FileInfo::Kind::kAsset) {
+        add_asset(f);
+      } else {
+        for (std::size_t i = 0; i < file.tensor_count; i++) add_tensor(file.first_tensor + i);
+      }
+    }
+    for (auto& stream : plan_.index.streams) archive::lay_out_stream(plan_.index, stream);
+    return std::move(plan_);
+  }
+
+ private:
+  std::size_t new_stream(const CodecSpec& spec, DType dtype, int block_log2) {
+    StreamRecord stream;
+    stream.codec = spec.codec;
+    stream.dtype = dtype;
+    stream.block_log2 = static_cast<std::uint8_t>(block_log2);
+    stream.segment_log2 = static_cast<std::uint8_t>(std::max(kSegmentLog2, block_log2));
+    plan_.index.streams.push_back(std::move(stream));
+    plan_.specs.push_back(spec);
+    plan_.asset_files.push_back(0);
+    return plan_.index.streams.size() - 1;
+  }
+
+  void add_asset(std::size_t file) {
+    CodecSpec spec;
+    spec.codec = CodecId::kAsset;
+    const std::size_t s = new_stream(spec, DType::kU8, archive::kMaxAssetBlockLog2);
+    plan_.index.streams[s].units = network_.files()[file].bytes;
+    plan_.index.asset_streams[file] = s;
+    plan_.asset_files[s] = file;
+  }
+
+  void add_tensor(std::size_t t) {
+    const TensorInfo& tensor = network_.tensors()[t];
+    CodecSpec spec = spec_for(config_, tensor.name, tensor.dtype, tensor.elements, tensor.shape.size());
+    if (spec.codec == CodecId::kUniform && !is_quantizable(tensor.dtype)) {
+      plan_.notes[t] = fmt::format("{} values are not quantized", name_of(tensor.dtype));
+      spec = CodecSpec{};
+    }
+    if (spec.codec == CodecId::kUniform && tensor.elements == 0) spec = CodecSpec{};
+    const std::uint64_t units = units_of(tensor);
+    std::size_t s = 0;
+    if (spec.codec == CodecId::kUniform || units >= kSharedUnits) {
+      s = new_stream(spec, tensor.dtype, config_.block_log2);
+      if (spec.codec == CodecId::kUniform && spec.per_channel) set_channels(tensor, spec, plan_.index.streams[s]);
+    } else {
+      s = shared_stream(spec, tensor.dtype);
+    }
+    StreamRecord& stream = plan_.index.streams[s];
+    plan_.index.places[t] = {s, stream.units, units};
+    stream.members.push_back(t);
+    stream.units += units;
+  }
+
+  std::size_t shared_stream(const CodecSpec& spec, DType dtype) {
+    const StreamKey key{spec.codec, dtype, spec.min_saving};
+    const auto found = shared_.find(key);
+    if (found != shared_.end() && plan_.index.streams[found->second].units < kSharedStreamUnits) return found->second;
+    return shared_[key] = new_stream(spec, dtype, config_.block_log2);
+  }
+
+  const Network& network_;
+  const Config& config_;
+  Plan plan_;
+  std::map<StreamKey, std::size_t> shared_;
+};
+
+// Raw units, planes, fixed-point and float values, coded bytes, and the units decoded again.
+std::uint64_t encode_bytes_per_unit(const StreamRecord& stream) {
+  const auto unit = static_cast<std::uint64_t>(unit_bytes(stream.dtype));
+  return stream.codec == CodecId::kUniform ? 3 * unit + 12 : 4 * unit + (is_quantizable(stream.dtype) ? 4 : 0);
+}
+
+constexpr std::uint64_t kTableBytes = 1u << 20;  // a coder's tables and small things
+
+}  // namespace
+
+Plan make_plan(const Network& network, const Config& config) { return Planner(network, config).make(); }
+
+void fall_back_to_lossless(Plan& plan, std::size_t stream, const std::string& why) {
+  plan.index.streams[stream].codec = CodecId::kLossless;
+  plan.index.streams[stream].uniform = {};
+  plan.specs[stream] = CodecSpec{};
+  for (const std::size_t tensor : plan.index.streams[stream].members) plan.notes[tensor] = why;
+}
+
+SegmentView segment_view(const Index& index, const StreamRecord& stream, const SegmentRecord& segment) {
+  SegmentView view;
+  view.codec = stream.codec;
+  view.dtype = stream.dtype;
+  view.block_log2 = stream.block_log2;
+  view.first_unit = segment.first_unit;
+  view.units = segment.units;
+  if (stream.codec == CodecId::kUniform) view.uniform = &stream.uniform;
+  for (std::size_t p = 0; p < view.tables.size(); p++)
+    view.tables[p] = segment.tables[p] == 0 ? nullptr : &index.tables[segment.tables[p] - 1];
+  view.corrections = segment.corrections;
+  return view;
+}
+
+std::uint64_t encode_bytes(const Index& index) {
+  std::uint64_t largest = 0;
+  for (const auto& stream : index.streams)
+    largest = std::max(largest,
+                       std::min(stream.units, std::uint64_t{1} << stream.segment_log2) * encode_bytes_per_unit(stream));
+  return largest + kTableBytes;
+}
+
+std::uint64_t decode_bytes(const StreamRecord& stream, std::uint64_t units) {
+  const auto unit = static_cast<std::uint64_t>(unit_bytes(stream.dtype));
+  return units * (2 * unit + 1) + kTableBytes;
+}
+
+void read_units(const Network& network, const Plan& plan, std::size_t s, std::uint64_t first,
+                std::span<std::byte> out) {
+  const StreamRecord& stream = plan.index.streams[s];
+  const auto unit = static_cast<std::uint64_t>(unit_bytes(stream.dtype));
+  if (stream.codec == CodecId::kAsset) return network.read_file(plan.asset_files[s], first, out);
+  for_members(plan.index, stream, first, out.size() / unit,
+              [&](std::size_t tensor, std::uint64_t at, std::uint64_t to, std::uint64_t units) {
+                network.read_tensor(tensor, at * unit, out.subspan(to * unit, units * unit));
+              });
+}
+
+}  // namespace weft::engine

@@ -1,0 +1,56 @@
+// The plan of a compression: which tensors form which streams, and how each is coded.
+//
+// A plan is an archive index without sizes: the run fills it in. Small tensors that are coded alike share a stream, so
+// that a network of many small tensors does not pay for tables and blocks of each.
+#pragma once
+
+#include <algorithm>
+#include <cstdint>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "backends/backend.hpp"
+#include "weft/archive.hpp"
+#include "weft/config.hpp"
+#include "weft/network.hpp"
+
+namespace weft::engine {
+
+struct Plan {
+  Index index;
+  std::vector<CodecSpec> specs;          // per stream
+  std::vector<std::size_t> asset_files;  // per stream: its file, if it is an asset's
+  std::vector<std::string> notes;        // per tensor: why it is not coded as the config wishes
+};
+
+// Throws Error(kConfig) for a rule that does not fit a tensor, such as a channel axis that it does not have.
+[[nodiscard]] Plan make_plan(const Network& network, const Config& config);
+
+// Codes the tensor of a uniform stream losslessly after all, and notes why.
+void fall_back_to_lossless(Plan& plan, std::size_t stream, const std::string& why);
+
+// A segment as a backend sees it, with the tables that its index names (none while they are not known).
+[[nodiscard]] SegmentView segment_view(const Index& index, const StreamRecord& stream, const SegmentRecord& segment);
+
+// Bytes of working memory for one worker: encoding the largest segment, or decoding this many units of a stream.
+[[nodiscard]] std::uint64_t encode_bytes(const Index& index);
+[[nodiscard]] std::uint64_t decode_bytes(const StreamRecord& stream, std::uint64_t units);
+
+// Calls f(tensor, first unit in the tensor, first unit in the run, units) for the members' parts of the stream's units
+// [first, first + units).
+template <class F>
+void for_members(const Index& index, const StreamRecord& stream, std::uint64_t first, std::uint64_t units, F f) {
+  for (const std::size_t tensor : stream.members) {
+    const TensorPlace& place = index.places[tensor];
+    const std::uint64_t begin = std::max(first, place.first_unit);
+    const std::uint64_t end = std::min(first + units, place.first_unit + place.units);
+    if (begin < end) f(tensor, begin - place.first_unit, begin - first, end - begin);
+  }
+}
+
+// Reads units [first, first + out.size() / unit bytes) of a stream from the network.
+void read_units(const Network& network, const Plan& plan, std::size_t stream, std::uint64_t first,
+                std::span<std::byte> out);
+
+}  // namespace weft::engine

@@ -1,0 +1,83 @@
+#include "engine/run_report.hpp"
+
+#include <sys/resource.h>
+
+#include <numeric>
+
+#include "weft/core/quantize.hpp"
+
+namespace weft::engine {
+namespace {
+
+__extension__ using Wide = unsigned __int128;
+
+// A stream's bytes are shared out by units, so that the parts sum to the whole.
+std::uint64_t share(std::uint64_t bytes, std::uint64_t units, std::uint64_t end) {
+  return static_cast<std::uint64_t>(static_cast<Wide>(bytes) * end / units);
+}
+
+}  // namespace
+
+std::uint64_t peak_host_bytes() noexcept {
+  rusage usage{};
+  getrusage(RUSAGE_SELF, &usage);
+  return static_cast<std::uint64_t>(usage.ru_maxrss) * 1024;
+}
+
+std::vector<std::size_t> all_tensors(const Index& index) {
+  std::vector<std::size_t> tensors(index.tensors.size());
+  std::iota(tensors.begin(), tensors.end(), std::size_t{0});
+  return tensors;
+}
+
+std::vector<TensorReport> describe_tensors(const Index& index, const std::vector<std::size_t>& tensors) {
+  std::vector<std::uint64_t> stream_bytes(index.streams.size());
+  for (std::size_t s = 0; s < index.streams.size(); s++) {
+    const StreamRecord& stream = index.streams[s];
+    for (std::size_t i = 0; i < stream.segment_count; i++) {
+      const SegmentRecord& segment = index.segments[stream.first_segment + i];
+      for (std::uint32_t b = 0; b < segment.block_count; b++)
+        stream_bytes[s] += index.blocks[segment.first_block + b].size;
+    }
+  }
+  std::vector<TensorReport> reports;
+  reports.reserve(tensors.size());
+  for (const std::size_t t : tensors) {
+    const TensorInfo& tensor = index.tensors[t];
+    const TensorPlace& place = index.places[t];
+    const StreamRecord& stream = index.streams[place.stream];
+    TensorReport report;
+    report.name = tensor.name;
+    report.dtype = name_of(tensor.dtype);
+    report.shape = tensor.shape;
+    report.codec = name_of(stream.codec);
+    report.elements = tensor.elements;
+    report.bytes_in = tensor.bytes;
+    if (stream.units > 0) {
+      const std::uint64_t bytes = stream_bytes[place.stream];
+      report.bytes_out =
+          share(bytes, stream.units, place.first_unit + place.units) - share(bytes, stream.units, place.first_unit);
+    }
+    if (stream.codec == CodecId::kUniform)
+      report.step = static_cast<double>(stream.uniform.fine_step) * (1 << core::kFineBits);
+    reports.push_back(std::move(report));
+  }
+  return reports;
+}
+
+void set_errors(TensorReport& report, const ErrorSums& sums) {
+  report.sum_squared_error = sums.squared_error;
+  report.sum_squares = sums.squares;
+  report.max_abs_error = sums.largest_error;
+}
+
+void finish_report(Report& report, std::chrono::steady_clock::time_point begin, const std::vector<StageTimes>& times) {
+  StageTimes total;
+  for (const StageTimes& t : times) total.add(t);
+  report.stages = total.report();
+  report.threads = static_cast<std::uint32_t>(times.size());
+  report.wall_seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
+  report.peak_host_bytes = peak_host_bytes();
+}
+
+}  // namespace weft::engine

@@ -1,0 +1,27 @@
+// Reports of runs: what every command fills in alike.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <vector>
+
+#include "engine/error_meter.hpp"
+#include "engine/stages.hpp"
+#include "weft/archive.hpp"
+#include "weft/report.hpp"
+
+namespace weft::engine {
+
+// Peak resident set of this process, in bytes.
+[[nodiscard]] std::uint64_t peak_host_bytes() noexcept;
+
+// One entry per tensor: name, type, shape, sizes, codec and step. `tensors` selects and orders them.
+[[nodiscard]] std::vector<TensorReport> describe_tensors(const Index& index, const std::vector<std::size_t>& tensors);
+[[nodiscard]] std::vector<std::size_t> all_tensors(const Index& index);
+
+void set_errors(TensorReport& report, const ErrorSums& sums);
+
+// Wall time, threads, stages and memory; call it at the end of a run.
+void finish_report(Report& report, std::chrono::steady_clock::time_point begin, const std::vector<StageTimes>& times);
+
+}  // namespace weft::engine

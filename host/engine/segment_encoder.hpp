@@ -1,0 +1,48 @@
+// One worker's share of a compression: read a segment, encode it, decode it again and compare.
+//
+// What is compared is what a user will get: the decoded bytes, not the encoder's opinion of them.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "backends/backend.hpp"
+#include "engine/error_meter.hpp"
+#include "engine/plan.hpp"
+#include "engine/stages.hpp"
+
+namespace weft::engine {
+
+class SegmentEncoder {
+ public:
+  SegmentEncoder(const Backend& backend, const Network& network, const Plan& plan, bool verify)
+      : coder_(backend.make_coder()), network_(network), plan_(plan), verify_(verify) {}
+
+  // Error sums of the members' parts, in the order of for_members.
+  struct Result {
+    EncodedSegment encoded;
+    std::vector<ErrorSums> errors;
+  };
+
+  // Encodes units [view.first_unit, + view.units) of a stream. The result is valid until the next call.
+  // Throws Error(kInternal) when decoding does not give back what it must.
+  const Result& encode(std::size_t stream, const SegmentView& view, StageTimes& times);
+
+ private:
+  void compare(std::size_t stream, const SegmentView& view, StageTimes& times);
+
+  std::unique_ptr<SegmentCoder> coder_;
+  const Network& network_;
+  const Plan& plan_;
+  bool verify_;
+  std::vector<std::byte> units_, decoded_;
+  std::vector<std::span<const std::byte>> blocks_;
+  Result result_;
+};
+
+// The blocks of an encoded segment, one span each, from their sizes and alignment.
+void split_blocks(const SegmentView& view, std::uint32_t first_block, std::span<const std::uint32_t> sizes,
+                  std::span<const std::byte> bytes, std::vector<std::span<const std::byte>>& blocks);
+
+}  // namespace weft::engine

@@ -1,0 +1,288 @@
+#include "engine/steps.hpp"
+
+#include <algorithm>
+#include <array>
+#include <bit>
+#include <cmath>
+#include <mutex>
+
+#include "backends/cpu/kernels.hpp"
+#include "backends/cpu/uniform_steps.hpp"
+#include "engine/workers.hpp"
+#include "weft/core/quantize.hpp"
+
+namespace weft::engine {
+namespace {
+
+constexpr int kPartialSums = 16;
+constexpr int kUnityCode = 128;  // the scale code of a channel that has the tensor's own step
+constexpr float kCellFines = 1 << core::kFineBits;
+// Steps between these leave room for a cell's inverse and for the largest level in float32.
+constexpr double kSmallestStep = 0x1p-100, kLargestStep = 0x1p100;
+constexpr std::int64_t kCountedLevels = 2048;  // levels up to this size are counted one by one
+
+struct ChannelSum {
+  double squares = 0;
+  std::uint64_t units = 0;
+};
+
+struct PieceStatistics {
+  double squares = 0;
+  float largest = 0;
+  std::uint64_t finite = 0;
+  std::uint64_t first_channel = 0;
+  std::vector<ChannelSum> channels;  // from first_channel on, wrapping at the number of channels
+};
+
+// Levels of a stream, to compare codings.
+struct LevelCounts {
+  std::array<std::uint64_t, 2 * kCountedLevels + 1> counts{};
+  std::uint64_t larger = 0;       // levels beyond, that eight low bits still reach
+  std::uint64_t unreachable = 0;  // not finite, or beyond everything
+
+  void add(const LevelCounts& other) {
+    for (std::size_t i = 0; i < counts.size(); i++) counts[i] += other.counts[i];
+    larger += other.larger;
+    unreachable += other.unreachable;
+  }
+};
+
+struct Values {
+  std::vector<std::byte> units;
+  std::vector<float> values;
+};
+
+const std::vector<float>& read_values(const Network& network, const Plan& plan, const Piece& piece, Values& buffer,
+                                      StageTimes& times) {
+  const DType dtype = plan.index.streams[piece.stream].dtype;
+  buffer.units.resize(piece.units * static_cast<std::uint64_t>(unit_bytes(dtype)));
+  times.time(Stage::kRead, buffer.units.size(),
+             [&] { read_units(network, plan, piece.stream, piece.first, buffer.units); });
+  buffer.values.resize(piece.units);
+  cpu::active_kernels().to_float(dtype, buffer.units.data(), piece.units, buffer.values.data());
+  return buffer.values;
+}
+
+bool is_finite(float value) { return (std::bit_cast<std::uint32_t>(value) & 0x7F800000u) != 0x7F800000u; }
+
+// Adds values [begin, end) to the statistics and returns the sum of their squares.
+double add_values(const float* values, std::uint64_t n, PieceStatistics& statistics) {
+  std::array<double, kPartialSums> sums{};
+  std::array<float, kPartialSums> largest{};
+  std::uint64_t finite = 0;
+  const auto add = [&](std::uint64_t i, std::size_t k) {
+    const bool ok = is_finite(values[i]);
+    const float value = ok ? values[i] : 0.0f;
+    sums[k] += static_cast<double>(value) * static_cast<double>(value);
+    largest[k] = std::max(largest[k], std::fabs(value));
+    finite += ok ? 1u : 0u;
+  };
+  std::uint64_t i = 0;
+  for (; i + kPartialSums <= n; i += kPartialSums)
+    for (std::size_t k = 0; k < kPartialSums; k++) add(i + k, k);
+  for (std::size_t k = 0; i < n; i++, k++) add(i, k);
+  double sum = 0;
+  for (const double s : sums) sum += s;
+  statistics.squares += sum;
+  statistics.largest = std::max(statistics.largest, *std::max_element(largest.begin(), largest.end()));
+  statistics.finite += finite;
+  return sum;
+}
+
+PieceStatistics measure(const std::vector<float>& values, const Piece& piece, const UniformStream& uniform) {
+  PieceStatistics statistics;
+  const std::uint64_t channels = uniform.scale_codes.size();
+  if (channels == 0) {
+    add_values(values.data(), values.size(), statistics);
+    return statistics;
+  }
+  const std::uint64_t first_row = piece.first / uniform.inner;
+  const std::uint64_t last_row = (piece.first + piece.units - 1) / uniform.inner;
+  statistics.first_channel = first_row % channels;
+  statistics.channels.resize(std::min(channels, last_row - first_row + 1));
+  for (std::uint64_t at = 0; at < piece.units;) {
+    const std::uint64_t row = (piece.first + at) / uniform.inner;
+    const std::uint64_t end = std::min(piece.units, (row + 1) * uniform.inner - piece.first);
+    ChannelSum& channel = statistics.channels[(row - first_row) % channels];
+    channel.squares += add_values(values.data() + at, end - at, statistics);
+    channel.units += end - at;
+    at = end;
+  }
+  return statistics;
+}
+
+// The nearest eighth of an octave to log2(ratio of rms), from the ratio of squares; exact comparisons, no logarithm.
+int nearest_code(double squares_ratio) {
+  if (!(squares_ratio > 0) || !std::isfinite(squares_ratio)) return kUnityCode;
+  // Boundaries lie halfway between codes: squares grow by 2^(1/4) per code.
+  static constexpr std::array<double, 4> kBoundaries = {
+      // 2^((2 i + 1) / 8)
+      0x1.172b83c7d517bp+0, 0x1.4bfdad5362a27p+0, 0x1.8ace5422aa0dbp+0, 0x1.d5818dcfba487p+0};
+  int exponent = 0;
+  const double mantissa = 2 * std::frexp(squares_ratio, &exponent);  // in [1, 2)
+  int code = kUnityCode + 4 * (exponent - 1);
+  for (const double boundary : kBoundaries) code += mantissa >= boundary ? 1 : 0;
+  return std::clamp(code, 0, 255);
+}
+
+struct StreamStatistics {
+  double squares = 0;
+  float largest = 0;
+  std::uint64_t finite = 0, units = 0;
+  std::vector<ChannelSum> channels;
+};
+
+// The pieces [begin, end) of one stream; pieces are sorted by stream.
+struct Range {
+  std::size_t begin = 0, end = 0;
+};
+
+Range pieces_of(const std::vector<Piece>& pieces, std::size_t stream) {
+  const auto less = [](const Piece& piece, std::size_t s) { return piece.stream < s; };
+  const auto begin = std::lower_bound(pieces.begin(), pieces.end(), stream, less);
+  const auto end = std::lower_bound(begin, pieces.end(), stream + 1, less);
+  return {static_cast<std::size_t>(begin - pieces.begin()), static_cast<std::size_t>(end - pieces.begin())};
+}
+
+StreamStatistics combine(const std::vector<Piece>& pieces, const std::vector<PieceStatistics>& parts, Range range,
+                         std::size_t channels) {
+  StreamStatistics all;
+  all.channels.resize(channels);
+  for (std::size_t p = range.begin; p < range.end; p++) {
+    all.squares += parts[p].squares;
+    all.largest = std::max(all.largest, parts[p].largest);
+    all.finite += parts[p].finite;
+    all.units += pieces[p].units;
+    for (std::size_t c = 0; c < parts[p].channels.size(); c++) {
+      ChannelSum& channel = all.channels[(parts[p].first_channel + c) % channels];
+      channel.squares += parts[p].channels[c].squares;
+      channel.units += parts[p].channels[c].units;
+    }
+  }
+  return all;
+}
+
+// Sets the fine step and the scale codes. False when no float32 step fits.
+bool set_steps(const StreamStatistics& statistics, const CodecSpec& spec, UniformStream& uniform) {
+  const double rms =
+      statistics.finite == 0 ? 0 : std::sqrt(statistics.squares / static_cast<double>(statistics.finite));
+  double cell = spec.step ? *spec.step : *spec.relative_step * rms;
+  if (rms == 0 && !spec.step) cell = 1;  // nothing but zeros: any step does
+  if (!(cell >= kSmallestStep && cell <= kLargestStep)) return false;
+  uniform.fine_step = static_cast<float>(cell / kCellFines);
+  const double mean_square = statistics.squares / static_cast<double>(statistics.units);
+  for (std::size_t c = 0; c < uniform.scale_codes.size(); c++) {
+    const ChannelSum& channel = statistics.channels[c];
+    const int code = nearest_code(channel.squares / (static_cast<double>(channel.units) * mean_square));
+    uniform.scale_codes[c] = static_cast<std::uint8_t>(code);
+    const double step = static_cast<double>(cpu::channel_step(uniform.fine_step, uniform.scale_codes[c])) * kCellFines;
+    if (!(step >= kSmallestStep && step <= kLargestStep)) return false;
+  }
+  return true;
+}
+
+float smallest_cell(const UniformStream& uniform) {
+  if (uniform.scale_codes.empty()) return uniform.fine_step * kCellFines;
+  return cpu::channel_step(uniform.fine_step,
+                           *std::min_element(uniform.scale_codes.begin(), uniform.scale_codes.end())) *
+         kCellFines;
+}
+
+void count_levels(const std::vector<float>& values, const Piece& piece, const UniformStream& uniform,
+                  LevelCounts& counts) {
+  const auto reach = static_cast<float>(core::highest_level(8));
+  cpu::for_steps(uniform, piece.first, piece.units, [&](std::uint64_t begin, std::uint64_t end, float fine_step) {
+    const float inverse = 1.0f / (fine_step * kCellFines);
+    for (std::uint64_t i = begin; i < end; i++) {
+      const float scaled = values[i] * inverse;
+      const float size = std::fabs(scaled);
+      if (!(size < reach))
+        counts.unreachable++;
+      else if (size > static_cast<float>(kCountedLevels))
+        counts.larger++;
+      else
+        counts.counts[static_cast<std::size_t>(std::lrint(scaled) + kCountedLevels)]++;
+    }
+  });
+}
+
+// Bits that the levels cost with this many low bits: entropy of the symbols, low bits, and exceptions in full.
+double cost_in_bits(const LevelCounts& levels, int low_bits, double units, int unit_bits) {
+  std::array<double, 256> symbols{};
+  double exceptions = static_cast<double>(levels.unreachable);
+  double coded = 0;
+  for (std::int64_t level = -kCountedLevels; level <= kCountedLevels; level++) {
+    const auto count = static_cast<double>(levels.counts[static_cast<std::size_t>(level + kCountedLevels)]);
+    if (level < core::lowest_level(low_bits) || level > core::highest_level(low_bits)) {
+      exceptions += count;
+    } else {
+      symbols[core::level_code(static_cast<std::int32_t>(level), low_bits) >> low_bits] += count;
+      coded += count;
+    }
+  }
+  if (low_bits < 8) exceptions += static_cast<double>(levels.larger);
+  double bits = units * low_bits + exceptions * (32 + unit_bits);
+  for (const double count : symbols)
+    if (count > 0) bits += count * std::log2(coded / count);
+  if (low_bits == 8) bits += static_cast<double>(levels.larger) * 8;
+  return bits;
+}
+
+}  // namespace
+
+void choose_steps(const Network& network, Plan& plan, const std::vector<Piece>& pieces, std::uint32_t threads,
+                  const std::atomic<bool>* cancel, std::vector<StageTimes>& times) {
+  std::vector<Values> buffers(threads);
+  std::vector<PieceStatistics> parts(pieces.size());
+  run_parallel(threads, pieces.size(), cancel, [&](std::uint32_t worker, std::size_t p) {
+    const auto& values = read_values(network, plan, pieces[p], buffers[worker], times[worker]);
+    times[worker].time(Stage::kQuantize, buffers[worker].units.size(),
+                       [&] { parts[p] = measure(values, pieces[p], plan.index.streams[pieces[p].stream].uniform); });
+  });
+
+  std::vector<std::size_t> wide;  // streams whose levels need more than a symbol, perhaps
+  for (std::size_t s = 0; s < plan.index.streams.size(); s++) {
+    StreamRecord& stream = plan.index.streams[s];
+    if (stream.codec != CodecId::kUniform) continue;
+    const StreamStatistics statistics = combine(pieces, parts, pieces_of(pieces, s), stream.uniform.scale_codes.size());
+    if (!set_steps(statistics, plan.specs[s], stream.uniform)) {
+      fall_back_to_lossless(plan, s, "no float32 step fits the size of its values");
+    } else if (statistics.finite < statistics.units ||
+               statistics.largest / smallest_cell(stream.uniform) > static_cast<float>(core::highest_level(0))) {
+      wide.push_back(s);
+    }
+  }
+
+  std::vector<Piece> wide_pieces;
+  for (const Piece& piece : pieces)
+    if (std::binary_search(wide.begin(), wide.end(), piece.stream)) wide_pieces.push_back(piece);
+  std::vector<LevelCounts> totals(wide.size());
+  std::mutex mutex;
+  run_parallel(threads, wide_pieces.size(), cancel, [&](std::uint32_t worker, std::size_t p) {
+    const Piece& piece = wide_pieces[p];
+    const auto& values = read_values(network, plan, piece, buffers[worker], times[worker]);
+    times[worker].time(Stage::kQuantize, buffers[worker].units.size(), [&] {
+      LevelCounts counts;
+      count_levels(values, piece, plan.index.streams[piece.stream].uniform, counts);
+      const std::lock_guard lock(mutex);
+      totals[static_cast<std::size_t>(std::lower_bound(wide.begin(), wide.end(), piece.stream) - wide.begin())].add(
+          counts);
+    });
+  });
+  for (std::size_t w = 0; w < wide.size(); w++) {
+    StreamRecord& stream = plan.index.streams[wide[w]];
+    std::uint64_t units = 0;
+    const Range range = pieces_of(wide_pieces, wide[w]);
+    for (std::size_t p = range.begin; p < range.end; p++) units += wide_pieces[p].units;
+    const int unit_bits = bits_of(stream.dtype);
+    double best = static_cast<double>(units) * unit_bits;
+    bool pays = false;
+    for (const int low_bits : {0, 4, 8}) {
+      const double bits = cost_in_bits(totals[w], low_bits, static_cast<double>(units), unit_bits);
+      if (bits < best) best = bits, pays = true, stream.uniform.low_bits = static_cast<std::uint8_t>(low_bits);
+    }
+    if (!pays) fall_back_to_lossless(plan, wide[w], "its step is so small that quantizing saves nothing");
+  }
+}
+
+}  // namespace weft::engine

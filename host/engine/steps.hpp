@@ -1,0 +1,29 @@
+// Steps of uniform streams: from the weights' size to a step, scale codes per channel, and the number of low bits.
+//
+// * Sums are taken in a fixed order (16 interleaved partial sums per piece, pieces in order), so the steps do not depend
+//   on the number of threads or the processor.
+// * A tensor that a uniform grid does not suit (too small or too large for float32 arithmetic, more exceptions than
+//   savings) falls back to lossless with a note.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <vector>
+
+#include "engine/plan.hpp"
+#include "engine/stages.hpp"
+
+namespace weft::engine {
+
+// Units [first, first + units) of a stream.
+struct Piece {
+  std::size_t stream = 0;
+  std::uint64_t first = 0, units = 0;
+};
+
+// Fills in `uniform` of all uniform streams, looking at these pieces of them (ascending; every uniform stream that has
+// units needs at least one).
+void choose_steps(const Network& network, Plan& plan, const std::vector<Piece>& pieces, std::uint32_t threads,
+                  const std::atomic<bool>* cancel, std::vector<StageTimes>& times);
+
+}  // namespace weft::engine

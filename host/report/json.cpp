@@ -1,0 +1,67 @@
+#include <cmath>
+#include <nlohmann/json.hpp>
+
+#include "report/figures.hpp"
+#include "weft/report.hpp"
+#include "weft/version.hpp"
+
+namespace weft {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+Json number(const std::optional<double>& value) { return value && std::isfinite(*value) ? Json(*value) : Json(); }
+
+void add_figures(const report::Sums& sums, Json& object) {
+  object["elements"] = sums.elements;
+  object["bytes_in"] = sums.original;
+  object["bytes_out"] = sums.compressed;
+  object["ratio"] = number(report::ratio(sums));
+  object["bits_per_weight"] = number(report::bits_per_weight(sums));
+  object["mse"] = number(report::mse(sums));
+  object["sqnr_db"] = number(report::sqnr_db(sums));
+  object["max_abs_error"] = number(report::max_abs_error(sums));
+}
+
+Json tensor_json(const TensorReport& tensor, const Report& report) {
+  Json object{{"name", tensor.name}, {"dtype", tensor.dtype}, {"shape", tensor.shape}, {"codec", tensor.codec}};
+  object["step"] = number(tensor.step);
+  object["note"] = tensor.note.empty() ? Json() : Json(tensor.note);
+  add_figures(report::sums_of(tensor, report), object);
+  return object;
+}
+
+// The config comes from to_json(Config). If it is not JSON all the same, the text itself is better than no report.
+Json config_json(const std::string& text) {
+  if (text.empty()) return nullptr;
+  Json config = Json::parse(text, nullptr, false);
+  return config.is_discarded() ? Json(text) : config;
+}
+
+}  // namespace
+
+std::string to_json(const Report& report) {
+  Json root{{"version", version_string()},  {"command", report.command}, {"input", report.input},
+            {"output", report.output},      {"device", report.device},   {"threads", report.threads},
+            {"estimated", report.estimated}};
+  root["config"] = config_json(report.config_json);
+  Json& totals = root["totals"] = {{"tensors", report.tensors.size()}};
+  add_figures(report::total_of(report), totals);
+  root["overhead_bytes"] = report.overhead_bytes;
+  Json stages = Json::array(), tensors = Json::array();
+  for (const StageReport& stage : report.stages)
+    stages.push_back({{"name", stage.name},
+                      {"seconds", number(stage.seconds)},
+                      {"bytes", stage.bytes},
+                      {"gb_per_s", number(report::gb_per_s(stage))}});
+  for (const TensorReport& tensor : report.tensors) tensors.push_back(tensor_json(tensor, report));
+  root["stages"] = std::move(stages);
+  root["wall_seconds"] = number(report.wall_seconds);
+  root["peak_host_bytes"] = report.peak_host_bytes;
+  root["peak_device_bytes"] = report.peak_device_bytes;
+  root["warnings"] = report.warnings;
+  root["tensors"] = std::move(tensors);
+  return root.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
+}
+
+}  // namespace weft

@@ -1,0 +1,181 @@
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <nlohmann/json.hpp>
+
+#include "cli/program.hpp"
+#include "cli/sample.hpp"
+#include "support/temp_folder.hpp"
+
+namespace weft::testing {
+namespace {
+
+using ::testing::AllOf;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::Not;
+
+class CliCompress : public ::testing::Test {
+ protected:
+  CliCompress() { folder.write("model.safetensors", sample_network()); }
+
+  Outcome weft(const std::vector<std::string>& arguments) const { return run_weft(arguments, folder.path()); }
+
+  TempFolder folder;
+};
+
+TEST_F(CliCompress, WritesBesideTheInputAndSaysSo) {
+  const Outcome outcome = weft({"compress", "model.safetensors"});
+  EXPECT_EQ(outcome.exit_code, 0) << outcome.err;
+  EXPECT_EQ(outcome.out, "");
+  EXPECT_THAT(outcome.err, AllOf(HasSubstr("model.weft: "), HasSubstr("lossless")));
+  EXPECT_THAT(folder.names(), ElementsAre("model.safetensors", "model.weft"));
+  EXPECT_LT(folder.read("model.weft").size(), folder.read("model.safetensors").size());
+}
+
+TEST_F(CliCompress, AFolderBecomesOneArchiveBesideIt) {
+  folder.write("ckpt/a.safetensors", sample_network());
+  folder.write("ckpt/config.json", "{}");
+  for (const char* name : {"ckpt", "ckpt/", "./ckpt/."}) {
+    const Outcome outcome = weft({"compress", name, "-f"});
+    EXPECT_EQ(outcome.exit_code, 0) << outcome.err;
+    EXPECT_TRUE(std::filesystem::remove(folder / "ckpt.weft")) << name;
+  }
+  const Outcome inside = run_weft({"compress", "."}, folder / "ckpt");
+  EXPECT_EQ(inside.exit_code, 0) << inside.err;
+  EXPECT_TRUE(std::filesystem::exists(folder / "ckpt.weft"));
+}
+
+TEST_F(CliCompress, AFolderAsOutputReceivesTheArchive) {
+  std::filesystem::create_directory(folder / "out");
+  EXPECT_EQ(weft({"compress", "model.safetensors", "-o", "out"}).exit_code, 0);
+  EXPECT_THAT(folder.names("out"), ElementsAre("model.weft"));
+}
+
+TEST_F(CliCompress, QuietSaysNothingAndVerboseNamesEveryTensor) {
+  const Outcome quiet = weft({"compress", "model.safetensors", "-q"});
+  EXPECT_EQ(quiet.exit_code, 0);
+  EXPECT_EQ(quiet.out + quiet.err, "");
+  const Outcome verbose = weft({"compress", "model.safetensors", "-f", "-v"});
+  EXPECT_EQ(verbose.exit_code, 0);
+  for (const char* name : {"layer.0.weight", "layer.0.bias", "steps"}) EXPECT_THAT(verbose.err, HasSubstr(name));
+}
+
+TEST_F(CliCompress, ExistingOutputIsRefusedBeforeAnyWork) {
+  folder.write("model.weft", "precious");
+  folder.write("broken.safetensors", "not a network");
+  const Outcome outcome = weft({"compress", "model.safetensors", "-o", "model.weft"});
+  EXPECT_EQ(outcome.exit_code, 2);
+  EXPECT_THAT(outcome.err, AllOf(HasSubstr("model.weft"), HasSubstr("-f")));
+  EXPECT_EQ(folder.read("model.weft"), "precious");
+  EXPECT_EQ(weft({"compress", "model.safetensors", "-f"}).exit_code, 0);
+  EXPECT_NE(folder.read("model.weft"), "precious");
+}
+
+TEST_F(CliCompress, NeverReplacesWhatItReads) {
+  folder.write("config.json", "{\"version\": 1}");
+  const std::string original = folder.read("model.safetensors");
+  const std::vector<std::vector<std::string>> senseless{{"-o", "model.safetensors"},
+                                                        {"-o", "./model.safetensors"},
+                                                        {"--report", "model.safetensors"},
+                                                        {"-c", "config.json", "--report", "config.json"},
+                                                        {"-o", "x.weft", "--report", "./x.weft"}};
+  for (const auto& words : senseless) {
+    std::vector<std::string> arguments{"compress", "model.safetensors", "-f"};
+    arguments.insert(arguments.end(), words.begin(), words.end());
+    const Outcome outcome = weft(arguments);
+    EXPECT_EQ(outcome.exit_code, 2) << ::testing::PrintToString(words) << outcome.err;
+  }
+  EXPECT_EQ(folder.read("model.safetensors"), original);
+  EXPECT_EQ(folder.read("config.json"), "{\"version\": 1}");
+  EXPECT_THAT(folder.names(), ElementsAre("config.json", "model.safetensors"));
+}
+
+TEST_F(CliCompress, ReportHoldsEveryTensorAndTheSizeOnDisk) {
+  const Outcome outcome = weft({"compress", "model.safetensors", "--report", "report.json", "-q"});
+  ASSERT_EQ(outcome.exit_code, 0) << outcome.err;
+  const auto report = nlohmann::json::parse(folder.read("report.json"));
+  for (const char* key : {"version", "device", "config", "totals", "tensors", "stages", "peak_host_bytes"})
+    EXPECT_TRUE(report.contains(key)) << key;
+  EXPECT_EQ(report["totals"]["bytes_out"], folder.read("model.weft").size());
+  EXPECT_EQ(report["totals"]["bytes_in"], folder.read("model.safetensors").size());
+  ASSERT_EQ(report["tensors"].size(), 3u);
+  EXPECT_EQ(report["tensors"][0]["name"], "layer.0.weight");
+  EXPECT_EQ(report["tensors"][0]["elements"], 96 * 64);
+  // A report is a log: the next run may replace it, but nothing else.
+  EXPECT_EQ(weft({"compress", "model.safetensors", "-o", "2.weft", "--report", "report.json"}).exit_code, 0);
+  folder.write("notes.txt", "mine");
+  EXPECT_EQ(weft({"compress", "model.safetensors", "-o", "3.weft", "--report", "notes.txt"}).exit_code, 2);
+  EXPECT_EQ(folder.read("notes.txt"), "mine");
+}
+
+TEST_F(CliCompress, ReportOnStandardOutputIsTheOnlyThingThere) {
+  const Outcome outcome = weft({"compress", "model.safetensors", "--report", "-"});
+  ASSERT_EQ(outcome.exit_code, 0) << outcome.err;
+  EXPECT_EQ(nlohmann::json::parse(outcome.out)["totals"]["bytes_out"], folder.read("model.weft").size());
+}
+
+TEST_F(CliCompress, CommandLineWinsOverTheConfig) {
+  folder.write("c.json", R"({"version": 1, "threads": 1, "device": "cuda", "memory_limit": "64MiB"})");
+  EXPECT_EQ(weft({"compress", "model.safetensors", "-c", "c.json"}).exit_code, 1);
+  const Outcome outcome = weft({"compress", "model.safetensors", "-c", "c.json", "--device", "cpu", "-T", "2",
+                                "--memory-limit", "128MiB", "--report", "-", "-q"});
+  ASSERT_EQ(outcome.exit_code, 0) << outcome.err;
+  const auto config = nlohmann::json::parse(outcome.out)["config"];
+  EXPECT_EQ(config["device"], "cpu");
+  EXPECT_EQ(config["threads"], 2);
+  EXPECT_EQ(config["memory_limit"], 128 << 20);
+}
+
+TEST_F(CliCompress, SetOverridesTheConfigAndExplainsItsErrors) {
+  folder.write("c.json",
+               R"({"version": 1, "rules": [{"match": ["*weight"], "codec": "uniform", "relative_step": 2.0}]})");
+  const auto size_with = [&](const std::string& setting) {
+    const Outcome outcome = weft({"compress", "model.safetensors", "-f", "-c", "c.json", "--set", setting});
+    EXPECT_EQ(outcome.exit_code, 0) << outcome.err;
+    return folder.read("model.weft").size();
+  };
+  EXPECT_LT(size_with("rules.0.relative_step=1.0"), size_with("rules.0.relative_step=0.1"));
+  for (const char* wrong : {"rules.0.relative_stepp=1", "rules.7.codec=raw", "threads=many", "nonsense"}) {
+    const Outcome outcome = weft({"compress", "model.safetensors", "-c", "c.json", "-f", "--set", wrong});
+    EXPECT_EQ(outcome.exit_code, 2) << wrong;
+    EXPECT_THAT(outcome.err, HasSubstr("--set")) << wrong;
+  }
+  EXPECT_THAT(weft({"compress", "model.safetensors", "-c", "c.json", "-f", "--set", "rules.0.relative_stepp=1"}).err,
+              HasSubstr("did you mean \"relative_step\""));
+}
+
+TEST_F(CliCompress, DryRunWritesNothingButItsReport) {
+  folder.write("model.weft", "precious");
+  const Outcome outcome = weft({"compress", "model.safetensors", "--dry-run", "--report", "plan.json"});
+  EXPECT_EQ(outcome.exit_code, 0) << outcome.err;
+  EXPECT_THAT(outcome.err, HasSubstr("not written"));
+  EXPECT_EQ(folder.read("model.weft"), "precious");
+  EXPECT_THAT(folder.names(), ElementsAre("model.safetensors", "model.weft", "plan.json"));
+  const auto report = nlohmann::json::parse(folder.read("plan.json"));
+  EXPECT_GT(report["totals"]["bytes_out"], 0);
+}
+
+TEST_F(CliCompress, ThreadsDoNotChangeTheArchive) {
+  EXPECT_EQ(weft({"compress", "model.safetensors", "-T", "1", "-o", "1.weft", "-q"}).exit_code, 0);
+  EXPECT_EQ(weft({"compress", "model.safetensors", "-T", "7", "--no-verify", "-o", "7.weft", "-q"}).exit_code, 0);
+  EXPECT_EQ(folder.read("1.weft"), folder.read("7.weft"));
+}
+
+TEST_F(CliCompress, ABrokenNetworkIsCorruptInputAndLeavesNothing) {
+  std::string bytes = folder.read("model.safetensors");
+  bytes.pop_back();
+  folder.write("short.safetensors", bytes);
+  const Outcome outcome = weft({"compress", "short.safetensors"});
+  EXPECT_EQ(outcome.exit_code, 3);
+  EXPECT_THAT(outcome.err, HasSubstr("short.safetensors"));
+  EXPECT_THAT(folder.names(), ElementsAre("model.safetensors", "short.safetensors"));
+}
+
+TEST_F(CliCompress, AShortJobOffTheTerminalShowsNoProgress) {
+  const Outcome outcome = weft({"compress", "model.safetensors"});
+  EXPECT_THAT(outcome.err, AllOf(Not(HasSubstr("\r")), Not(HasSubstr("\033")), Not(HasSubstr("left"))));
+}
+
+}  // namespace
+}  // namespace weft::testing

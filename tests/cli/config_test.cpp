@@ -1,0 +1,62 @@
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <nlohmann/json.hpp>
+
+#include "cli/program.hpp"
+#include "support/temp_folder.hpp"
+
+namespace weft::testing {
+namespace {
+
+using ::testing::AllOf;
+using ::testing::HasSubstr;
+
+TEST(CliConfig, CheckSummarisesAValidConfig) {
+  const TempFolder folder;
+  folder.write("c.json", R"({"version": 1, "threads": 3,
+    "rules": [{"match": ["*.weight"], "codec": "uniform", "relative_step": 0.5, "min_rank": 2}]})");
+  const Outcome outcome = run_weft({"config", "check", "c.json"}, folder.path());
+  EXPECT_EQ(outcome.exit_code, 0) << outcome.err;
+  EXPECT_EQ(outcome.out, "");
+  EXPECT_THAT(outcome.err, AllOf(HasSubstr("ok: c.json: 1 rule\n"), HasSubstr("*.weight -> uniform, relative_step 0.5"),
+                                 HasSubstr("threads 3")));
+}
+
+TEST(CliConfig, CheckNamesTheWrongKeyItsPlaceAndTheRightOne) {
+  const TempFolder folder;
+  folder.write("c.json", R"({"version": 1, "rules": [{"match": ["*"], "codek": "raw"}]})");
+  const Outcome outcome = run_weft({"config", "check", "c.json"}, folder.path());
+  EXPECT_EQ(outcome.exit_code, 2);
+  EXPECT_THAT(outcome.err, AllOf(HasSubstr("c.json"), HasSubstr("codek"), HasSubstr("/rules/0"), HasSubstr("codec")));
+  folder.write("c.json", "{");
+  EXPECT_EQ(run_weft({"config", "check", "c.json"}, folder.path()).exit_code, 2);
+}
+
+TEST(CliConfig, ShowPrintsAConfigThatShowsTheSameAgain) {
+  const TempFolder folder;
+  for (const char* preset : {"lossless", "near-lossless", "balanced", "small"}) {
+    const Outcome outcome = run_weft({"config", "show", preset, "--set", "threads=2"}, folder.path());
+    ASSERT_EQ(outcome.exit_code, 0) << outcome.err;
+    EXPECT_EQ(nlohmann::json::parse(outcome.out)["threads"], 2);
+    folder.write("shown.json", outcome.out);
+    EXPECT_EQ(run_weft({"config", "show", "shown.json"}, folder.path()).out, outcome.out);
+  }
+}
+
+TEST(CliConfig, SchemaIsAJsonSchema) {
+  const Outcome outcome = run_weft({"config", "schema"});
+  ASSERT_EQ(outcome.exit_code, 0) << outcome.err;
+  const auto schema = nlohmann::json::parse(outcome.out);
+  EXPECT_TRUE(schema.contains("$schema"));
+  EXPECT_TRUE(schema["properties"].contains("rules"));
+}
+
+TEST(CliConfig, NeedsAnAction) {
+  const Outcome outcome = run_weft({"config"});
+  EXPECT_EQ(outcome.exit_code, 2);
+  EXPECT_THAT(outcome.err, HasSubstr("try: weft config --help"));
+}
+
+}  // namespace
+}  // namespace weft::testing

@@ -1,0 +1,72 @@
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <nlohmann/json.hpp>
+
+#include "cli/program.hpp"
+#include "cli/sample.hpp"
+#include "support/temp_folder.hpp"
+
+namespace weft::testing {
+namespace {
+
+using ::testing::AllOf;
+using ::testing::HasSubstr;
+using ::testing::Not;
+
+TEST(CliInspect, ListsTheTensorsOfANetwork) {
+  const TempFolder folder;
+  folder.write("m.safetensors", sample_network());
+  const Outcome outcome = run_weft({"inspect", "m.safetensors"}, folder.path());
+  EXPECT_EQ(outcome.exit_code, 0);
+  EXPECT_EQ(outcome.err, "");
+  EXPECT_THAT(outcome.out, AllOf(HasSubstr("layer.0.weight  BF16   [96, 64]"), HasSubstr("3 tensors")));
+  const auto json = nlohmann::json::parse(run_weft({"inspect", "--json", "m.safetensors"}, folder.path()).out);
+  EXPECT_EQ(json["kind"], "network");
+  EXPECT_EQ(json["tensors"][0]["shape"], nlohmann::json({96, 64}));
+  EXPECT_EQ(json["tensors"][2]["bytes_in"], 8);
+  EXPECT_EQ(json["files"][0]["metadata"]["format"], "pt");
+}
+
+TEST(CliInspect, AccountsForEveryByteOfAnArchive) {
+  const TempFolder folder;
+  folder.write("m.safetensors", sample_network());
+  ASSERT_EQ(run_weft({"compress", "m.safetensors", "-q"}, folder.path()).exit_code, 0);
+  // The magic decides, not the name.
+  std::filesystem::copy(folder / "m.weft", folder / "renamed.bin");
+  const Outcome outcome = run_weft({"inspect", "renamed.bin"}, folder.path());
+  EXPECT_EQ(outcome.exit_code, 0);
+  EXPECT_EQ(outcome.err, "");
+  EXPECT_THAT(outcome.out, AllOf(HasSubstr("weft archive, format 0.1"), HasSubstr("lossless"), HasSubstr("3 tensors")));
+  const auto json = nlohmann::json::parse(run_weft({"inspect", "m.weft", "--json"}, folder.path()).out);
+  const auto& totals = json["totals"];
+  EXPECT_EQ(json["kind"], "archive");
+  EXPECT_EQ(totals["bytes_in"], folder.read("m.safetensors").size());
+  EXPECT_EQ(totals["bytes_out"], folder.read("m.weft").size());
+  EXPECT_EQ(totals["bytes_out"], totals["block_bytes"].get<int>() + totals["bytes_outside_blocks"].get<int>());
+  int coded = 0;
+  for (const auto& tensor : json["tensors"]) coded += tensor["bytes_out"].get<int>();
+  EXPECT_NEAR(coded, totals["block_bytes"].get<int>(), 3);
+  EXPECT_EQ(json["tensors"][0]["codec"], "lossless");
+}
+
+TEST(CliInspect, NamesCannotSteerTheTerminal) {
+  const TempFolder folder;
+  const std::string name = "evil\033[2J\r\nok\u202Egnp\u009B";
+  folder.write("m.safetensors", make_safetensors({{name, "U8", {1}, "x"}}));
+  for (const bool archive : {false, true}) {
+    if (archive) {
+      ASSERT_EQ(run_weft({"compress", "m.safetensors", "-q"}, folder.path()).exit_code, 0);
+    }
+    const Outcome outcome = run_weft({"inspect", archive ? "m.weft" : "m.safetensors"}, folder.path());
+    EXPECT_EQ(outcome.exit_code, 0) << outcome.err;
+    EXPECT_THAT(outcome.out, AllOf(HasSubstr("evil"), HasSubstr("gnp"), Not(HasSubstr("\033")), Not(HasSubstr("\r")),
+                                   Not(HasSubstr("\u202E")), Not(HasSubstr("\u009B"))));
+    const auto json =
+        nlohmann::json::parse(run_weft({"inspect", "--json", archive ? "m.weft" : "m.safetensors"}, folder.path()).out);
+    EXPECT_EQ(json["tensors"][0]["name"], name);
+  }
+}
+
+}  // namespace
+}  // namespace weft::testing

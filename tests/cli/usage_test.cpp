@@ -1,0 +1,112 @@
+// What every command has in common: help, version, wrong command lines, exit codes.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "cli/program.hpp"
+#include "support/temp_folder.hpp"
+
+namespace weft::testing {
+namespace {
+
+using ::testing::AllOf;
+using ::testing::HasSubstr;
+using ::testing::Not;
+using ::testing::StartsWith;
+
+TEST(CliUsage, HelpGoesToStandardOutputAndNamesEveryCommand) {
+  const Outcome outcome = run_weft({"--help"});
+  EXPECT_EQ(outcome.exit_code, 0);
+  EXPECT_EQ(outcome.err, "");
+  for (const char* command : {"compress", "decompress", "inspect", "verify", "config", "doctor"})
+    EXPECT_THAT(outcome.out, HasSubstr(command));
+  EXPECT_THAT(outcome.out, AllOf(Not(HasSubstr("sweep")), Not(HasSubstr("bench"))));
+}
+
+TEST(CliUsage, HelpOfACommandShowsItsOptions) {
+  const Outcome outcome = run_weft({"compress", "--help"});
+  EXPECT_EQ(outcome.exit_code, 0);
+  for (const char* option : {"--config", "--set", "--output", "--report", "--dry-run", "--force", "--threads",
+                             "--device", "--memory-limit", "--no-progress", "--no-verify", "--quiet", "--verbose"})
+    EXPECT_THAT(outcome.out, HasSubstr(option));
+}
+
+TEST(CliUsage, VersionNamesProgramAndFormat) {
+  const Outcome outcome = run_weft({"--version"});
+  EXPECT_EQ(outcome.exit_code, 0);
+  EXPECT_THAT(outcome.out, AllOf(StartsWith("weft "), HasSubstr("archive format 0.")));
+}
+
+TEST(CliUsage, NoCommandIsAnErrorWithAHint) {
+  const Outcome outcome = run_weft({});
+  EXPECT_EQ(outcome.exit_code, 2);
+  EXPECT_EQ(outcome.out, "");
+  EXPECT_THAT(outcome.err, AllOf(StartsWith("weft: error: "), HasSubstr("weft --help")));
+}
+
+TEST(CliUsage, UnknownCommandSaysWhatExists) {
+  const Outcome misspelt = run_weft({"compres", "x"});
+  EXPECT_EQ(misspelt.exit_code, 2);
+  EXPECT_THAT(misspelt.err, AllOf(HasSubstr("\"compres\""), HasSubstr("\"compress\"")));
+  const Outcome unknown = run_weft({"sweep"});
+  EXPECT_EQ(unknown.exit_code, 2);
+  EXPECT_THAT(unknown.err, HasSubstr("compress, decompress, inspect, verify, config, doctor"));
+}
+
+TEST(CliUsage, UnknownOptionAndMissingArgumentPointToTheHelpOfTheCommand) {
+  const Outcome option = run_weft({"compress", "x.safetensors", "--frobnicate"});
+  EXPECT_EQ(option.exit_code, 2);
+  EXPECT_THAT(option.err, AllOf(HasSubstr("--frobnicate"), HasSubstr("try: weft compress --help")));
+  const Outcome argument = run_weft({"verify"});
+  EXPECT_EQ(argument.exit_code, 2);
+  EXPECT_THAT(argument.err, AllOf(HasSubstr("archive is required"), HasSubstr("try: weft verify --help")));
+}
+
+TEST(CliUsage, QuietAndVerboseExcludeEachOther) {
+  EXPECT_EQ(run_weft({"compress", "x.safetensors", "-q", "-v"}).exit_code, 2);
+}
+
+TEST(CliUsage, WrongValuesOfOptionsSayWhatIsExpected) {
+  const std::vector<std::vector<std::string>> wrong{
+      {"--threads", "-3"},     {"--threads", "9999999"}, {"--threads", "many"}, {"--memory-limit", "12 parsecs"},
+      {"--memory-limit", "3"}, {"--device", "tpu"},      {"--device", "cuda:x"}};
+  for (const auto& words : wrong) {
+    const Outcome outcome = run_weft({"compress", "x.safetensors", words[0] + "=" + words[1]});
+    EXPECT_EQ(outcome.exit_code, 2) << words[1] << ": " << outcome.err;
+    EXPECT_THAT(outcome.err, HasSubstr(words[0])) << words[1];
+  }
+}
+
+TEST(CliUsage, ADeviceThatThisBuildLacksIsARunTimeError) {
+  for (const char* device : {"cuda", "cuda:1"}) {
+    const Outcome outcome = run_weft({"compress", "x.safetensors", "--device", device});
+    EXPECT_EQ(outcome.exit_code, 1);
+    EXPECT_THAT(outcome.err, AllOf(HasSubstr("no CUDA backend"), HasSubstr(device)));
+  }
+}
+
+TEST(CliUsage, MissingFilesAreRunTimeErrorsThatNameThem) {
+  const TempFolder folder;
+  for (const char* command : {"compress", "decompress", "inspect", "verify"}) {
+    const Outcome outcome = run_weft({command, "absent.weft"}, folder.path());
+    EXPECT_EQ(outcome.exit_code, 1) << command;
+    EXPECT_THAT(outcome.err, AllOf(StartsWith("weft: error: "), HasSubstr("absent.weft"))) << command;
+    EXPECT_EQ(outcome.out, "") << command;
+  }
+  EXPECT_TRUE(folder.names().empty());
+}
+
+TEST(CliUsage, MessagesCannotSteerTheTerminal) {
+  const Outcome outcome = run_weft({"inspect", "evil\033[2J\nweft: ok\r"});
+  EXPECT_EQ(outcome.exit_code, 1);
+  EXPECT_THAT(outcome.err, AllOf(Not(HasSubstr("\033")), Not(HasSubstr("\r")), Not(HasSubstr("\nweft: ok"))));
+}
+
+TEST(CliUsage, AFullDiskOfStandardOutputIsNoticed) {
+  if (!std::filesystem::exists("/dev/full")) GTEST_SKIP() << "no /dev/full here";
+  const std::string command = std::string("'") + WEFT_CLI_PATH + "' doctor > /dev/full 2> /dev/null";
+  const int status = std::system(command.c_str());
+  EXPECT_EQ(WEXITSTATUS(status), 1);
+}
+
+}  // namespace
+}  // namespace weft::testing

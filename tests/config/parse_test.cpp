@@ -1,0 +1,347 @@
+#include <gtest/gtest.h>
+
+#include <string>
+
+#include "weft/config.hpp"
+#include "weft/error.hpp"
+
+namespace weft {
+namespace {
+
+Config parse(const std::string& text, const std::vector<std::string>& overrides = {}) {
+  return parse_config(text, "c.json", overrides);
+}
+
+// The message of the error; empty when there was none.
+std::string refusal(const std::string& text, const std::vector<std::string>& overrides = {}) {
+  try {
+    (void)parse(text, overrides);
+    return "";
+  } catch (const Error& error) {
+    EXPECT_EQ(error.kind(), ErrorKind::kConfig);
+    return error.what();
+  }
+}
+
+std::string rule(const std::string& members) { return "{\"rules\": [{" + members + "}]}"; }
+
+TEST(ParseConfig, AnEmptyObjectHasTheDefaults) { EXPECT_EQ(parse("{}"), Config{}); }
+
+TEST(ParseConfig, ReadsEveryKey) {
+  const Config config = parse(R"({
+    "$schema": "configs/schema.json", "version": 1, "device": "cuda:3", "threads": 7, "memory_limit": "512MiB",
+    "block_elements": 16384,
+    "rules": [
+      {"match": ["*norm*", "*.bias"], "codec": "lossless", "min_saving": 0.02},
+      {"match": "*.weight", "min_elements": 1024, "min_rank": 2, "dtypes": ["F16", "BF16"], "codec": "uniform",
+       "relative_step": 0.5, "lambda": 0, "per_channel": true, "channel_axis": -1, "correct_reconstruction": false},
+      {"dtypes": "F32", "codec": "uniform", "step": 1e-3},
+      {"codec": "raw"}]})");
+  EXPECT_EQ(config.device, "cuda:3");
+  EXPECT_EQ(config.threads, 7u);
+  EXPECT_EQ(config.memory_limit, 512u << 20);
+  EXPECT_EQ(config.block_log2, 14);
+  ASSERT_EQ(config.rules.size(), 4u);
+  EXPECT_EQ(config.rules[0].match, (std::vector<std::string>{"*norm*", "*.bias"}));
+  EXPECT_EQ(config.rules[0].spec.codec, CodecId::kLossless);
+  EXPECT_EQ(config.rules[0].spec.min_saving, 0.02);
+  const Rule& uniform = config.rules[1];
+  EXPECT_EQ(uniform.match, std::vector<std::string>{"*.weight"});
+  EXPECT_EQ(uniform.min_elements, 1024u);
+  EXPECT_EQ(uniform.min_rank, 2u);
+  EXPECT_EQ(uniform.dtypes, (std::vector<DType>{DType::kF16, DType::kBF16}));
+  EXPECT_EQ(uniform.spec.codec, CodecId::kUniform);
+  EXPECT_EQ(uniform.spec.relative_step, 0.5);
+  EXPECT_EQ(uniform.spec.step, std::nullopt);
+  EXPECT_EQ(uniform.spec.lambda, 0.0);
+  EXPECT_TRUE(uniform.spec.per_channel);
+  EXPECT_EQ(uniform.spec.channel_axis, -1);
+  EXPECT_FALSE(uniform.spec.correct_reconstruction);
+  EXPECT_EQ(config.rules[2].match, std::vector<std::string>{"*"});
+  EXPECT_EQ(config.rules[2].dtypes, std::vector<DType>{DType::kF32});
+  EXPECT_EQ(config.rules[2].spec.step, 1e-3);
+  EXPECT_EQ(config.rules[2].spec.relative_step, std::nullopt);
+  EXPECT_EQ(config.rules[3].spec.codec, CodecId::kRaw);
+}
+
+TEST(ParseConfig, AcceptsBoundsAndRefusesWhatLiesBeyond) {
+  const struct {
+    const char *key, *good, *bad;
+  } cases[] = {{"threads", "0", "-1"},
+               {"threads", "4096", "4097"},
+               {"threads", "4.0", "4.5"},
+               {"threads", "1e2", "1e300"},
+               {"memory_limit", "1048576", "1048575"},
+               {"memory_limit", "\"1MiB\"", "\"1MB\""},
+               {"memory_limit", "\"1 GB\"", "\"1G\""},
+               {"memory_limit", "1125899906842624", "1125899906842625"},
+               {"memory_limit", "268435456", "18446744073709551615"},
+               {"block_elements", "1024", "512"},
+               {"block_elements", "262144", "524288"},
+               {"block_elements", "65536", "65537"},
+               {"block_elements", "2048.0", "2048.5"},
+               {"device", "\"auto\"", "\"\""},
+               {"device", "\"cpu\"", "\"CPU\""},
+               {"device", "\"cuda\"", "\"cuda:\""},
+               {"device", "\"cuda:0\"", "\"cuda:-1\""},
+               {"device", "\"cuda:12\"", "\"cuda:1234\""},
+               {"device", "\"cuda:12\"", "\"cuda:1 \""},
+               {"version", "1", "0"},
+               {"version", "1.0", "\"1\""}};
+  for (const auto& c : cases) {
+    EXPECT_EQ(refusal(std::string("{\"") + c.key + "\": " + c.good + "}"), "") << c.key << " " << c.good;
+    EXPECT_NE(refusal(std::string("{\"") + c.key + "\": " + c.bad + "}"), "") << c.key << " " << c.bad;
+  }
+}
+
+TEST(ParseConfig, AcceptsBoundsOfRules) {
+  const struct {
+    const char *codec, *key, *good, *bad;
+  } cases[] = {{"raw", "min_elements", "0", "-1"},
+               {"raw", "min_elements", "1125899906842624", "1125899906842625"},
+               {"raw", "min_rank", "32", "33"},
+               {"raw", "match", "\"a\"", "\"\""},
+               {"raw", "match", "[\"a\"]", "[]"},
+               {"raw", "match", "[\"a\"]", "[\"a\", \"\"]"},
+               {"raw", "dtypes", "\"BOOL\"", "\"bool\""},
+               {"raw", "dtypes", "[\"F8_E4M3\"]", "[]"},
+               {"lossless", "min_saving", "0", "-0.001"},
+               {"lossless", "min_saving", "1", "1.001"},
+               {"uniform", "relative_step", "0.0001", "0.00009"},
+               {"uniform", "relative_step", "16", "16.1"},
+               {"uniform", "relative_step", "1", "0"},
+               {"uniform", "relative_step", "1", "-0.0"},
+               {"uniform", "step", "1e-35", "1e-36"},
+               {"uniform", "step", "1e35", "1e36"},
+               {"uniform", "step", "1", "-1"}};
+  for (const auto& c : cases) {
+    const std::string begin = std::string("\"codec\": \"") + c.codec + "\", \"" + c.key + "\": ";
+    EXPECT_EQ(refusal(rule(begin + c.good)), "") << c.key << " " << c.good;
+    EXPECT_NE(refusal(rule(begin + c.bad)), "") << c.key << " " << c.bad;
+  }
+  const std::string uniform = R"("codec": "uniform", "step": 1, )";
+  for (const char* good : {"\"lambda\": 10", "\"lambda\": 0", "\"channel_axis\": -32", "\"channel_axis\": 31"})
+    EXPECT_EQ(refusal(rule(uniform + good)), "") << good;
+  for (const char* bad : {"\"lambda\": 10.1", "\"lambda\": -0.1", "\"channel_axis\": -33", "\"channel_axis\": 32"})
+    EXPECT_NE(refusal(rule(uniform + bad)), "") << bad;
+}
+
+TEST(ParseConfig, RefusesWrongTypesEverywhere) {
+  const std::string values[] = {"null", "true", "-7",     "0.3", "\"%\"",     "[]",
+                                "[[]]", "[1]",  "[null]", "{}",  "{\"a\": 1}"};
+  for (const char* key : {"version", "device", "threads", "memory_limit", "block_elements", "rules"})
+    for (const std::string& value : values) {
+      if (std::string(key) == "rules" && value == "[]") continue;
+      const std::string message = refusal(std::string("{\"") + key + "\": " + value + "}");
+      EXPECT_TRUE(message.starts_with(std::string("c.json: /") + key)) << key << " " << value << ": " << message;
+      EXPECT_NE(message.find("expected"), std::string::npos) << message;
+      EXPECT_NE(message.find("found"), std::string::npos) << message;
+    }
+  for (const char* key : {"match", "min_elements", "min_rank", "dtypes", "codec", "relative_step", "lambda",
+                          "per_channel", "channel_axis", "correct_reconstruction"})
+    for (const std::string& value : values) {
+      const std::string name = key;
+      if ((name == "match" && value == "\"%\"") || (name == "per_channel" && value == "true") ||
+          (name == "correct_reconstruction" && value == "true") || (name == "channel_axis" && value == "-7") ||
+          ((name == "relative_step" || name == "lambda") && value == "0.3"))
+        continue;
+      std::string members = "\"" + name + "\": " + value;
+      if (name != "codec") members += ", \"codec\": \"uniform\"";
+      if (name != "relative_step" && name != "codec") members += ", \"relative_step\": 0.3";
+      const std::string message = refusal(rule(members));
+      EXPECT_TRUE(message.starts_with("c.json: /rules/0/" + name)) << key << " " << value << ": " << message;
+    }
+}
+
+TEST(ParseConfig, MessagesNamePlaceExpectedAndFound) {
+  EXPECT_EQ(refusal("[1]"), "c.json: expected an object with the config; found an array");
+  EXPECT_EQ(refusal("{\"version\": 2}"),
+            "c.json: /version: expected 1, the only version of the config so far; found 2");
+  EXPECT_EQ(refusal("{\"threads\": \"many\"}"),
+            "c.json: /threads: expected an integer from 0 to 4096; found the string \"many\"");
+  EXPECT_EQ(refusal("{\"device\": \"gpu\"}"),
+            "c.json: /device: expected auto, cpu, cuda or cuda:N; found the string \"gpu\"");
+  EXPECT_EQ(refusal("{\"block_elements\": 1000}"),
+            "c.json: /block_elements: expected a power of two from 1024 to 262144; found 1000");
+  EXPECT_EQ(refusal("{\"memory_limit\": \"512M\"}"),
+            "c.json: /memory_limit: expected a number of bytes from 1048576 to 1125899906842624, or a size such as "
+            "\"512MiB\" or \"1.5GB\" (B, kB, MB, GB, TB, KiB, MiB, GiB, TiB); found the string \"512M\"");
+  EXPECT_EQ(refusal("{\"rules\": {}}"), "c.json: /rules: expected an array of rules; found an object");
+  EXPECT_EQ(refusal("{\"rules\": [{\"codec\": \"raw\"}, 3]}"),
+            "c.json: /rules/1: expected an object with a rule; found 3");
+  EXPECT_EQ(refusal(rule(R"("codec": "uniform", "relative_step": 17)")),
+            "c.json: /rules/0/relative_step: expected a number from 0.0001 to 16; found 17");
+  EXPECT_EQ(refusal(rule(R"("codec": "uniform", "per_channel": 1)")),
+            "c.json: /rules/0/per_channel: expected true or false; found 1");
+  EXPECT_EQ(refusal(rule(R"("codec": "raw", "match": ["a", null])")),
+            "c.json: /rules/0/match/1: expected a string of 1 to 4096 characters; found null");
+  EXPECT_EQ(
+      refusal(rule(R"("codec": "raw", "match": [])")),
+      "c.json: /rules/0/match: expected a string of 1 to 4096 characters, or a list of 1 to 65536 of them; found an "
+      "empty array");
+}
+
+TEST(ParseConfig, SuggestsValues) {
+  EXPECT_EQ(
+      refusal(rule(R"("codec": "losless")")),
+      "c.json: /rules/0/codec: expected one of raw, lossless, uniform; found the string \"losless\"; did you mean "
+      "\"lossless\"?");
+  EXPECT_EQ(refusal(rule(R"("codec": "trellis")")),
+            "c.json: /rules/0/codec: expected one of raw, lossless, uniform; found the string \"trellis\"");
+  const std::string message = refusal(rule(R"("codec": "raw", "dtypes": ["F32", "bf16"])"));
+  EXPECT_TRUE(message.starts_with("c.json: /rules/0/dtypes/1: expected one of BOOL, U8, ")) << message;
+  EXPECT_TRUE(message.ends_with("found the string \"bf16\"; did you mean \"BF16\"?")) << message;
+  EXPECT_NE(refusal(rule(R"("codec": "asset")")), "");
+}
+
+TEST(ParseConfig, SuggestsKeys) {
+  EXPECT_EQ(refusal("{\"treads\": 1}"), "c.json: /treads: unknown key \"treads\"; did you mean \"threads\"?");
+  EXPECT_EQ(refusal("{\"target\": {}}"),
+            "c.json: /target: unknown key \"target\"; known here: $schema, version, device, threads, memory_limit, "
+            "block_elements, rules");
+  EXPECT_EQ(refusal("{\"rules\": [{\"codec\": \"raw\"}, {\"codce\": \"raw\"}]}"),
+            "c.json: /rules/1/codce: unknown key \"codce\"; did you mean \"codec\"?");
+  EXPECT_EQ(refusal(rule(R"("codec": "uniform", "lamda": 1)")),
+            "c.json: /rules/0/lamda: unknown key \"lamda\"; did you mean \"lambda\"?");
+  EXPECT_EQ(refusal("{\"a/b~c\": 1}").substr(0, 18), "c.json: /a~1b~0c: ");
+}
+
+TEST(ParseConfig, SaysWhichCodecHasAParameter) {
+  EXPECT_EQ(refusal(rule(R"("codec": "lossless", "lambda": 1)")),
+            "c.json: /rules/0/lambda: lambda is a parameter of codec uniform; the codec of this rule is lossless");
+  EXPECT_EQ(
+      refusal(rule(R"("codec": "uniform", "step": 1, "min_saving": 0)")),
+      "c.json: /rules/0/min_saving: min_saving is a parameter of codec lossless; the codec of this rule is uniform");
+  EXPECT_NE(refusal(rule(R"("codec": "raw", "step": 1)")), "");
+}
+
+TEST(ParseConfig, WantsACodecAndExactlyOneStep) {
+  EXPECT_EQ(refusal(rule(R"("match": "*")")),
+            "c.json: /rules/0: the rule has no \"codec\": expected one of raw, lossless, uniform");
+  EXPECT_EQ(refusal(rule(R"("codec": "uniform")")),
+            "c.json: /rules/0: codec uniform takes exactly one of relative_step, step; give one");
+  EXPECT_EQ(refusal(rule(R"("codec": "uniform", "relative_step": 1, "step": 1)")),
+            "c.json: /rules/0/step: codec uniform takes exactly one of relative_step, step; give only one (--set "
+            "path.to.key=null removes a key)");
+}
+
+TEST(ParseConfig, SurvivesHostileText) {
+  EXPECT_NE(refusal("").find("not valid JSON: line 1, column 1"), std::string::npos);
+  EXPECT_NE(refusal("{\n  \"threads\": 1,\n}").find("line 3, column 1"), std::string::npos);
+  EXPECT_NE(refusal("{\"threads\": 1, \"threads\": 1}").find("\"threads\" occurs twice"), std::string::npos);
+  EXPECT_NE(refusal(std::string(100000, '[')).find("nested deeper"), std::string::npos);
+  std::string deep;
+  for (int i = 0; i < 100000; i++) deep += "{\"rules\":";
+  EXPECT_NE(refusal(deep).find("nested deeper"), std::string::npos);
+  EXPECT_EQ(refusal("{\"threads\": 1e400}"),
+            "c.json: not valid JSON: line 1, column 17: number overflow parsing '1e400'");
+  for (const char* text : {"NaN", "{\"threads\": NaN}", "{\"threads\": Infinity}", "{\"threads\": -Infinity}", "{} {}",
+                           "{\"device\": \"\xFF\"}", "{\"device\": \"\\ud800\"}", "// comment\n{}", "{'threads': 1}",
+                           "{\"threads\": 01}", "{\"threads\": +1}", "{\"threads\": 0x1}"})
+    EXPECT_NE(refusal(text).find("not valid JSON"), std::string::npos) << text;
+  EXPECT_EQ(refusal(std::string("{}\0{", 4)), "c.json: not valid JSON: line 1, column 3: a NUL byte");
+  for (const char* number : {"1"
+                             "00000000000000000000000000",
+                             "-9223372036854775808", "18446744073709551616", "1e308"})
+    EXPECT_NE(refusal(std::string("{\"threads\": ") + number + "}").find("/threads"), std::string::npos) << number;
+}
+
+TEST(ParseConfig, KeepsMessagesShort) {
+  const std::string longest(1 << 20, 'x');
+  EXPECT_LT(refusal("{\"" + longest + "\": 1}").size(), 1000u);
+  EXPECT_LT(refusal("{\"device\": \"" + longest + "\"}").size(), 1000u);
+  EXPECT_LT(refusal("{\"threads\": " + std::string(1 << 20, '9') + "}").size(), 1000u);
+  EXPECT_LT(refusal("{\"device\": \"" + longest).size(), 1000u);
+  EXPECT_LT(refusal("{}", {"device=" + longest}).size(), 1000u);
+  EXPECT_LT(refusal("{}", {longest}).size(), 1000u);
+  EXPECT_LT(refusal(rule("\"codec\": \"raw\", \"match\": \"" + longest + "\"")).size(), 1000u);
+}
+
+TEST(ParseConfig, BoundsTheNumberOfRules) {
+  std::string rules = "{\"rules\": [{\"codec\": \"raw\"}";
+  for (int i = 1; i < 4096; i++) rules += ",{\"codec\": \"raw\"}";
+  EXPECT_EQ(parse(rules + "]}").rules.size(), 4096u);
+  EXPECT_EQ(refusal(rules + ",{\"codec\": \"raw\"}]}"), "c.json: /rules: expected at most 4096 rules; found 4097");
+}
+
+constexpr char kTwoRules[] = R"({"rules": [{"codec": "uniform", "relative_step": 0.3}, {"codec": "lossless"}]})";
+
+TEST(Overrides, SetValues) {
+  const Config config =
+      parse(kTwoRules, {"threads=3", "device=cuda:1", "memory_limit=1GiB", "rules.0.relative_step=0.5",
+                        "rules.0.match=[\"a*\", \"b\"]", "rules.1.match=*=x", "rules.0.per_channel=true"});
+  EXPECT_EQ(config.threads, 3u);
+  EXPECT_EQ(config.device, "cuda:1");
+  EXPECT_EQ(config.memory_limit, 1u << 30);
+  EXPECT_EQ(config.rules[0].spec.relative_step, 0.5);
+  EXPECT_TRUE(config.rules[0].spec.per_channel);
+  EXPECT_EQ(config.rules[0].match, (std::vector<std::string>{"a*", "b"}));
+  EXPECT_EQ(config.rules[1].match, std::vector<std::string>{"*=x"});
+}
+
+TEST(Overrides, LaterOnesWinAndWholeValuesMayBeSet) {
+  EXPECT_EQ(parse("{}", {"threads=3", "threads=4"}).threads, 4u);
+  const Config config = parse("{}", {"rules=[{\"codec\": \"raw\"}]", "rules.0.match=[ab]*"});
+  ASSERT_EQ(config.rules.size(), 1u);
+  EXPECT_EQ(config.rules[0].match, std::vector<std::string>{"[ab]*"});  // is no JSON, so a string
+}
+
+TEST(Overrides, MendTheFileBeforeItIsChecked) {
+  EXPECT_EQ(parse("{\"threads\": -1}", {"threads=1"}).threads, 1u);
+  EXPECT_EQ(parse("{\"thread\": 1}", {"thread=null"}), Config{});
+}
+
+TEST(Overrides, NullRemovesAKey) {
+  const Config config = parse(kTwoRules, {"rules.0.step=0.01", "rules.0.relative_step=null"});
+  EXPECT_EQ(config.rules[0].spec.step, 0.01);
+  EXPECT_EQ(config.rules[0].spec.relative_step, std::nullopt);
+  EXPECT_EQ(refusal(kTwoRules, {"rules.0.setp=null"}), "--set rules.0.setp=null: /rules/0 has no \"setp\"");
+}
+
+TEST(Overrides, MessagesNameTheOverride) {
+  EXPECT_EQ(refusal(kTwoRules, {"rules.0.relative_step=0"}),
+            "--set rules.0.relative_step=0: /rules/0/relative_step: expected a number from 0.0001 to 16; found 0");
+  EXPECT_EQ(refusal(kTwoRules, {"rules.0.lamda=0"}),
+            "--set rules.0.lamda=0: /rules/0/lamda: unknown key \"lamda\"; did you mean \"lambda\"?");
+  EXPECT_EQ(refusal(kTwoRules, {"threads=2", "thraeds=1"}),
+            "--set thraeds=1: /thraeds: unknown key \"thraeds\"; did you mean \"threads\"?");
+  EXPECT_EQ(
+      refusal(kTwoRules, {"rules=[{\"codec\": \"zip\"}]"}),
+      "--set rules=[{\"codec\": \"zip\"}]: /rules/0/codec: expected one of raw, lossless, uniform; found the string "
+      "\"zip\"");
+  EXPECT_TRUE(refusal(kTwoRules, {"rules.0.step=1"}).starts_with("--set rules.0.step=1: /rules/0/step: codec uniform"));
+  EXPECT_TRUE(refusal("{\"threads\": -1}", {"device=cpu"}).starts_with("c.json: /threads"));
+  EXPECT_TRUE(refusal("{\"rules10\": 1}", {"rules=[]"}).starts_with("c.json: /rules10"));
+}
+
+TEST(Overrides, RefuseBadPaths) {
+  EXPECT_EQ(refusal(kTwoRules, {"rules.2.step=1"}),
+            "--set rules.2.step=1: /rules has 2 entries, 0 to 1: there is no \"2\"");
+  for (const char* index : {"-1", "+0", "00", "01", "0x0", "1e0", "x", " 0", "99999999999999999999999"})
+    EXPECT_NE(refusal(kTwoRules, {std::string("rules.") + index + ".step=1"}).find("/rules has 2 entries"),
+              std::string::npos)
+        << index;
+  EXPECT_EQ(refusal("{\"rules\": []}", {"rules.0.step=1"}),
+            "--set rules.0.step=1: /rules has 0 entries: there is no \"0\"");
+  EXPECT_EQ(refusal(kTwoRules, {"rule.0.step=1"}),
+            "--set rule.0.step=1: the config has no \"rule\"; did you mean \"rules\"?");
+  EXPECT_EQ(refusal("{}", {"rules.0.step=1"}), "--set rules.0.step=1: the config has no \"rules\"");
+  EXPECT_EQ(refusal(kTwoRules, {"rules.0.codec.x=1"}),
+            "--set rules.0.codec.x=1: /rules/0/codec is the string \"uniform\", which has no \"x\"");
+  for (const char* text : {"threads", "", "=1"})
+    EXPECT_NE(refusal("{}", {text}).find("expected path.to.key=value"), std::string::npos) << text;
+  for (const char* text : {".threads=1", "threads.=1", "rules..step=1", ".=1"})
+    EXPECT_NE(refusal(kTwoRules, {text}), "") << text;
+  EXPECT_EQ(refusal("{}", {"device=\xFF"}), "--set device=?: it is not valid UTF-8");
+}
+
+TEST(Overrides, AreHeldToTheSameLimits) {
+  EXPECT_NE(refusal("{}", {"threads=1e400"}).find("found the string \"1e400\""), std::string::npos);
+  EXPECT_NE(refusal("{}", {"threads=" + std::string(100000, '[')}), "");
+  EXPECT_NE(refusal("{}", {"threads="}).find("found the string \"\""), std::string::npos);
+  EXPECT_NE(refusal("{}", {"threads=nan"}), "");
+  EXPECT_NE(refusal("{}", {"memory_limit=-5"}), "");
+}
+
+}  // namespace
+}  // namespace weft

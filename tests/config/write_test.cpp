@@ -1,0 +1,84 @@
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <limits>
+#include <random>
+
+#include "json/strict_json.hpp"
+#include "weft/config.hpp"
+
+namespace weft {
+namespace {
+
+TEST(WriteConfig, WritesEveryDefault) {
+  EXPECT_EQ(to_json(Config{}), R"({
+  "version": 1,
+  "device": "auto",
+  "threads": 0,
+  "memory_limit": 268435456,
+  "block_elements": 65536,
+  "rules": []
+}
+)");
+}
+
+TEST(WriteConfig, WritesTheParametersOfARulesCodecOnly) {
+  Config config;
+  config.rules.resize(3);
+  config.rules[0].spec.codec = CodecId::kRaw;
+  config.rules[1].spec.codec = CodecId::kLossless;
+  config.rules[1].dtypes = {DType::kF8E4M3};
+  config.rules[2].spec.codec = CodecId::kUniform;
+  config.rules[2].spec.step = 0.25;
+  const auto rules = json::parse_strict(to_json(config)).at("rules");
+  EXPECT_EQ(rules[0].dump(), R"({"codec":"raw","match":["*"],"min_elements":0,"min_rank":0})");
+  EXPECT_EQ(
+      rules[1].dump(),
+      R"({"codec":"lossless","dtypes":["F8_E4M3"],"match":["*"],"min_elements":0,"min_rank":0,"min_saving":0.005})");
+  EXPECT_EQ(rules[2].dump(),
+            R"({"channel_axis":0,"codec":"uniform","correct_reconstruction":true,"lambda":0.1,"match":["*"],)"
+            R"("min_elements":0,"min_rank":0,"per_channel":false,"step":0.25})");
+}
+
+TEST(WriteConfig, GivesTheSameConfigBack) {
+  std::mt19937_64 random(1);
+  const auto real = [&](double low, double high) { return std::uniform_real_distribution<double>(low, high)(random); };
+  for (int round = 0; round < 300; round++) {
+    Config config;
+    config.device = round % 2 ? "cpu" : "cuda:12";
+    config.threads = static_cast<std::uint32_t>(random() % 4097);
+    config.memory_limit = (1u << 20) + random() % (std::uint64_t{1} << 49);
+    config.block_log2 = 10 + static_cast<int>(random() % 9);
+    for (auto n = random() % 4; n > 0; n--) {
+      Rule rule;
+      rule.match = {"*\"\\\n\u20ac[!a-z]?", "b"};
+      rule.min_elements = random() % (std::uint64_t{1} << 50);
+      rule.min_rank = random() % 33;
+      for (auto d = random() % 4; d > 0; d--) rule.dtypes.push_back(static_cast<DType>(random() % kDTypeCount));
+      rule.spec.codec = static_cast<CodecId>(random() % 3);
+      if (rule.spec.codec == CodecId::kLossless) rule.spec.min_saving = real(0, 1);
+      if (rule.spec.codec == CodecId::kUniform) {
+        (random() % 2 ? rule.spec.step : rule.spec.relative_step) = real(0.001, 16);
+        rule.spec.lambda = real(0, 10);
+        rule.spec.per_channel = random() % 2;
+        rule.spec.channel_axis = static_cast<std::int64_t>(random() % 64) - 32;
+        rule.spec.correct_reconstruction = random() % 2;
+      }
+      config.rules.push_back(rule);
+    }
+    const std::string text = to_json(config);
+    ASSERT_EQ(parse_config(text, "t"), config) << text;
+    ASSERT_EQ(to_json(parse_config(text, "t")), text);
+  }
+}
+
+TEST(WriteConfig, SurvivesWhatAProgramPutsIn) {
+  Config config;
+  config.rules.resize(1);
+  config.rules[0].match = {"\xFF"};
+  config.rules[0].spec.min_saving = std::numeric_limits<double>::quiet_NaN();
+  EXPECT_NO_THROW((void)json::parse_strict(to_json(config)));
+}
+
+}  // namespace
+}  // namespace weft

@@ -1,0 +1,90 @@
+// The CUDA model of a warp against the portable one, lane by lane on the host.
+#include "cuda/warp_emulation.hpp"
+// The model uses what the emulation defines, so it comes second.
+#include <gtest/gtest.h>
+
+#include "backends/cpu/kernels.hpp"
+#include "cuda/rans_cases.hpp"
+#include "warp_cuda.cuh"
+#include "weft/core/crc32c.hpp"
+#include "weft/core/rans_decode.hpp"
+
+namespace weft::cuda {
+namespace {
+
+// Runs f in all lanes, which must agree on its answer: in the core a plain number is the same in the whole warp.
+template <class F>
+auto answer_of_warp(F f) {
+  std::array<decltype(f()), core::kLanes> answers{};
+  emulation::run_warp([&] { answers[CudaWarp::lane()] = f(); });
+  for (const auto& answer : answers) EXPECT_EQ(answer, answers[0]);
+  return answers[0];
+}
+
+struct Encoded {
+  std::vector<std::uint16_t> buffer;
+  std::uint32_t word_count = 0;
+  [[nodiscard]] const std::uint16_t* words() const { return buffer.data() + buffer.size() - word_count; }
+};
+
+Encoded encode_portable(const std::vector<std::uint8_t>& symbols, int lanes_log2, const RansTables& tables) {
+  Encoded r{std::vector<std::uint16_t>(core::encode_bound_words(symbols.size())), 0};
+  r.word_count = cpu::portable_kernels().rans_encode(symbols.data(), static_cast<std::uint32_t>(symbols.size()),
+                                                     lanes_log2, tables.encode, r.buffer.data() + r.buffer.size());
+  return r;
+}
+
+TEST(CudaWarp, EncodesAndDecodesLikeThePortableModel) {
+  for (const RansCase& rans : rans_cases()) {
+    const auto tables = rans.tables();
+    for (const int lanes_log2 : {0, 3, core::kLanesLog2}) {
+      for (const std::uint32_t n : {1u, 31u, 32u, 33u, 200u}) {
+        if (lanes_log2 == 0 && n > 33) continue;  // a round per symbol
+        SCOPED_TRACE(rans.name + ", lanes_log2 " + std::to_string(lanes_log2) + ", n " + std::to_string(n));
+        const auto symbols = rans.symbols(n, n);
+        const Encoded expected = encode_portable(symbols, lanes_log2, *tables);
+
+        Encoded encoded{std::vector<std::uint16_t>(expected.buffer.size()), 0};
+        std::uint16_t* end = encoded.buffer.data() + encoded.buffer.size();
+        encoded.word_count = answer_of_warp(
+            [&] { return core::rans_encode<CudaWarp>(symbols.data(), n, lanes_log2, tables->encode, end); });
+        ASSERT_EQ(encoded.word_count, expected.word_count);
+        EXPECT_EQ(std::vector(encoded.words(), encoded.words() + encoded.word_count),
+                  std::vector(expected.words(), expected.words() + expected.word_count));
+
+        for (const std::uint32_t missing : {0u, 1u}) {  // an exact copy, so that a read past the end is seen
+          const std::vector<std::uint16_t> words(expected.words(), expected.words() + expected.word_count - missing);
+          const auto word_count = static_cast<std::uint32_t>(words.size());
+          std::vector<std::uint8_t> out(n), portable(n);
+          const core::Status status = answer_of_warp([&] {
+            return core::rans_decode<CudaWarp>(words.data(), word_count, lanes_log2, tables->decode.data(), n,
+                                               out.data());
+          });
+          EXPECT_EQ(status, cpu::portable_kernels().rans_decode(words.data(), word_count, lanes_log2,
+                                                                tables->decode.data(), n, portable.data()));
+          EXPECT_EQ(out, portable);
+          if (missing == 0) {
+            EXPECT_EQ(status, core::Status::kOk);
+            EXPECT_EQ(out, symbols);
+          }
+        }
+      }
+    }
+  }
+}
+
+TEST(CudaWarp, ChecksumsLikeThePortableModel) {
+  static constexpr core::CrcTables kTables = core::make_crc_tables();
+  std::mt19937 random(7);
+  std::vector<std::uint8_t> data(700);
+  for (auto& byte : data) byte = static_cast<std::uint8_t>(random());
+  for (const std::size_t n : {0, 1, 9, 127, 128, 129, 255, 256, 513, 690}) {
+    const std::uint8_t* begin = data.data() + n % 4;
+    EXPECT_EQ(answer_of_warp([&] { return core::crc32c<CudaWarp>(begin, n, kTables); }),
+              cpu::portable_kernels().crc32c(begin, n))
+        << n;
+  }
+}
+
+}  // namespace
+}  // namespace weft::cuda

@@ -1,0 +1,238 @@
+#!/usr/bin/env python3
+"""Makes the golden archives: seeded inputs, written by the weft program, checked with the reference decoder.
+
+    make_goldens.py --weft PROGRAM [--out FOLDER]
+
+Per golden NAME it writes NAME.weft and what that restores to: NAME.safetensors, or the folder NAME. Existing goldens
+are not replaced: delete them first, and only when README.md allows it. Standard library only.
+"""
+
+import argparse
+import json
+import pathlib
+import random
+import struct
+import subprocess
+import sys
+import tempfile
+
+FOLDER = pathlib.Path(__file__).resolve().parent
+sys.dont_write_bytecode = True
+sys.path.insert(0, str(FOLDER.parent))
+import reference_decoder  # noqa: E402
+from reference_encoder import safetensors  # noqa: E402
+
+SMALL_BLOCKS = {"version": 1, "block_elements": 1024}
+LOSSLESS = {**SMALL_BLOCKS, "rules": [{"match": ["*"], "codec": "lossless"}]}
+
+
+def uniform(**parameters):
+    return {**SMALL_BLOCKS, "rules": [{"match": ["*"], "codec": "uniform", **parameters}]}
+
+
+def pack(dtype, values):
+    """Numbers as bytes of a float type; BF16 by truncation."""
+    if dtype == "BF16":
+        return b"".join(struct.pack("<f", v)[2:] for v in values)
+    return struct.pack(f"<{len(values)}{dict(F16='e', F32='f', F64='d')[dtype]}", *values)
+
+
+def gaussian(rng, n, scale=0.05):
+    return [rng.gauss(0, scale) for _ in range(n)]
+
+
+def floats(rng, name, dtype, shape, scale=0.05):
+    n = 1
+    for d in shape:
+        n *= d
+    return name, dtype, shape, pack(dtype, gaussian(rng, n, scale))
+
+
+def all_types(rng):
+    """Every element type, with no dimension, without elements, and of an odd size."""
+    tensors = []
+    for dtype, bits, _ in reference_decoder.TYPES:
+        for shape in ([], [3, 0], [4]) if bits < 8 else ([], [0, 7], [3, 11]):
+            n = 1
+            for d in shape:
+                n *= d
+            if n * bits % 8 != 0:
+                continue
+            name = f"{dtype}.{'x'.join(map(str, shape)) or 'scalar'}"
+            tensors.append((name, dtype, shape, rng.randbytes(n * bits // 8)))
+    return safetensors(tensors, {"format": "pt", "note": 'quote " and \u00e9'}), LOSSLESS
+
+
+def special_values(rng):
+    """Lossless floats: NaN with payloads, infinities, -0, subnormal numbers, constants."""
+    tensors = []
+    patterns = {
+        "F16": ("H", [0x7E01, 0xFC01, 0x7C00, 0xFC00, 0x8000, 0x0001, 0x83FF]),
+        "BF16": ("H", [0x7FC1, 0xFF81, 0x7F80, 0xFF80, 0x8000, 0x0001, 0x807F]),
+        "F32": ("I", [0x7FC00001, 0xFF800001, 0x7F800000, 0xFF800000, 0x80000000, 1, 0x807FFFFF]),
+        "F64": ("Q", [0x7FF8 << 48 | 1, 0xFFF0 << 48 | 1, 0x7FF0 << 48, 0xFFF0 << 48, 1 << 63, 1, 0x800F << 48]),
+    }
+    for dtype, (code, bits) in patterns.items():
+        tensors.append((f"{dtype}.special", dtype, [7], struct.pack(f"<7{code}", *bits)))
+        tensors.append((f"{dtype}.zero", dtype, [100], pack(dtype, [0.0] * 100)))
+        tensors.append((f"{dtype}.constant", dtype, [10, 10], pack(dtype, [-1.5] * 100)))
+        tensors.append(floats(rng, f"{dtype}.tiny", dtype, [50], 1e-7))
+    return safetensors(tensors), LOSSLESS
+
+
+def small(rng):
+    """Small, but with every kind of plane, several blocks and both codecs: for tests that flip every bit."""
+    weight = gaussian(rng, 1100)
+    weight[1050] = float("nan")
+    tensors = [
+        ("layer.weight", "F32", [11, 100], pack("F32", weight)),
+        ("layer.bias", "F32", [11], pack("F32", gaussian(rng, 11))),
+        floats(rng, "head.weight", "BF16", [5, 230]),
+        ("steps", "I64", [], struct.pack("<q", 12345)),
+    ]
+    rules = [
+        {"match": ["layer.weight"], "codec": "uniform", "relative_step": 0.5},
+        {"match": ["*"], "codec": "lossless"},
+    ]
+    return safetensors(tensors, {"format": "pt"}), {**SMALL_BLOCKS, "rules": rules}
+
+
+def verbatim_header(rng):
+    """A header that is not the canonical one: other order, white space, escapes."""
+    first, second = pack("F32", gaussian(rng, 6)), pack("F16", gaussian(rng, 4))
+    header = b"""{ "b\\u0041":{"shape": [2,2],"dtype":"F16","data_offsets":[24,32]},
+  "a":{"dtype":"F32","data_offsets":[0,24],"shape":[2,3]}, "__metadata__":{"k":"\\u00e9"} }   """
+    return struct.pack("<Q", len(header)) + header + first + second, LOSSLESS
+
+
+def raw(rng):
+    """Codec raw, several blocks."""
+    tensors = [floats(rng, "a", "F32", [30, 41]), ("b", "F4", [10, 220], rng.randbytes(1100))]
+    return safetensors(tensors), {**SMALL_BLOCKS, "rules": [{"match": ["*"], "codec": "raw"}]}
+
+
+def repeats(rng):
+    """Values that repeat, which lossless blocks may give to zstd."""
+    row = gaussian(rng, 64)
+    return safetensors([("basis", "F32", [48, 64], pack("F32", row * 48))]), LOSSLESS
+
+
+def large_blocks(rng):
+    """More than 16384 units in a block, which are aligned to 16 bytes."""
+    data = bytes(min(int(rng.expovariate(0.4)), 255) for _ in range(16500))
+    return safetensors([("w", "F8_E4M3", [16500], data)]), {"version": 1, "rules": []}
+
+
+def uniform_types(rng):
+    """Uniform in all four types and at scales where results are subnormal or overflow; NaN and infinity among them."""
+    odd = gaussian(rng, 300)
+    odd[0], odd[150], odd[299] = float("nan"), float("inf"), float("-inf")
+    tensors = [floats(rng, f"{dtype}.plain", dtype, [25, 41]) for dtype in ("F16", "BF16", "F32")]
+    tensors += [floats(rng, "F64.plain", "F64", [20, 20]), ("F32.odd", "F32", [300], pack("F32", odd))]
+    for name, scale in (("small", 1e-30), ("large", 1e30), ("subnormal", 1e-39)):
+        tensors.append(floats(rng, f"F32.{name}", "F32", [10, 20], scale))
+    tensors.append(("F16.large", "F16", [200], pack("F16", [min(65504, 3e4 * abs(v)) for v in gaussian(rng, 200, 1)])))
+    tensors += [("F32.zero", "F32", [99], bytes(396)), ("F32.constant", "F32", [99], pack("F32", [0.25] * 99))]
+    return safetensors(tensors), uniform(relative_step=0.4)
+
+
+def uniform_channels(rng):
+    """A step per channel, along the first, a middle and the last axis."""
+    tensors = []
+    for name, shape, axis in (("first", [12, 100], 0), ("middle", [5, 8, 30], 1), ("last", [100, 11], -1)):
+        n, inner = shape[0], 1
+        for d in shape[1:]:
+            n *= d
+        for d in shape[axis % len(shape) + 1 :]:
+            inner *= d
+        scales = [0.01 * 1.7**i for i in range(shape[axis])]
+        values = [rng.gauss(0, scales[i // inner % len(scales)]) for i in range(n)]
+        tensors.append((name, "F32", shape, pack("F32", values)))
+    rules = [
+        {"match": [name], "codec": "uniform", "relative_step": 0.5, "per_channel": True, "channel_axis": axis}
+        for name, axis in (("first", 0), ("middle", 1), ("last", -1))
+    ]
+    return safetensors(tensors), {**SMALL_BLOCKS, "rules": rules}
+
+
+def uniform_low_bits(rng):
+    """Steps so small that levels need 4 and 8 low bits, and some weights are exceptions."""
+    heavy = [v**5 for v in gaussian(rng, 400, 1)]
+    tensors = [floats(rng, "four", "F32", [25, 45], 1.0), floats(rng, "eight", "F32", [21, 13], 1.0)]
+    tensors.append(("heavy", "F32", [400], pack("F32", heavy)))
+    rules = [
+        {"match": [name], "codec": "uniform", "relative_step": step}
+        for name, step in (("four", 0.01), ("eight", 0.0003), ("heavy", 0.0001))
+    ]
+    return safetensors(tensors), {**SMALL_BLOCKS, "rules": rules}
+
+
+def sharded(rng):
+    """A folder: two shards with their index, and small files that are carried along."""
+    first = [floats(rng, "a.weight", "BF16", [20, 30]), floats(rng, "a.bias", "F32", [20])]
+    second = [floats(rng, "b.weight", "BF16", [10, 20])]
+    shards = {"model-00001-of-00002.safetensors": first, "model-00002-of-00002.safetensors": second}
+    names = {t[0]: file for file, tensors in shards.items() for t in tensors}
+    total = sum(len(t[3]) for tensors in shards.values() for t in tensors)
+    index = json.dumps({"metadata": {"total_size": total}, "weight_map": names}, indent=2).encode()
+    files = {file: safetensors(tensors, {"format": "pt"}) for file, tensors in shards.items()}
+    files["model.safetensors.index.json"] = index
+    files["config.json"] = b'{"model_type": "golden"}\n'
+    files["vocab.txt"] = "\n".join(f"token{i}" for i in range(300)).encode()
+    files["empty"] = b""
+    return files, LOSSLESS
+
+
+GOLDENS = [all_types, special_values, small, verbatim_header, raw, repeats, large_blocks]
+GOLDENS += [uniform_types, uniform_channels, uniform_low_bits, sharded]
+
+
+def write(path, content):
+    """Writes a file, or a folder of files."""
+    if isinstance(content, bytes):
+        path.write_bytes(content)
+        return
+    path.mkdir()
+    for name, data in content.items():
+        (path / name).write_bytes(data)
+
+
+def read(path):
+    return path.read_bytes() if path.is_file() else {p.name: p.read_bytes() for p in path.iterdir()}
+
+
+def make(program, number, function, work, out):
+    name = function.__name__
+    content, config = function(random.Random(1000 + number))
+    suffix = ".safetensors" if isinstance(content, bytes) else ""
+    source, archive, expected = work / f"{name}{suffix}", out / f"{name}.weft", out / f"{name}{suffix}"
+    if archive.exists() or expected.exists():
+        print(f"{name}: is there already, left alone")
+        return
+    write(source, content)
+    (work / "config.json").write_text(json.dumps(config))
+    subprocess.run([program, "compress", source, "-c", work / "config.json", "-o", archive, "-q"], check=True)
+    subprocess.run([program, "decompress", archive, "-o", expected, "-q"], check=True)
+    layout, files = reference_decoder.decode(archive.read_bytes())
+    restored = files if layout == 1 else next(iter(files.values()))
+    same = restored == read(expected)
+    lossless = all(rule["codec"] != "uniform" for rule in config["rules"])
+    if not same or (lossless and restored != content):
+        archive.unlink()
+        sys.exit(f"{name}: the archive does not restore to what it should, so it was not kept")
+    print(f"{name}: {archive.stat().st_size} bytes")
+
+
+def main():
+    parser = argparse.ArgumentParser(description="Make the golden archives that are missing.")
+    parser.add_argument("--weft", required=True, type=pathlib.Path, help="the program")
+    parser.add_argument("--out", default=FOLDER, type=pathlib.Path, help="where to write; default: beside this script")
+    options = parser.parse_args()
+    options.out.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory() as work:
+        for number, function in enumerate(GOLDENS):
+            make(options.weft.resolve(), number, function, pathlib.Path(work), options.out.resolve())
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,400 @@
+#!/usr/bin/env python3
+"""A second decoder of weft archives, written from FORMAT.md alone: plain and slow on purpose.
+
+    reference_decoder.py ARCHIVE OUTPUT
+
+Restores ARCHIVE as the file or folder OUTPUT, which must not exist. Numbers in comments are sections of FORMAT.md.
+Needs the standard library and, for zstd frames, the system's libzstd.
+Exit codes: 0 restored, 1 input or output fails, 2 usage, 3 the archive is corrupt (a sentence says why).
+"""
+
+import ctypes
+import json
+import math
+import pathlib
+import struct
+import sys
+from functools import reduce
+from itertools import accumulate
+from types import SimpleNamespace as Record
+
+(RAW, LOSSLESS, UNIFORM, ASSET), (MODE_RAW, MODE_CONSTANT, MODE_RANS, MODE_ZSTD) = range(4), range(4)
+# 2.2: name, bits of an element, bytes of a unit.
+TYPES = [("BOOL", 8, 1), ("U8", 8, 1), ("I8", 8, 1), ("U16", 16, 2), ("I16", 16, 2), ("U32", 32, 4), ("I32", 32, 4)]
+TYPES += [("U64", 64, 8), ("I64", 64, 8), ("F16", 16, 2), ("BF16", 16, 2), ("F32", 32, 4), ("F64", 64, 8)]
+TYPES += [("C64", 64, 4), ("F8_E4M3", 8, 1), ("F8_E5M2", 8, 1), ("F8_E8M0", 8, 1), ("F8_E4M3FNUZ", 8, 1)]
+TYPES += [("F8_E5M2FNUZ", 8, 1), ("F6_E2M3", 6, 1), ("F6_E3M2", 6, 1), ("F4", 4, 1)]
+U8, F16, BF16, F32, F64, C64 = 1, 9, 10, 11, 12, 13
+# 3.3: 2^(i/8) as binary32.
+SCALES = struct.unpack("<8f", bytes.fromhex("0000803FC2958B3FF037983FD7FEA53FF304B53F2A67C53FFD44D73FC7C0EA3F"))
+CRC_TABLE = [reduce(lambda crc, _: crc >> 1 ^ 0x82F63B78 * (crc & 1), range(8), byte) for byte in range(256)]
+
+
+class Corrupt(Exception):
+    """The archive is not what FORMAT.md allows."""
+
+
+def check(condition, sentence):
+    if not condition:
+        raise Corrupt(sentence)
+
+
+def crc32c(data):
+    crc = 0xFFFFFFFF
+    for byte in data:
+        crc = crc >> 8 ^ CRC_TABLE[(crc ^ byte) & 255]
+    return crc ^ 0xFFFFFFFF
+
+
+def align(x, units):
+    return (x + 15) // 16 * 16 if units >= 16384 else (x + 1) // 2 * 2
+
+
+def pieces(total, size_log2):
+    """Sizes of the pieces of 2^size_log2 that `total` falls into: all but the last are full."""
+    return (min(1 << size_log2, total - begin) for begin in range(0, total, 1 << size_log2))
+
+
+def unzstd(frame, size, what):
+    """The content of exactly one zstd frame, which has `size` bytes."""
+    zstd, out = ctypes.CDLL("libzstd.so.1"), ctypes.create_string_buffer(size + 1)
+    zstd.ZSTD_findFrameCompressedSize.restype = zstd.ZSTD_decompress.restype = ctypes.c_size_t
+    length = zstd.ZSTD_findFrameCompressedSize(frame, ctypes.c_size_t(len(frame)))
+    check(frame[:4] == b"\x28\xb5\x2f\xfd" and length == len(frame), f"{what} is not one zstd frame")
+    found = zstd.ZSTD_decompress(out, ctypes.c_size_t(size), frame, ctypes.c_size_t(len(frame)))
+    check(found == size, f"{what} does not decompress to {size} bytes")
+    return out.raw[:size]
+
+
+class Reader:
+    """Reads fields one after another and never past the end."""
+
+    def __init__(self, data, name):
+        self.data, self.at, self.name = data, 0, name
+
+    def take(self, n):
+        check(n <= len(self.data) - self.at, f"{self.name}: a field runs past the end")
+        self.at += n
+        return self.data[self.at - n : self.at]
+
+    def u8(self):
+        return self.take(1)[0]
+
+    def varint(self):
+        value, shift, byte = 0, 0, 128
+        while byte & 128:
+            byte = self.u8()
+            value |= (byte & 127) << shift
+            check(value < 1 << 64, f"{self.name}: a varint does not fit 64 bits")
+            check(byte or not shift, f"{self.name}: a varint is longer than it needs to be")
+            shift += 7
+        return value
+
+    def count(self):
+        n = self.varint()
+        check(n <= len(self.data) - self.at, f"{self.name}: a count is larger than the bytes that are left")
+        return n
+
+    def text(self, n):
+        text = self.take(n).decode(errors="replace")
+        check(text.encode() == self.data[self.at - n : self.at], f"{self.name}: a text is not UTF-8")
+        return text
+
+
+def read_frame(data):
+    """1: checks header and footer; returns the index and its offset."""
+    check(data[:8] == b"\x89WEFT\r\n\x1a", "this is not a weft archive")
+    check(len(data) >= 56, "the archive is truncated")
+    major, minor, reserved, crc = struct.unpack_from("<BBHI", data, 8)
+    check(crc == crc32c(data[:12]), "the header's checksum is wrong")
+    check((major, minor, reserved) == (0, 1, 0), f"this decoder reads 0.1, not {major}.{minor} or a reserved bit")
+    offset, stored, raw, index_crc, coding, reserved, crc, magic = struct.unpack("<QQQIB3sI4s", data[-40:])
+    check(magic == b"WEFT", "the archive is truncated: it has no footer")
+    check(crc == crc32c(data[-40:-8]), "the footer's checksum is wrong")
+    check(reserved == bytes(3) and coding <= 1, "a reserved bit of the footer is set")
+    check(offset >= 16 and offset + stored + 40 == len(data), "the index is not where the footer says")
+    check(raw <= 64 * stored + 1024 if coding else raw == stored, "the index's size is not one that it can have")
+    index = data[offset : offset + stored]
+    check(index_crc == crc32c(index), "the index's checksum is wrong")
+    return unzstd(index, raw, "the index") if coding else index, offset
+
+
+def read_index(data, payload_end):
+    """2: returns layout, files and streams; the blocks know their places."""
+    whole, sections = Reader(data, "the index"), []
+    for number, name in enumerate(("files", "tensors", "tables", "streams"), 1):
+        check(whole.u8() == number, f"the index's section of {name} is not where it belongs")
+        sections.append(Reader(whole.take(whole.varint()), f"the index's section of {name}"))
+    layout, files = read_files(sections[0])
+    tensors = read_tensors(sections[1])
+    tables = [read_table(sections[2]) for _ in range(sections[2].count())]
+    assets = [f.stream for f in files if f.kind == 0]
+    count = sections[3].count()
+    users = [*assets, *{t.stream for t in tensors}]
+    check(sorted(users) == list(range(count)), "the streams are not those that tensors and assets name")
+    streams = [read_stream(sections[3], n, n in assets, tensors, tables) for n in range(count)]
+    check(all(r.at == len(r.data) for r in (*sections, whole)), "the index or a section is longer than its content")
+    at = 16
+    for block in (b for s in streams for segment in s.segments for b in segment.blocks):
+        block.gap, block.offset = at, align(at, block.units)
+        at = block.offset + block.size
+    check(at == payload_end, "the blocks do not fill the payload")
+    networks = [f for f in files if f.kind == 1]
+    check(sum(f.tensors for f in networks) == len(tensors), "the files and the network differ in number of tensors")
+    for file in networks:
+        file.tensors, tensors = tensors[: file.tensors], tensors[file.tensors :]
+        file.header = make_header(file)
+    return layout, files, streams
+
+
+def read_files(reader):
+    """2.1"""
+    layout, files = reader.varint(), []
+    for _ in range(reader.count()):
+        file = Record(kind=reader.varint(), name=reader.text(reader.varint()), tensors=[], metadata=None, verbatim=None)
+        is_allowed = not set(file.name) & set("/\\\0") and file.name not in (".", "..")
+        check(is_allowed and 1 <= len(file.name.encode()) <= 255, "a file's name is not allowed")
+        check(file.kind <= 1, f"file {file.name} has the unknown kind {file.kind}")
+        if file.kind == 0:
+            file.stream = reader.varint()
+        else:
+            file.tensors, header = reader.varint(), reader.varint()
+            check(header <= 2, f"file {file.name} has an unknown kind of header")
+            if header == 1:
+                pairs = [(reader.text(reader.varint()), reader.text(reader.varint())) for _ in range(reader.count())]
+                file.metadata = dict(pairs)
+                check(len(file.metadata) == len(pairs), f"file {file.name} has a key of its metadata twice")
+            elif header == 2:
+                file.verbatim = reader.take(reader.varint())
+        files.append(file)
+    check(layout == 1 or layout == 0 and len(files) == 1, "the layout is unknown, or a single file has not one file")
+    check(len({f.name for f in files}) == len(files), "a file's name is there twice")
+    return layout, files
+
+
+def read_tensors(reader):
+    """2.2"""
+    count, stream, tensors = reader.count(), 0, []
+    names = [reader.text(n) for n in [reader.varint() for _ in range(count)]]
+    types = [reader.u8() for _ in range(count)]
+    ranks = [reader.varint() for _ in range(count)]
+    check(all(t < len(TYPES) for t in types) and all(r <= 32 for r in ranks), "a tensor's type or rank is unknown")
+    shapes = [[reader.varint() for _ in range(r)] for r in ranks]
+    check(len({*names, "__metadata__"}) == count + 1, "a tensor's name is there twice or not allowed")
+    for name, dtype, shape in zip(names, types, shapes):
+        u = reader.varint()
+        stream += u >> 1 ^ -(u & 1)
+        sizes = list(accumulate((*shape, TYPES[dtype][1]), lambda a, b: a * b))
+        check(sizes[-1] % 8 == 0 and max(sizes) < 1 << 64, f"tensor {name} does not end at a byte or is too large")
+        tensors.append(Record(name=name, dtype=dtype, shape=shape, stream=stream, bytes=sizes[-1] // 8))
+    return tensors
+
+
+def read_table(reader):
+    """2.3: for each of the 4096 slots the symbol, its frequency and the slot's place among those of the symbol."""
+    first, last = reader.u8(), reader.u8()
+    frequencies = [reader.varint() for _ in range(last + 1)]
+    check(first + last <= 255 and sum(frequencies) == 4096, "a table has symbols over 255 or not the sum 4096")
+    check(last and frequencies[0] and frequencies[-1], "a table's first or last frequency is 0, or there is but one")
+    return [(first + i, f, place) for i, f in enumerate(frequencies) for place in range(f)]
+
+
+def read_stream(reader, number, is_asset, tensors, tables):
+    """2.4"""
+    s = Record(number=number, codec=reader.u8(), members=[t for t in tensors if t.stream == number])
+    block_log2, segment_log2, what = reader.u8(), reader.u8(), f"stream {number}"
+    check(s.codec <= 3 and (s.codec == ASSET) == is_asset == (not s.members), f"{what} has the wrong codec or members")
+    is_possible = 10 <= block_log2 <= (20 if is_asset else 18) and block_log2 <= segment_log2 <= 24
+    check(is_possible, f"{what} has an invalid size of blocks or segments")
+    check(len({t.dtype for t in s.members}) <= 1, f"{what} has members of several types")
+    s.dtype = U8 if is_asset else s.members[0].dtype
+    s.unit, s.segments = TYPES[s.dtype][2], []
+    s.units = reader.varint() if is_asset else sum(t.bytes for t in s.members) // s.unit
+    s.planes, coded_planes = {LOSSLESS: (s.unit, s.unit), UNIFORM: (3, 1)}.get(s.codec, (1, 0))
+    if s.codec == UNIFORM:
+        (fine,), s.low_bits, channels = struct.unpack("<f", reader.take(4)), reader.u8(), reader.u8()
+        check(len(s.members) == 1 and s.dtype in (F16, BF16, F32, F64), f"{what} has members that it cannot have")
+        check(s.low_bits in (0, 4, 8) and channels <= 1, f"{what} has invalid parameters")
+        s.inner, s.steps = 1, [fine]
+        if channels:
+            s.inner, codes = reader.varint(), reader.take(reader.varint())
+            check(s.inner and codes and s.units % (s.inner * len(codes)) == 0, f"{what} has channels that do not fit")
+            s.steps = [rounded(fine * SCALES[q % 8]) * 2.0 ** (q // 8 - 16) for q in codes]
+        check(all(2.0**-126 <= x < 2.0**128 for x in (fine, *s.steps)), f"{what} has a step that is not normal")
+    check(-(-s.units >> block_log2) <= len(reader.data) - reader.at, f"{what} has more blocks than the index has bytes")
+    for units in pieces(s.units, segment_log2):
+        segment = Record(units=units, tables=[reader.varint() for _ in range(coded_planes)])
+        check(all(t <= len(tables) for t in segment.tables), f"{what} names a table that is not there")
+        segment.tables = [tables[t - 1] if t else None for t in segment.tables]
+        segment.corrections = struct.unpack("3b", reader.take(3)) if s.codec == UNIFORM else None
+        s.segments.append(segment)
+    for segment in s.segments:
+        segment.blocks = [Record(units=n, size=reader.varint()) for n in pieces(segment.units, block_log2)]
+    return s
+
+
+def rounded(x, code="<f"):
+    """The number of a struct format nearest to a binary64 number, ties to even; by default a binary32 one."""
+    try:
+        return struct.unpack(code, struct.pack(code, x))[0]
+    except OverflowError:
+        return math.copysign(math.inf, x)
+
+
+def make_header(file):
+    """2.5: the JSON header of a safetensors file."""
+    at, items = 0, {}
+    for t in file.tensors:
+        items[t.name] = {"dtype": TYPES[t.dtype][0], "shape": t.shape, "data_offsets": [at, at + t.bytes]}
+        at += t.bytes
+    if file.verbatim is None:
+        metadata = {} if file.metadata is None else {"__metadata__": file.metadata}  # json escapes as 2.5 says
+        header = json.dumps({**metadata, **items}, ensure_ascii=False, separators=(",", ":")).encode()
+        return header + b" " * (-len(header) % 8)
+    try:  # an object with a key that is there twice becomes None, which nothing below takes
+        unique = lambda pairs: dict(pairs) if len(dict(pairs)) == len(pairs) else None
+        found = json.loads(file.verbatim.decode(), object_pairs_hook=unique)
+    except (ValueError, RecursionError) as error:
+        raise Corrupt(f"the stored header of {file.name} cannot be read: {error}") from None
+    is_object = type(found) is dict and file.verbatim[:1] == b"{" and file.verbatim.rstrip(b" ")[-1:] == b"}"
+    check(is_object, f"the stored header of {file.name} is not an object with unique keys and spaces after it")
+    metadata = found.pop("__metadata__", {})
+    check(type(metadata) is dict and all(type(v) is str for v in metadata.values()), "metadata is not texts by name")
+    found, items = (json.dumps(x, sort_keys=True) for x in (found, items))  # as texts, 1 is not true
+    check(found == items, f"the stored header of {file.name} does not name its tensors")
+    return file.verbatim
+
+
+def plane_symbols(plane, n, table):
+    """3 and 3.1: the n symbols of a plane of mode 0, 1 or 2."""
+    check(plane.mode != MODE_ZSTD, "a plane has a mode that it cannot have")
+    if plane.mode == MODE_CONSTANT:
+        return bytes([plane.size]) * n
+    if plane.mode == MODE_RAW:
+        check(plane.size == n, "a raw plane has the wrong size")
+        return plane.data
+    check(table is not None, "an entropy-coded plane has no table")
+    check(plane.size % 2 == 0 and plane.size >= 2 * plane.lanes, "an entropy-coded plane has an impossible size")
+    words, out = (word for (word,) in struct.iter_unpack("<H", plane.data)), bytearray(n)
+    states = [next(words) for _ in range(plane.lanes)]
+    try:
+        states = [x if x >= 32768 else x << 16 | next(words) for x in states]
+        for i in range(n):  # a lane reads its word at once: steps read none, so the order of words is that of 3.1
+            lane = i % plane.lanes
+            out[i], frequency, place = table[states[lane] & 4095]
+            x = frequency * (states[lane] >> 12) + place
+            states[lane] = x if x >= 32768 else x << 16 | next(words)
+    except StopIteration:
+        raise Corrupt("an entropy-coded plane has too few words") from None
+    check(next(words, None) is None and set(states) == {32768}, "an entropy-coded plane does not end as it must")
+    return out
+
+
+def decode_lossless(planes, n, s, segment, _):
+    """3.2: units from byte planes, the most significant one first."""
+    out = bytearray(n * s.unit)
+    for i in range(s.unit):
+        out[s.unit - 1 - i :: s.unit] = plane_symbols(planes[i], n, segment.tables[i])
+    if s.dtype not in (F16, BF16, F32, F64, C64):
+        return out
+    layout, top = f"<{n}{' BH I   Q'[s.unit]}", 8 * s.unit - 1
+    return struct.pack(layout, *(x >> 1 | (x & 1) << top for x in struct.unpack(layout, out)))
+
+
+def unit_of(weight, dtype):
+    """A binary32 number as bytes of the element type."""
+    if dtype == BF16:
+        bits = int.from_bytes(struct.pack("<f", weight), "little")
+        return struct.pack("<H", bits + 0x7FFF + (bits >> 16 & 1) >> 16)
+    return struct.pack(code := {F16: "<e", F32: "<f", F64: "<d"}[dtype], rounded(weight, code))
+
+
+def decode_uniform(planes, n, s, segment, first):
+    """3.3, codec 2. `first` is the number of the block's first element in the tensor."""
+    b, out, made = s.low_bits, bytearray(n * s.unit), {}
+    symbols, low, exceptions = plane_symbols(planes[0], n, segment.tables[0]), planes[1].data, planes[2].data
+    is_possible = planes[1].mode == planes[2].mode == MODE_RAW and len(low) == (n * b + 7) // 8
+    check(is_possible, "the low bits or the exceptions have a wrong mode or size")
+    if b == 4:
+        check(n % 2 == 0 or low[-1] < 16, "the unused half of a byte of low bits is not zero")
+        low = [byte >> shift & 15 for byte in low for shift in (0, 4)]
+    for i in range(n):
+        level = (symbols[i] - 128 << b) + (low[i] - (1 << b - 1) if b else 0)
+        step = s.steps[(first + i) // s.inner % len(s.steps)]
+        if (level, step) not in made:
+            correction = segment.corrections[min(abs(level), 3) - 1]
+            m = 64 * level - (correction if level > 0 else -correction if level < 0 else 0)
+            # The product of two binary32 numbers is exact in binary64, so it is rounded once.
+            made[level, step] = unit_of(rounded(m * step), s.dtype)
+        out[i * s.unit : (i + 1) * s.unit] = made[level, step]
+    count, rest = divmod(len(exceptions), 4 + s.unit)
+    positions = struct.unpack_from(f"<{count}I", exceptions)
+    ascend = all(a < b for a, b in zip((-1, *positions), (*positions, n)))
+    check(rest == 0 and ascend, "the exceptions have an impossible size or their positions do not ascend")
+    for i, position in enumerate(positions):
+        out[position * s.unit : (position + 1) * s.unit] = exceptions[4 * count + i * s.unit :][: s.unit]
+    return out
+
+
+def decode_block(data, n, s, segment, first):
+    """3: a block's n units as bytes."""
+    at, planes, length = 4 + 4 * s.planes, [], len(data)
+    check(length >= at, "it is shorter than its plane descriptors")
+    crc, *descriptors = struct.unpack_from(f"<{1 + s.planes}I", data)
+    check(crc == crc32c(data[4:]), "its checksum is wrong")
+    for d in descriptors:
+        mode, lanes_log2, size = d & 3, d >> 2 & 7, d >> 8
+        is_possible = lanes_log2 <= (5 if mode == MODE_RANS else 0) and (mode != MODE_CONSTANT or size <= 255)
+        check(is_possible and d >> 5 & 7 == 0, "a plane descriptor has an impossible value or a reserved bit set")
+        begin = align(at, n)
+        end = begin + (0 if mode == MODE_CONSTANT else size)
+        check(end <= length and not any(data[at:begin]), "a plane runs past its end or a byte between planes is not 0")
+        planes.append(Record(mode=mode, lanes=1 << lanes_log2, size=size, data=data[begin:end]))
+        at = end
+    check(at == length, "it is longer than its planes")
+    others_empty = all(p.mode == MODE_CONSTANT and p.size == 0 for p in planes[1:])
+    if planes[0].mode == MODE_ZSTD and s.codec in (LOSSLESS, ASSET) and others_empty:
+        return unzstd(planes[0].data, n * s.unit, "its plane")
+    if s.codec in (LOSSLESS, UNIFORM):
+        return (decode_lossless if s.codec == LOSSLESS else decode_uniform)(planes, n, s, segment, first)
+    check(planes[0].mode == MODE_RAW and planes[0].size == n * s.unit, "its plane has the wrong mode or size")
+    return planes[0].data
+
+
+def decode(archive):
+    """The files of an archive: (layout, {name: bytes})."""
+    (layout, files, streams), data, result = read_index(*read_frame(archive)), [], {}
+    for s in streams:
+        out, first = bytearray(), 0
+        for number, (segment, b) in enumerate((segment, b) for segment in s.segments for b in segment.blocks):
+            try:
+                check(not any(archive[b.gap : b.offset]), "a byte before it is not zero")
+                out += decode_block(archive[b.offset : b.offset + b.size], b.units, s, segment, first)
+            except Corrupt as error:
+                raise Corrupt(f"{[t.name for t in s.members] or 'an asset'}: block {number}: {error}") from None
+            first += b.units
+        data.append(Reader(bytes(out), f"stream {s.number}"))
+    for f in files:
+        begin = data[f.stream].data if f.kind == 0 else struct.pack("<Q", len(f.header)) + f.header
+        result[f.name] = b"".join([begin, *(data[t.stream].take(t.bytes) for t in f.tensors)])
+    return layout, result
+
+
+def main(arguments):
+    if len(arguments) != 2:
+        return print("usage: reference_decoder.py ARCHIVE OUTPUT", file=sys.stderr) or 2
+    source, output = map(pathlib.Path, arguments)
+    try:
+        layout, files = decode(source.read_bytes())
+        if layout == 1:
+            output.mkdir()
+        for name, content in files.items():
+            with (output / name if layout == 1 else output).open("xb") as file:
+                file.write(content)
+    except (Corrupt, OSError) as error:
+        return print(f"{source}: {error}", file=sys.stderr) or (3 if isinstance(error, Corrupt) else 1)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,292 @@
+#!/usr/bin/env python3
+"""Tests of reference_decoder.py, on archives of reference_encoder.py and on the golden ones. Standard library only.
+
+With the weft program's path in the environment variable WEFT the program reads the same archives, intact and corrupt, and
+has to agree.
+"""
+
+import math
+import os
+import pathlib
+import random
+import struct
+import subprocess
+import sys
+import tempfile
+import unittest
+
+sys.dont_write_bytecode = True
+import reference_decoder as weft  # noqa: E402
+from reference_encoder import (  # noqa: E402
+    ARCHIVES, Writer, folder_archive, make_block, network_entry, rans_encode, string, uniform_archive, varint,
+)  # fmt: skip
+
+FOLDER = pathlib.Path(__file__).resolve().parent
+GOLDENS = FOLDER / "golden"
+PROGRAM = os.environ.get("WEFT")
+
+
+def restored(archive):
+    layout, files = weft.decode(archive)
+    return files if layout == 1 else {"": next(iter(files.values()))}
+
+
+def run_program(*arguments):
+    return subprocess.run([PROGRAM, *arguments, "-q"], capture_output=True, text=True, timeout=60)
+
+
+def read_output(path):
+    return {p.name: p.read_bytes() for p in path.iterdir()} if path.is_dir() else {"": path.read_bytes()}
+
+
+class MadeHere(unittest.TestCase):
+    def test_crc(self):
+        self.assertEqual(weft.crc32c(b"123456789"), 0xE3069283)
+
+    def test_restores(self):
+        for name, make in ARCHIVES.items():
+            with self.subTest(name):
+                archive, expected = make()
+                self.assertEqual(restored(archive), expected)
+
+    @unittest.skipUnless(PROGRAM, "WEFT does not name the program")
+    def test_program_restores(self):
+        for name, make in ARCHIVES.items():
+            with self.subTest(name), tempfile.TemporaryDirectory() as folder:
+                source, output = pathlib.Path(folder) / "a.weft", pathlib.Path(folder) / "out"
+                archive, expected = make()
+                source.write_bytes(archive)
+                result = run_program("decompress", source, "-o", output)
+                self.assertEqual(result.returncode, 0, result.stderr)
+                self.assertEqual(read_output(output), expected)
+
+    def test_skewed_tables(self):
+        rng = random.Random(4)
+        for rare in (1, 2, 2048, 4095):
+            for n in (1, 31, 32, 33, 1000):
+                symbols = [7 if rng.random() < rare / 4096 else 9 for _ in range(n)]
+                table = (7, [rare, 0, 4096 - rare])
+                reader = weft.Reader(bytes([7, 2]) + varint(rare) + varint(0) + varint(4096 - rare), "table")
+                for lanes_log2 in range(6):
+                    data = rans_encode(symbols, table, 1 << lanes_log2)
+                    plane = weft.Record(mode=2, lanes=1 << lanes_log2, size=len(data), data=data)
+                    reader.at = 0
+                    self.assertEqual(list(weft.plane_symbols(plane, n, weft.read_table(reader))), symbols)
+
+    def test_compressed_index(self):
+        archive, expected = folder_archive()
+        size = struct.unpack_from("<Q", archive, len(archive) - 32)[0]
+        index = archive[-40 - size : -40]
+        # A zstd frame of one raw block, made by hand: magic, a header with a size of four bytes, the block.
+        frame = b"\x28\xb5\x2f\xfd\xa0" + struct.pack("<I", len(index))
+        frame += struct.pack("<I", len(index) << 3 | 1)[:3] + index
+        w = Writer()
+        w.payload = bytearray(archive[: -40 - size])
+        self.assertEqual(restored(w.frame(frame, coding=1, raw=len(index))), expected)
+        for other in (frame[:-1], frame + b"\0", frame + frame):
+            with self.assertRaises(weft.Corrupt):
+                weft.decode(w.frame(other, coding=1, raw=len(index)))
+        for raw in (0, len(index) - 1, 64 * len(frame) + 1025):
+            with self.assertRaises(weft.Corrupt):
+                weft.decode(w.frame(frame, coding=1, raw=raw))
+
+
+class Refuses(unittest.TestCase):
+    def refuse(self, archive, part):
+        with self.assertRaises(weft.Corrupt) as caught:
+            weft.decode(archive)
+        self.assertIn(part, str(caught.exception))
+        if PROGRAM:
+            with tempfile.NamedTemporaryFile(suffix=".weft") as file, self.subTest(f"program: {caught.exception}"):
+                file.write(archive)
+                file.flush()
+                self.assertEqual(run_program("verify", file.name).returncode, 3)
+
+    def network(self):
+        w = Writer()
+        w.add_tensor("x", "U8", [100], w.add_raw(bytes(range(100)), 1))
+        w.files.append(network_entry("x.safetensors", 1, varint(0)))
+        return w
+
+    def test_every_flip_and_truncation(self):
+        archive = self.network().finish()
+        weft.decode(archive)
+        for bit in range(8 * len(archive)):
+            broken = bytearray(archive)
+            broken[bit >> 3] ^= 1 << (bit & 7)
+            with self.assertRaises(weft.Corrupt, msg=f"bit {bit}"):
+                weft.decode(bytes(broken))
+        for length in range(len(archive)):
+            with self.assertRaises(weft.Corrupt, msg=f"length {length}"):
+                weft.decode(archive[:length])
+        self.refuse(archive + b"\0", "footer")
+
+    def test_versions_and_reserved_bits(self):
+        w = self.network()
+        size = struct.unpack_from("<Q", w.finish(), len(w.finish()) - 32)[0]
+        index = w.finish()[-40 - size : -40]
+        weft.decode(w.frame(index))
+        for change in ({"major": 1}, {"minor": 0}, {"minor": 2}, {"reserved": 256}):
+            self.refuse(w.frame(index, **change), "this decoder reads 0.1")
+        for change in ({"zeros": b"\0\0\1"}, {"coding": 2}):
+            self.refuse(w.frame(index, **change), "reserved bit of the footer")
+        self.refuse(w.frame(index, raw=len(index) + 1), "the index's size")
+        self.refuse(w.frame(index + b"\0"), "longer")
+
+    def test_index(self):
+        for change, part in (
+            (lambda w: w.files.append(w.files[0]), "single file"),
+            (lambda w: w.files.__setitem__(0, network_entry("../x", 1, varint(0))), "name"),
+            (lambda w: w.files.__setitem__(0, network_entry("x", 1, varint(3))), "kind of header"),
+            (lambda w: w.files.__setitem__(0, network_entry("x", 2, varint(0))), "number of tensors"),
+            (lambda w: w.files.__setitem__(0, network_entry("x", 1, varint(2) + string(b"{}"))), "does not name"),
+            (lambda w: w.files.__setitem__(0, network_entry("x", 1, b"\1\2" + 4 * string(b"k"))), "twice"),
+            (lambda w: w.add_tensor("x", "U8", [0], 0), "twice"),
+            (lambda w: w.add_tensor("__metadata__", "U8", [0], 0), "not allowed"),
+            (lambda w: w.tensors.__setitem__(0, (b"\xff", 1, [100], 0)), "UTF-8"),
+            (lambda w: w.tensors.__setitem__(0, (b"x", 22, [100], 0)), "type"),
+            (lambda w: w.tensors.__setitem__(0, (b"x", 19, [101], 0)), "end at a byte"),
+            (lambda w: w.tensors.__setitem__(0, (b"x", 1, [1 << 63, 4], 0)), "too large"),
+            (lambda w: w.tensors.__setitem__(0, (b"x", 1, [1 << 60], 0)), "more blocks"),
+            (lambda w: w.tensors.__setitem__(0, (b"x", 1, [1] * 33, 0)), "rank"),
+            (lambda w: w.tensors.__setitem__(0, (b"x", 1, [100], 1)), "streams"),
+            (lambda w: w.add_raw(b"", 1), "streams"),
+            (lambda w: w.tables.append((0, [4096])), "table"),
+            (lambda w: w.tables.append((255, [2048, 2048])), "table"),
+            (lambda w: w.tables.append((0, [2048, 2047])), "table"),
+            (lambda w: w.tables.append((0, [2048, 2048, 0])), "table"),
+            (lambda w: w.payload.append(0), "payload"),
+            (lambda w: w.streams.__setitem__(0, b"\x03" + w.streams[0][1:]), "codec"),
+            (lambda w: w.streams.__setitem__(0, b"\x00\x09" + w.streams[0][2:]), "size of blocks"),
+            (lambda w: w.streams.__setitem__(0, w.streams[0] + b"\0"), "longer"),
+            (lambda w: w.streams.__setitem__(0, w.streams[0][:3] + b"\xec\x80\0"), "longer than it needs"),
+        ):  # fmt: skip
+            w = self.network()
+            change(w)
+            with self.subTest(part):
+                self.refuse(w.finish(), part)
+
+    def block(self, planes, dtype="U8", units=4, tables=(0,)):
+        w = Writer()
+        sizes = w.add_block(make_block(planes, units), units)
+        w.tables.append((0, [2048, 2048]))
+        stream = w.add_stream(weft.LOSSLESS, 10, 10, b"", b"".join(map(varint, tables)), sizes)
+        w.add_tensor("x", dtype, [units], stream)
+        w.files.append(network_entry("x.safetensors", 1, varint(0)))
+        return w.finish()
+
+    def test_blocks(self):
+        words = struct.pack("<2H", 32768, 32768)
+        self.refuse(self.block([(0, 0, 3, b"abc")]), "raw plane has the wrong size")
+        self.refuse(self.block([(3, 0, 4, b"abcd")]), "zstd frame")
+        frame = b"\x28\xb5\x2f\xfd\x20\x06\x31\0\0abcdef"  # one raw block of six bytes
+        zstd, zero = (3, 0, len(frame), frame), (1, 0, 0, b"")
+        self.assertEqual(restored(self.block([zstd, zero], "F16", 3, (0, 0)))[""][-6:], b"abcdef")
+        for others in ((1, 0, 1, b""), (0, 0, 3, b"abc"), zstd):
+            self.refuse(self.block([zstd, others], "F16", 3, (0, 0)), "mode")
+        self.refuse(self.block([zero, zstd], "F16", 3, (0, 0)), "mode")
+        self.refuse(self.block([(0, 1, 4, b"abcd")]), "descriptor")
+        self.refuse(self.block([(0, 8, 4, b"abcd")]), "descriptor")
+        self.refuse(self.block([(1, 0, 256, b"")]), "descriptor")
+        self.refuse(self.block([(2, 1, 4, words)]), "no table")
+        self.refuse(self.block([(2, 1, 4, words)], tables=(2,)), "table that is not there")
+        self.refuse(self.block([(2, 1, 3, words[:3])], tables=(1,)), "impossible size")
+        self.refuse(self.block([(2, 2, 4, words)], tables=(1,)), "impossible size")
+        self.refuse(self.block([(2, 0, 2, b"\0\0")], tables=(1,)), "too few words")
+        self.refuse(self.block([(2, 1, 4, words)], tables=(1,)), "too few words")
+        coded = rans_encode(b"\0\1\1\0", (0, [2048, 2048]), 2)
+        self.assertEqual(restored(self.block([(2, 1, len(coded), coded)], tables=(1,)))[""][-4:], b"\0\1\1\0")
+        more = coded + b"\0\0"
+        self.refuse(self.block([(2, 1, len(more), more)], tables=(1,)), "does not end")
+        other = bytes([coded[0], coded[1] ^ 64]) + coded[2:]
+        self.refuse(self.block([(2, 1, len(other), other)], tables=(1,)), "does not end")
+        self.refuse(self.block([(0, 0, 5, b"abcd")]), "past its end")
+        self.refuse(self.block([(0, 0, 4, b"abcde")]), "longer than its planes")
+        # A byte of padding that is not zero, under a right checksum.
+        plane = 0, 0, 3, b"abc"
+        self.assertEqual(restored(self.block([plane, plane], "U16", 3, (0, 0)))[""][-6:], b"aabbcc")
+        with self.assertRaisesRegex(weft.Corrupt, "not 0"):  # which other readers need not see
+            weft.decode(self.block([(0, 0, 3, b"abc\1"), plane], "U16", 3, (0, 0)))
+
+    def uniform(self, low=b"", exceptions=b"", low_bits=0, step=0.5, channels=b"\0", dtype="F32"):
+        w = Writer()
+        planes = [(1, 0, 129, b""), (0, 0, len(low), low), (0, 0, len(exceptions), exceptions)]
+        sizes = w.add_block(make_block(planes, 3), 3)
+        rest = struct.pack("<fB", step, low_bits) + channels
+        w.add_tensor("x", dtype, [3], w.add_stream(weft.UNIFORM, 10, 10, rest, varint(0) + bytes(3), sizes))
+        w.files.append(network_entry("x.safetensors", 1, varint(0)))
+        return w.finish()
+
+    def test_uniform(self):
+        self.assertEqual(restored(self.uniform())[""][-12:], struct.pack("<3f", 32, 32, 32))
+        self.assertEqual(restored(self.uniform(b"\x98\x07", low_bits=4))[""][-12:], struct.pack("<3f", 512, 544, 480))
+        value = struct.pack("<f", 7)
+        self.assertEqual(restored(self.uniform(exceptions=b"\2\0\0\0" + value))[""][-4:], value)
+        self.refuse(self.uniform(exceptions=b"\3\0\0\0" + value), "ascend")
+        self.refuse(self.uniform(exceptions=b"\1\0\0\0" * 2 + value * 2), "ascend")
+        self.refuse(self.uniform(exceptions=b"\1\0\0\0" + value + b"\0"), "impossible size")
+        self.refuse(self.uniform(b"\x98\x17", low_bits=4), "unused half")
+        self.refuse(self.uniform(b"\x98", low_bits=4), "mode or size")
+        self.refuse(self.uniform(low_bits=3), "parameters")
+        self.refuse(self.uniform(dtype="I32"), "members")
+        for step in (0.0, -1.0, math.inf, math.nan, 2.0**-127):
+            self.refuse(self.uniform(step=step), "not normal")
+        self.refuse(self.uniform(channels=b"\2"), "parameters")
+        self.refuse(self.uniform(channels=b"\1" + varint(2) + string(b"\x80")), "do not fit")
+        self.refuse(self.uniform(channels=b"\1" + varint(0) + string(b"\x80")), "do not fit")
+        self.refuse(self.uniform(channels=b"\1" + varint(1) + string(b"")), "do not fit")
+        self.refuse(self.uniform(step=2.0**-120, channels=b"\1" + varint(1) + string(b"\0")), "not normal")
+
+
+class Program(unittest.TestCase):
+    def run_on(self, archive, output):
+        source = pathlib.Path(self.folder.name) / "archive.weft"
+        source.write_bytes(archive)
+        command = [sys.executable, FOLDER / "reference_decoder.py", source, output]
+        return subprocess.run(command, capture_output=True, text=True)
+
+    def setUp(self):
+        self.folder = tempfile.TemporaryDirectory()
+        self.addCleanup(self.folder.cleanup)
+        self.output = pathlib.Path(self.folder.name) / "out"
+
+    def test_file(self):
+        archive, expected = uniform_archive()
+        self.assertEqual(self.run_on(archive, self.output).returncode, 0)
+        self.assertEqual(self.output.read_bytes(), expected[""])
+        self.assertEqual(self.run_on(archive, self.output).returncode, 1)
+
+    def test_folder(self):
+        archive, expected = folder_archive()
+        self.assertEqual(self.run_on(archive, self.output).returncode, 0)
+        self.assertEqual(read_output(self.output), expected)
+
+    def test_corrupt(self):
+        archive = bytearray(uniform_archive()[0])
+        archive[20] ^= 1
+        result = self.run_on(bytes(archive), self.output)
+        self.assertEqual(result.returncode, 3)
+        self.assertIn("['plain']: block 0: its checksum is wrong", result.stderr)
+        self.assertFalse(self.output.exists())
+
+
+class Goldens(unittest.TestCase):
+    def test_all(self):
+        archives = sorted(GOLDENS.glob("*.weft"))
+        if not archives:
+            self.skipTest("no golden archives")
+        for path in archives:
+            with self.subTest(path.name):
+                check_golden(self, path)
+
+
+def check_golden(test, path):
+    """NAME.weft restores to NAME.safetensors or to the folder NAME."""
+    folder = path.with_suffix("")
+    test.assertEqual(
+        restored(path.read_bytes()), read_output(folder if folder.is_dir() else path.with_suffix(".safetensors"))
+    )
+
+
+if __name__ == "__main__":
+    unittest.main()

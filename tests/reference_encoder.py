@@ -1,0 +1,314 @@
+#!/usr/bin/env python3
+"""A small encoder of weft archives in plain Python, written from FORMAT.md, and archives that it makes.
+
+    reference_encoder.py DIR  writes each archive as DIR/NAME.weft beside what it restores to
+
+It is the other side of reference_decoder.py: no C++ code touches these archives, so they cross-check the C++ reader.
+Its index is never compressed and its tables are simple; it is no model of a good encoder.
+"""
+
+import json
+import math
+import pathlib
+import random
+import struct
+import sys
+
+sys.dont_write_bytecode = True
+import reference_decoder as weft  # noqa: E402
+
+TYPE_NUMBERS = {name: number for number, (name, _, _) in enumerate(weft.TYPES)}
+FLOATS = ("F16", "BF16", "F32", "F64", "C64")
+
+
+def varint(value):
+    out = bytearray()
+    while value >= 128:
+        out.append(value & 127 | 128)
+        value >>= 7
+    return bytes([*out, value])
+
+
+def string(data):
+    return varint(len(data)) + data
+
+
+def with_crc(data):
+    return data + struct.pack("<I", weft.crc32c(data))
+
+
+def make_table(symbols):
+    """Frequencies (first, list) that sum to 4096 and are not zero for symbols that occur."""
+    counts = [symbols.count(s) for s in range(256)]
+    frequencies = [max(1, c * 4096 // len(symbols)) if c else 0 for c in counts]
+    while sum(frequencies) != 4096:
+        largest = frequencies.index(max(frequencies))
+        frequencies[largest] += 1 if sum(frequencies) < 4096 else -1
+    first = next(i for i, f in enumerate(frequencies) if f)
+    last = max(i for i, f in enumerate(frequencies) if f)
+    return first, frequencies[first : last + 1]
+
+
+def rans_encode(symbols, table, lanes):
+    """FORMAT.md 3.1 backwards: words in reverse order, from the last symbol to the first."""
+    first, frequencies = table
+    starts = [sum(frequencies[:i]) for i in range(len(frequencies))]
+    states, words = [32768] * lanes, []
+    for i in reversed(range(len(symbols))):
+        lane, s = i % lanes, symbols[i] - first
+        x, f = states[lane], frequencies[s]
+        if x >= f << 19:
+            words.append(x & 65535)
+            x >>= 16
+        states[lane] = x // f * 4096 + starts[s] + x % f
+    for lane in reversed(range(lanes)):
+        # A state of more than 16 bits takes a stream word; a smaller one is a first word of 32768 or more.
+        if states[lane] > 65535:
+            words.append(states[lane] & 65535)
+    words += [x >> 16 if x > 65535 else x for x in reversed(states)]
+    return struct.pack(f"<{len(words)}H", *reversed(words))
+
+
+def make_block(planes, units):
+    """A block of planes (mode, g, s, bytes)."""
+    a = 16 if units >= 16384 else 2
+    head, body = b"", b""
+    for mode, lanes_log2, size, data in planes:
+        head += struct.pack("<I", mode | lanes_log2 << 2 | size << 8)
+    begin = 4 + len(head)
+    for mode, lanes_log2, size, data in planes:
+        body += bytes(-(begin + len(body)) % a) + data
+    return struct.pack("<I", weft.crc32c(head + body)) + head + body
+
+
+class Writer:
+    """Collects tensors, assets and blocks, and writes an archive with an uncompressed index."""
+
+    def __init__(self, layout=0):
+        self.layout, self.files, self.tensors, self.tables, self.streams = layout, [], [], [], []
+        self.payload = bytearray(bytes(16))
+
+    def add_block(self, block, units):
+        self.payload += bytes(-len(self.payload) % (16 if units >= 16384 else 2)) + block
+        return varint(len(block))
+
+    def add_stream(self, codec, block_log2, segment_log2, rest, segments=b"", sizes=b""):
+        self.streams.append(bytes([codec, block_log2, segment_log2]) + rest + segments + sizes)
+        return len(self.streams) - 1
+
+    def add_raw(self, data, unit, block_log2=10):
+        step = unit << block_log2
+        parts = [data[i : i + step] for i in range(0, len(data), step)]
+        sizes = b"".join(self.add_block(make_block([(0, 0, len(p), p)], len(p) // unit), len(p) // unit) for p in parts)
+        return self.add_stream(weft.RAW, block_log2, max(block_log2, 12), b"", b"", sizes)
+
+    def add_asset(self, data):
+        parts = [data[i : i + 1024] for i in range(0, len(data), 1024)]
+        sizes = b"".join(self.add_block(make_block([(0, 0, len(p), p)], len(p)), len(p)) for p in parts)
+        return self.add_stream(weft.ASSET, 10, 12, varint(len(data)), b"", sizes)
+
+    def add_table(self, symbols):
+        self.tables.append(make_table(symbols))
+        return len(self.tables)
+
+    def code_plane(self, symbols, table, lanes_log2):
+        if len(set(symbols)) == 1:
+            return 1, 0, symbols[0], b""
+        if table:
+            coded = rans_encode(symbols, self.tables[table - 1], 1 << lanes_log2)
+            if len(coded) < len(symbols):
+                return 2, lanes_log2, len(coded), coded
+        return 0, 0, len(symbols), bytes(symbols)
+
+    def add_lossless(self, data, dtype, block_log2=10, segment_log2=11, lanes_log2=5):
+        unit = weft.TYPES[TYPE_NUMBERS[dtype]][2]
+        code, n = {1: "B", 2: "H", 4: "I", 8: "Q"}[unit], len(data) // unit
+        values, top = struct.unpack(f"<{n}{code}", data), 8 * unit - 1
+        if dtype in FLOATS:
+            values = [(v << 1 & (1 << top + 1) - 1) | v >> top for v in values]
+        planes = [[v >> 8 * (unit - 1 - p) & 255 for v in values] for p in range(unit)]
+        segments, sizes = b"", b""
+        for begin in range(0, n, 1 << segment_log2):
+            parts = [p[begin : begin + (1 << segment_log2)] for p in planes]
+            tables = [self.add_table(p) if 1 < len(set(p)) < 100 else 0 for p in parts]
+            segments += b"".join(map(varint, tables))
+            for at in range(0, len(parts[0]), 1 << block_log2):
+                blocks = [p[at : at + (1 << block_log2)] for p in parts]
+                coded = [self.code_plane(p, t, lanes_log2) for p, t in zip(blocks, tables)]
+                sizes += self.add_block(make_block(coded, len(blocks[0])), len(blocks[0]))
+        return self.add_stream(weft.LOSSLESS, block_log2, segment_log2, b"", segments, sizes)
+
+    def add_uniform(self, levels, low_bits, step, corrections, exceptions=(), scales=None, inner=1, block_log2=10):
+        """Levels become symbols and low bits; exceptions are (position, unit bytes). One segment."""
+        codes = [k + (128 << low_bits) + (1 << low_bits - 1 if low_bits else 0) for k in levels]
+        symbols, low = [c >> low_bits for c in codes], [c & (1 << low_bits) - 1 for c in codes]
+        table, sizes, size = self.add_table(symbols), b"", 1 << block_log2
+        for at in range(0, len(levels), size):
+            n = len(levels[at : at + size])
+            here = low[at : at + n] if low_bits else []
+            if low_bits == 4:
+                here = [a | b << 4 for a, b in zip(here[::2], [*here[1::2], 0])]
+            found = [(p - at, unit) for p, unit in exceptions if at <= p < at + n]
+            tail = b"".join(struct.pack("<I", p) for p, _ in found) + b"".join(unit for _, unit in found)
+            planes = [self.code_plane(symbols[at : at + n], table, 5)]
+            planes += [(0, 0, len(here), bytes(here)), (0, 0, len(tail), tail)]
+            sizes += self.add_block(make_block(planes, n), n)
+        rest = struct.pack("<fBB", step, low_bits, scales is not None)
+        if scales is not None:
+            rest += varint(inner) + string(bytes(scales))
+        segment = varint(table) + struct.pack("3b", *corrections)
+        return self.add_stream(weft.UNIFORM, block_log2, 24, rest, segment, sizes)
+
+    def add_tensor(self, name, dtype, shape, stream):
+        self.tensors.append((name.encode(), TYPE_NUMBERS[dtype], shape, stream))
+
+    def finish(self):
+        files = varint(self.layout) + varint(len(self.files)) + b"".join(self.files)
+        tensors = varint(len(self.tensors)) + b"".join(varint(len(t[0])) for t in self.tensors)
+        tensors += b"".join(t[0] for t in self.tensors) + bytes(t[1] for t in self.tensors)
+        tensors += b"".join(varint(len(t[2])) for t in self.tensors)
+        tensors += b"".join(varint(d) for t in self.tensors for d in t[2])
+        previous = 0
+        for t in self.tensors:
+            difference, previous = t[3] - previous, t[3]
+            tensors += varint(difference << 1 if difference >= 0 else -difference * 2 - 1)
+        tables = varint(len(self.tables))
+        for first, frequencies in self.tables:
+            tables += bytes([first, len(frequencies) - 1]) + b"".join(map(varint, frequencies))
+        streams = varint(len(self.streams)) + b"".join(self.streams)
+        return self.frame(b"".join(bytes([i + 1]) + string(s) for i, s in enumerate((files, tensors, tables, streams))))
+
+    def frame(self, index, **changes):
+        """The archive around an index; `changes` are other values for fields of header and footer."""
+        v = {"major": 0, "minor": 1, "reserved": 0, "coding": 0, "raw": len(index), "zeros": bytes(3), **changes}
+        header = with_crc(b"\x89WEFT\r\n\x1a" + struct.pack("<BBH", v["major"], v["minor"], v["reserved"]))
+        footer = struct.pack("<QQQI", len(self.payload), len(index), v["raw"], weft.crc32c(index))
+        footer += bytes([v["coding"]]) + v["zeros"]
+        return header + bytes(self.payload[16:]) + index + with_crc(footer) + b"WEFT"
+
+
+def safetensors(tensors, metadata=None):
+    """The canonical file of (name, dtype, shape, bytes)."""
+    items, at = {} if metadata is None else {"__metadata__": metadata}, 0
+    for name, dtype, shape, data in tensors:
+        items[name] = {"dtype": dtype, "shape": shape, "data_offsets": [at, at + len(data)]}
+        at += len(data)
+    header = json.dumps(items, separators=(",", ":"), ensure_ascii=False).encode()
+    header += b" " * (-len(header) % 8)
+    return struct.pack("<Q", len(header)) + header + b"".join(t[3] for t in tensors)
+
+
+def network_entry(name, tensors, header):
+    return varint(1) + string(name.encode()) + varint(tensors) + header
+
+
+def lossless_archive():
+    """Every element type, each its own lossless stream; two F32 tensors share one."""
+    rng, w, tensors = random.Random(1), Writer(), []
+    for number, (dtype, bits, unit) in enumerate(weft.TYPES):
+        elements = [0, 1, 37, 2500][number % 4] if bits >= 8 else 1200
+        bytes_ = elements * bits // 8
+        if dtype in ("F32", "BF16"):
+            floats = struct.pack(f"<{elements}f", *(rng.gauss(0, 0.02) for _ in range(elements)))
+            data = floats if dtype == "F32" else b"".join(floats[i + 2 : i + 4] for i in range(0, len(floats), 4))
+        else:
+            data = bytes(min(int(rng.expovariate(0.2)), 255) for _ in range(bytes_))
+        tensors.append((f"t{number}.{dtype}", dtype, [elements], data))
+        w.add_tensor(f"t{number}.{dtype}", dtype, [elements], w.add_lossless(data, dtype, lanes_log2=number % 6))
+    odd = struct.pack("<6I", 0x7FC00001, 0xFF800001, 0x80000000, 1, 0x7F800000, 0xFF800000)
+    stream = w.add_lossless(odd, "F32")
+    for name, shape, data in (('a "b"\\\n\x01', [], odd[:4]), ("empty", [0, 3], b""), ("rest é", [5, 1], odd[4:])):
+        tensors.append((name, "F32", shape, data))
+        w.add_tensor(name, "F32", shape, stream)
+    metadata = {"format": "pt", "z": "", "a/b": "\x7f\t"}
+    header = varint(1) + varint(3) + b"".join(string(k.encode()) + string(v.encode()) for k, v in metadata.items())
+    w.files.append(network_entry("model.safetensors", len(tensors), header))
+    return w.finish(), {"": safetensors(tensors, metadata)}
+
+
+def expected_weights(levels, step, corrections, exceptions, code):
+    """FORMAT.md 3.3 with the steps given per element; `code` packs one element."""
+    out = []
+    for k, s in zip(levels, step):
+        m = 64 * k - (k > 0) * corrections[min(abs(k), 3) - 1] + (k < 0) * corrections[min(abs(k), 3) - 1]
+        out.append(struct.pack(code, struct.unpack("<f", struct.pack("<f", m * s))[0]))
+    for position, unit in exceptions:
+        out[position] = unit
+    return b"".join(out)
+
+
+def uniform_archive():
+    """Uniform streams: all low bits, exceptions, per-channel steps, overflow and subnormal results."""
+    rng, w, tensors = random.Random(2), Writer(), []
+
+    def add(name, dtype, code, shape, levels, low_bits, step, corrections, exceptions=(), scales=None, inner=1):
+        step = struct.unpack("<f", struct.pack("<f", step))[0]
+        steps = [step] * len(levels)
+        if scales is not None:
+            tenths = [struct.unpack("<f", struct.pack("<f", step * weft.SCALES[q % 8]))[0] for q in scales]
+            each = [x * 2.0 ** (q // 8 - 16) for x, q in zip(tenths, scales)]
+            steps = [each[i // inner % len(each)] for i in range(len(levels))]
+        data = expected_weights(levels, steps, corrections, exceptions, code)
+        tensors.append((name, dtype, shape, data))
+        w.add_tensor(name, dtype, shape, w.add_uniform(levels, low_bits, step, corrections, exceptions, scales, inner))
+
+    def levels(n, width):
+        return [max(-128, min(127, round(rng.gauss(0, width)))) for _ in range(n)]
+
+    nan = struct.pack("<I", 0xFFC12345)
+    add("plain", "F32", "<f", [50, 25], levels(1250, 1), 0, 0.01 / 64, (3, -2, 1), [(0, nan), (1249, b"\0\0\0\x80")])
+    add("channels", "F16", "<e", [6, 35, 5], levels(1050, 2), 0, 1e-3, (0, 5, -128), (), [128, 131, 0, 100, 140, 77], 5)
+    wide = [max(-2056, min(2039, round(rng.gauss(0, 300)))) for _ in range(1027)]
+    add("four", "F64", "<d", [1027], wide, 4, 1e-30, (127, 64, 64), [(1024, struct.pack("<d", math.pi))])
+    wider = [max(-32896, min(32639, round(rng.gauss(0, 5000)))) for _ in range(300)]
+    add("eight", "F32", "<f", [300], wider, 8, 2.0**-120, (1, 2, 3))
+    add("subnormal", "F32", "<f", [64], levels(64, 2), 0, 2.0**-126, (64, 0, 0))
+    header = varint(0)
+    w.files.append(network_entry("u.safetensors", len(tensors), header))
+    return w.finish(), {"": safetensors(tensors)}
+
+
+def folder_archive():
+    """A folder of two networks with a verbatim header each way round, an asset of some blocks and an empty one."""
+    w = Writer(layout=1)
+    one, two = bytes(range(200)) * 12, bytes(64)
+    first = safetensors([("x", "U8", [2400], one)])
+    text = b'{ "y":{"shape":[8],"data_offsets":[0,64],"dtype":"I64"},"__metadata__":{}}   '
+    second = struct.pack("<Q", len(text)) + text + two
+    w.add_tensor("x", "U8", [2400], w.add_raw(one, 1))
+    w.add_tensor("y", "I64", [8], w.add_raw(two, 8))
+    asset = b"weights and levels\n" * 150
+    streams = w.add_asset(asset), w.add_asset(b"")
+    w.files.append(network_entry("a.safetensors", 1, varint(0)))
+    w.files.append(varint(0) + string(b"tokenizer.json") + varint(streams[0]))
+    w.files.append(network_entry("b.safetensors", 1, varint(2) + string(text)))
+    w.files.append(varint(0) + string(b"empty.txt") + varint(streams[1]))
+    return w.finish(), {"a.safetensors": first, "b.safetensors": second, "tokenizer.json": asset, "empty.txt": b""}
+
+
+def large_blocks_archive():
+    """Blocks of 16384 units and more, which are aligned to 16 bytes."""
+    rng, w = random.Random(3), Writer()
+    data = bytes(min(int(rng.expovariate(0.3)), 255) for _ in range(2 * 40000))
+    w.add_tensor("w", "BF16", [40000], w.add_lossless(data, "BF16", 14, 15))
+    w.files.append(network_entry("w.safetensors", 1, varint(0)))
+    return w.finish(), {"": safetensors([("w", "BF16", [40000], data)])}
+
+
+ARCHIVES = {"lossless": lossless_archive, "uniform": uniform_archive, "folder": folder_archive}
+ARCHIVES["large_blocks"] = large_blocks_archive
+
+
+def make(folder):
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, function in ARCHIVES.items():
+        archive, files = function()
+        (folder / f"{name}.weft").write_bytes(archive)
+        for file, content in files.items():
+            path = folder / name / file if file else folder / f"{name}.safetensors"
+            path.parent.mkdir(exist_ok=True)
+            path.write_bytes(content)
+
+
+if __name__ == "__main__":
+    make(pathlib.Path(sys.argv[1]))

@@ -1,0 +1,58 @@
+#!/usr/bin/env python3
+"""Prints registers, stack and spills of every kernel, from the reports that ptxas left beside the objects.
+
+Fails when a kernel of the entropy coder uses local memory: its state must live in registers.
+usage: cuda_resources.py FOLDER
+"""
+import pathlib
+import re
+import sys
+
+MUST_NOT_SPILL = ("rans_encode_kernel", "rans_decode_kernel")
+
+ENTRY = re.compile(r"Compiling entry function '(\S+)' for '(\S+)'")
+# Within a mangled name: a length, the kernel's name, and the code of its template argument.
+NAME = re.compile(r"(?=(\d\d)([a-z]\w*?_kernel)(?:I(\w))?)")
+LOCAL = re.compile(r"(\d+) bytes stack frame, (\d+) bytes spill stores, (\d+) bytes spill loads")
+REGISTERS = re.compile(r"Used (\d+) registers")
+
+
+def readable(mangled):
+    for length, name, argument in NAME.findall(mangled):
+        if len(name) == int(length):
+            return f"{name}<{argument}>" if argument else name
+    return mangled
+
+
+def kernels(folder):
+    for path in sorted(pathlib.Path(folder).rglob("*.ptxas")):
+        entry, local = None, None
+        for line in path.read_text().splitlines():
+            if found := ENTRY.search(line):
+                entry, local = (readable(found[1]), found[2]), None
+            elif found := LOCAL.search(line):
+                local = tuple(map(int, found.groups()))
+            elif (found := REGISTERS.search(line)) and entry and local:
+                yield (*entry, int(found[1]), *local)
+                entry = None
+
+
+def main():
+    seen, bad = set(), []
+    print(f"{'kernel':24} {'for':7} {'registers':>9} {'stack':>6} {'spilled':>8}")
+    for name, arch, registers, stack, stores, loads in kernels(sys.argv[1]):
+        print(f"{name:24} {arch:7} {registers:9} {stack:6} {stores + loads:8}")
+        for wanted in MUST_NOT_SPILL:
+            if name == wanted:
+                seen.add(wanted)
+                if stack or stores or loads:
+                    bad.append(f"{wanted} for {arch} uses local memory: {stack} bytes of stack, "
+                               f"{stores} stored and {loads} loaded by spills")
+    bad += [f"no report of {wanted} found" for wanted in MUST_NOT_SPILL if wanted not in seen]
+    for line in bad:
+        print(f"error: {line}", file=sys.stderr)
+    return 1 if bad else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
