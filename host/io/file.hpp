@@ -5,14 +5,15 @@
 // * Because output never goes to an open file, reading from a file that is being replaced is safe.
 #pragma once
 
-#include <sys/types.h>
-
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
+
+#include "io/file_handle.hpp"
 
 namespace weft::io {
 
@@ -21,9 +22,6 @@ class ReadFile {
  public:
   // Throws Error(kIo) when it cannot be opened or is not a regular file (a folder, a pipe).
   explicit ReadFile(const std::filesystem::path& path);
-  ReadFile(ReadFile&&) noexcept;
-  ReadFile& operator=(ReadFile&&) noexcept;
-  ~ReadFile();
 
   [[nodiscard]] std::uint64_t size() const noexcept { return size_; }  // when it was opened
   [[nodiscard]] const std::filesystem::path& path() const noexcept { return path_; }
@@ -32,18 +30,21 @@ class ReadFile {
 
  private:
   std::filesystem::path path_;
-  int fd_ = -1;
   std::uint64_t size_ = 0;
+  FileHandle handle_;
 };
 
-// Reads a whole small file. Throws Error(kIo), or Error(kInput) when it has more than `limit` bytes.
+// Reads a whole small file; a pipe will do. Throws Error(kIo), or Error(kInput) when it has more than `limit` bytes.
 [[nodiscard]] std::string read_text(const std::filesystem::path& path, std::uint64_t limit);
 
-// Throws Error(kUsage) when `target` exists and may not be overwritten, or cannot be created where it is wanted.
-// Cheap: call it before hours of work.
-void check_target(const std::filesystem::path& target, bool overwrite);
+enum class TargetKind { kEither, kFile, kFolder };
 
-// A file under construction. Keeps the mode bits of a file that it replaces.
+// Throws Error(kUsage) when `target` exists and may not be overwritten, or cannot be created where it is wanted.
+// Cheap: call it before hours of work. A folder with nothing in it may always be filled.
+void check_target(const std::filesystem::path& target, bool overwrite, TargetKind kind = TargetKind::kEither);
+
+// A file under construction. Keeps the mode bits of a file that it replaces. A symbolic link stays: what it points to
+// is replaced or created.
 class AtomicFile {
  public:
   // Creates the temporary file. Throws Error(kUsage) as check_target does, Error(kIo).
@@ -54,16 +55,21 @@ class AtomicFile {
 
   // Thread-safe for disjoint ranges. Throws Error(kIo), such as for a full disk.
   void write_at(std::uint64_t offset, std::span<const std::byte> bytes);
+  // Throws Error(kIo), or Error(kUsage) when something has appeared under the name that may not be overwritten.
   void commit();
 
  private:
-  std::filesystem::path target_, temporary_;
-  int fd_ = -1;
-  bool overwrite_ = false;
+  friend class AtomicFolder;
+  AtomicFile(std::filesystem::path target, bool overwrite, std::filesystem::path shown);
+
+  std::filesystem::path target_, shown_, temporary_;  // shown_: the target's name in messages
+  bool overwrite_;
+  std::optional<FileHandle> handle_;
 };
 
 // A folder under construction. A target that does not exist, or is an empty folder, appears whole by one rename. Into a
-// folder that has files (overwrite) each new file is renamed by itself, and files that are not replaced stay.
+// folder that has files (overwrite) each new file is renamed by itself, and files that are not replaced stay; so it is
+// with an empty folder that cannot be replaced (a mount point, the working folder, one in a read-only parent).
 class AtomicFolder {
  public:
   AtomicFolder(std::filesystem::path target, bool overwrite);

@@ -1,0 +1,81 @@
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+
+#include "io/file.hpp"
+#include "io/rename.hpp"
+#include "io/target.hpp"
+
+namespace weft::io {
+namespace {
+
+Descriptor create_temporary(const Target& target, std::filesystem::path& temporary,
+                            const std::filesystem::path& shown) {
+  // A replaced file may be private, so its successor is too until it has the same permissions.
+  const mode_t mode = target.exists ? 0600 : 0666;
+  for (;;) {
+    temporary = temporary_name(target.path);
+    Descriptor descriptor = open_descriptor(temporary, O_WRONLY | O_CREAT | O_EXCL, mode);
+    if (descriptor.get() >= 0) return descriptor;
+    // A leftover of a process that had our number.
+    if (errno != EEXIST) throw_errno(ErrorKind::kIo, "write", shown, errno);
+  }
+}
+
+}  // namespace
+
+AtomicFile::AtomicFile(std::filesystem::path target, bool overwrite) : AtomicFile(target, overwrite, target) {}
+
+AtomicFile::AtomicFile(std::filesystem::path target, bool overwrite, std::filesystem::path shown)
+    : shown_(std::move(shown)), overwrite_(overwrite) {
+  const Target examined = examine_target(target, overwrite, TargetKind::kFile);
+  target_ = examined.path;
+  Descriptor descriptor = create_temporary(examined, temporary_, shown_);
+  try {
+    if (examined.exists && ::fchmod(descriptor.get(), examined.mode) != 0)
+      throw_errno(ErrorKind::kIo, "set the permissions of", shown_, errno);
+    handle_.emplace(std::move(descriptor), temporary_, O_WRONLY);
+  } catch (...) {
+    ::unlink(temporary_.c_str());
+    throw;
+  }
+}
+
+AtomicFile::~AtomicFile() {
+  if (!temporary_.empty()) ::unlink(temporary_.c_str());
+}
+
+void AtomicFile::write_at(std::uint64_t offset, std::span<const std::byte> bytes) {
+  const FileHandle::Use use = handle_->use();
+  while (!bytes.empty()) {
+    const ssize_t n = ::pwrite(use.fd(), bytes.data(), bytes.size(), static_cast<off_t>(offset));
+    if (n < 0) {
+      if (errno == EINTR) continue;
+      throw_errno(ErrorKind::kIo, "write", shown_, errno);
+    }
+    if (n == 0) throw_errno(ErrorKind::kIo, "write", shown_, ENOSPC);
+    offset += static_cast<std::uint64_t>(n);
+    bytes = bytes.subspan(static_cast<std::size_t>(n));
+  }
+}
+
+void AtomicFile::commit() {
+  {
+    const FileHandle::Use use = handle_->use();
+    int result = 0;
+    do {
+      result = ::fsync(use.fd());
+    } while (result != 0 && errno == EINTR);
+    if (result != 0) throw_errno(ErrorKind::kIo, "write", shown_, errno);
+  }
+  if (const int error = handle_->close(); error != 0) throw_errno(ErrorKind::kIo, "write", shown_, error);
+  const int error = overwrite_ ? rename_over(temporary_, target_) : rename_new(temporary_, target_);
+  if (error == EEXIST) refuse_existing(shown_);
+  if (error != 0) throw_errno(ErrorKind::kIo, "write", shown_, error);
+  temporary_.clear();
+  flush_folder(folder_of(target_));
+}
+
+}  // namespace weft::io

@@ -1,0 +1,107 @@
+#include "io/target.hpp"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <cerrno>
+#include <cstdint>
+#include <system_error>
+
+namespace weft::io {
+namespace {
+
+constexpr int kMaxLinks = 40;  // as Linux allows
+constexpr std::size_t kMaxNameBytes = 255;
+
+[[noreturn]] void refuse(const std::filesystem::path& target, const std::string& why) {
+  throw Error(ErrorKind::kUsage, fmt::format("cannot write {}: {}", target.string(), why));
+}
+
+// Follows links by hand, because what the last one points to need not exist.
+std::filesystem::path follow_links(std::filesystem::path path, const std::filesystem::path& target) {
+  std::error_code error;
+  for (int i = 0; i < kMaxLinks; i++) {
+    if (!std::filesystem::is_symlink(path, error)) return path;
+    path = folder_of(path) / std::filesystem::read_symlink(path);
+  }
+  refuse(target, "it is a symbolic link that leads to too many others");
+}
+
+void check_folder_writable(const std::filesystem::path& folder, const std::filesystem::path& target) {
+  if (::faccessat(AT_FDCWD, folder.c_str(), W_OK | X_OK, AT_EACCESS) != 0)
+    refuse(target, fmt::format("no files can be created in the folder {}: {}", folder.string(),
+                               std::generic_category().message(errno)));
+}
+
+void check_parent(const std::filesystem::path& parent, const std::filesystem::path& target) {
+  struct stat status {};
+  if (::stat(parent.c_str(), &status) != 0) {
+    if (errno == ENOENT) refuse(target, fmt::format("the folder {} does not exist; create it first", parent.string()));
+    refuse(target, fmt::format("{}: {}", parent.string(), std::generic_category().message(errno)));
+  }
+  if (!S_ISDIR(status.st_mode)) refuse(target, fmt::format("{} is not a folder", parent.string()));
+  check_folder_writable(parent, target);
+}
+
+}  // namespace
+
+Target examine_target(const std::filesystem::path& target, bool overwrite, TargetKind kind) {
+  if (target.empty()) throw Error(ErrorKind::kUsage, "the name of the output is empty");
+  Target result;
+  result.path = target;
+  if (!target.has_filename()) {
+    if (kind == TargetKind::kFile) refuse(target, "the name is a folder's, but the output is one file");
+    result.path = target.has_relative_path() ? target.parent_path() : target;
+  }
+  result.path = follow_links(result.path, target);
+
+  struct stat status {};
+  if (::stat(result.path.c_str(), &status) != 0) {
+    if (errno != ENOENT) refuse(target, std::generic_category().message(errno));
+    check_parent(folder_of(result.path), target);
+    return result;
+  }
+  result.exists = true;
+  result.mode = status.st_mode & 0777;
+  result.is_folder = S_ISDIR(status.st_mode);
+  if (result.is_folder) {
+    if (kind == TargetKind::kFile) refuse(target, "it is a folder, but the output is one file");
+    std::error_code error;
+    const bool empty = std::filesystem::is_empty(result.path, error);
+    if (error) refuse(target, error.message());
+    if (!empty && !overwrite)
+      refuse(target, "the folder has files in it; name another one, or use -f to add to it and replace files");
+    check_folder_writable(result.path, target);
+    return result;
+  }
+  if (!S_ISREG(status.st_mode)) refuse(target, "it is a device, pipe or socket, and weft only writes regular files");
+  if (kind == TargetKind::kFolder) refuse(target, "it is a file, but the output is a folder");
+  if (!overwrite) refuse_existing(target);
+  check_parent(folder_of(result.path), target);
+  return result;
+}
+
+void refuse_existing(const std::filesystem::path& target) {
+  refuse(target, "it exists already; name another file, or use -f to replace it");
+}
+
+void check_target(const std::filesystem::path& target, bool overwrite, TargetKind kind) {
+  static_cast<void>(examine_target(target, overwrite, kind));
+}
+
+std::filesystem::path folder_of(const std::filesystem::path& path) {
+  return path.has_parent_path() ? path.parent_path() : std::filesystem::path(".");
+}
+
+std::filesystem::path temporary_name(const std::filesystem::path& target) {
+  static std::atomic<std::uint64_t> counter{0};
+  const std::string suffix = fmt::format(".weft-{}-{}.tmp", ::getpid(), counter.fetch_add(1));
+  std::string name = target.filename().string();
+  if (name.size() + suffix.size() + 1 > kMaxNameBytes) name.resize(kMaxNameBytes - suffix.size() - 1);
+  return folder_of(target) / fmt::format(".{}{}", name, suffix);
+}
+
+}  // namespace weft::io
