@@ -42,6 +42,8 @@ struct Rule {
   std::uint64_t min_rank = 0;
   std::vector<DType> dtypes;  // empty: any
   CodecSpec spec;
+
+  bool operator==(const Rule&) const = default;
 };
 
 struct Config {
@@ -50,10 +52,13 @@ struct Config {
   std::uint64_t memory_limit = 256u << 20;  // bytes of working buffers
   int block_log2 = 16;                      // elements per block, as a power of two
   std::vector<Rule> rules;                  // first match wins; none: lossless
+
+  bool operator==(const Config&) const = default;
 };
 
 // Parses JSON text. `where` names the source in messages (a path or "--set"). Overrides are "path.to.key=value" as on
-// the command line, such as "rules.0.relative_step=0.5"; values are JSON, or strings when they do not parse as JSON.
+// the command line, such as "rules.0.relative_step=0.5"; values are JSON, or strings when they do not parse as JSON;
+// null removes a key.
 [[nodiscard]] Config parse_config(std::string_view json, const std::string& where,
                                   const std::vector<std::string>& overrides = {});
 // A path to a JSON file or the name of a preset (lossless, near-lossless, balanced, small).

@@ -1,0 +1,47 @@
+// The one table of everything a config may say: it drives parsing, messages, to_json() and the JSON schema.
+//
+// To add a codec parameter, add a member to CodecSpec and a line to codec_parameters().
+#pragma once
+
+#include <string_view>
+#include <vector>
+
+#include "config/value_type.hpp"
+#include "weft/config.hpp"
+
+namespace weft::config {
+
+// One key of an object that becomes an Owner. The default is what `get` finds in Owner{}; null stands for "not given".
+template <class Owner>
+struct Field {
+  std::string_view name;
+  ValueType type;
+  std::string_view doc;
+  void (*set)(Owner&, const Json&);
+  Json (*get)(const Owner&);
+};
+
+struct Parameter {
+  Field<CodecSpec> field;
+  std::vector<CodecId> codecs;  // that have it
+};
+
+struct CodecEntry {
+  CodecId id;
+  std::string_view doc;
+  std::vector<std::string_view> exactly_one_of;  // parameters; may be empty
+};
+
+inline constexpr std::string_view kRulesKey = "rules";
+inline constexpr std::string_view kCodecKey = "codec";
+inline constexpr std::size_t kMaxRules = 4096;
+
+[[nodiscard]] const std::vector<Field<Config>>& config_fields();
+[[nodiscard]] const std::vector<Field<Rule>>& rule_fields();  // of every rule; with kCodecKey
+[[nodiscard]] const std::vector<Parameter>& codec_parameters();
+[[nodiscard]] const std::vector<CodecEntry>& codecs();  // that a rule may name
+
+[[nodiscard]] const CodecEntry& entry_of(CodecId codec);
+[[nodiscard]] bool has_parameter(const Parameter& parameter, CodecId codec);
+
+}  // namespace weft::config

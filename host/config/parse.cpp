@@ -1,0 +1,132 @@
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include "config/fields.hpp"
+#include "config/source.hpp"
+#include "config/suggest.hpp"
+#include "json/strict_json.hpp"
+#include "text/utf8.hpp"
+#include "weft/config.hpp"
+
+namespace weft {
+namespace config {
+namespace {
+
+using Pointer = Json::json_pointer;
+using Names = std::vector<std::string_view>;
+
+template <class Owner>
+void read(const Field<Owner>& field, const Json& object, const Pointer& at, const Source& source, Owner& owner) {
+  const auto found = object.find(field.name);
+  if (found == object.end()) return;
+  Json value = *found;
+  if (const auto complaint = field.type.normalise(value)) {
+    const Json& wrong = value.at(complaint->at);
+    const std::string hint =
+        wrong.is_string() ? did_you_mean(wrong.get_ref<const std::string&>(), field.type.names()) : std::string();
+    source.fail(at / std::string(field.name) / complaint->at,
+                fmt::format("expected {}; found {}{}", complaint->expected, shown(wrong), hint));
+  }
+  field.set(owner, value);
+}
+
+[[noreturn]] void fail_unknown(const std::string& key, const Pointer& at, const Names& known, const Source& source) {
+  const std::string_view near = nearest(key, known);
+  source.fail(at / key, fmt::format("unknown key {}; {}", json::quote(text::shorten_middle(key, 60)),
+                                    near.empty() ? fmt::format("known here: {}", fmt::join(known, ", "))
+                                                 : fmt::format("did you mean \"{}\"?", near)));
+}
+
+const Parameter* find_parameter(const std::string& key) {
+  for (const Parameter& parameter : codec_parameters())
+    if (parameter.field.name == key) return &parameter;
+  return nullptr;
+}
+
+const Field<Rule>* find_rule_field(const std::string& key) {
+  for (const Field<Rule>& field : rule_fields())
+    if (field.name == key) return &field;
+  return nullptr;
+}
+
+// Keys of any codec, so that a misspelt one is called unknown before its codec is known.
+void check_rule_keys(const Json& object, const Pointer& at, const Source& source) {
+  Names known;
+  for (const Field<Rule>& field : rule_fields()) known.push_back(field.name);
+  for (const Parameter& parameter : codec_parameters()) known.push_back(parameter.field.name);
+  for (const auto& item : object.items())
+    if (!find_rule_field(item.key()) && !find_parameter(item.key())) fail_unknown(item.key(), at, known, source);
+}
+
+void check_exactly_one(const CodecEntry& codec, const Json& object, const Pointer& at, const Source& source) {
+  const Names& group = codec.exactly_one_of;
+  if (group.empty()) return;
+  Pointer last = at;
+  std::size_t given = 0;
+  for (const std::string_view name : group)
+    if (object.contains(name)) last = at / std::string(name), given++;
+  if (given == 1) return;
+  const std::string message =
+      fmt::format("codec {} takes exactly one of {}; ", name_of(codec.id), fmt::join(group, ", "));
+  if (given == 0) source.fail(at, message + "give one");
+  source.fail(last, message + "give only one (--set path.to.key=null removes a key)");
+}
+
+Rule read_rule(const Json& object, const Pointer& at, const Source& source) {
+  if (!object.is_object()) source.fail(at, fmt::format("expected an object with a rule; found {}", shown(object)));
+  check_rule_keys(object, at, source);
+  Rule rule;
+  for (const Field<Rule>& field : rule_fields()) {
+    if (field.name == kCodecKey && !object.contains(kCodecKey))
+      source.fail(at, fmt::format("the rule has no \"{}\": expected {}", kCodecKey, field.type.expected()));
+    read(field, object, at, source, rule);
+  }
+  const CodecEntry& codec = entry_of(rule.spec.codec);
+  for (const Parameter& parameter : codec_parameters()) {
+    const std::string name(parameter.field.name);
+    if (!object.contains(name)) continue;
+    if (!has_parameter(parameter, codec.id)) {
+      Names owners;
+      for (const CodecId owner : parameter.codecs) owners.push_back(name_of(owner));
+      source.fail(at / name, fmt::format("{} is a parameter of codec {}; the codec of this rule is {}", name,
+                                         fmt::join(owners, ", "), name_of(codec.id)));
+    }
+    read(parameter.field, object, at, source, rule.spec);
+  }
+  check_exactly_one(codec, object, at, source);
+  return rule;
+}
+
+Config read_config(const Source& source) {
+  const Json& root = source.root();
+  Names known;
+  for (const Field<Config>& field : config_fields()) known.push_back(field.name);
+  known.push_back(kRulesKey);
+  for (const auto& item : root.items()) {
+    bool is_known = false;
+    for (const std::string_view name : known) is_known = is_known || name == item.key();
+    if (!is_known) fail_unknown(item.key(), Pointer(), known, source);
+  }
+
+  Config result;
+  for (const Field<Config>& field : config_fields()) read(field, root, Pointer(), source, result);
+  const auto rules = root.find(kRulesKey);
+  if (rules == root.end()) return result;
+  const Pointer at = Pointer() / std::string(kRulesKey);
+  if (!rules->is_array()) source.fail(at, fmt::format("expected an array of rules; found {}", shown(*rules)));
+  if (rules->size() > kMaxRules)
+    source.fail(at, fmt::format("expected at most {} rules; found {}", kMaxRules, rules->size()));
+  for (std::size_t i = 0; i < rules->size(); i++) result.rules.push_back(read_rule((*rules)[i], at / i, source));
+  return result;
+}
+
+}  // namespace
+}  // namespace config
+
+Config parse_config(std::string_view json, const std::string& where, const std::vector<std::string>& overrides) {
+  config::Source source(json, where);
+  for (const std::string& text : overrides) source.apply(text);
+  return config::read_config(source);
+}
+
+}  // namespace weft

@@ -1,0 +1,68 @@
+#include <fmt/format.h>
+
+#include "config/fields.hpp"
+#include "weft/config.hpp"
+
+namespace weft {
+namespace {
+
+using Schema = nlohmann::ordered_json;
+
+template <class Owner>
+Schema property(const config::Field<Owner>& field) {
+  Schema schema = field.type.schema();
+  schema["description"] = field.doc;
+  if (const config::Json standard = field.get(Owner{}); !standard.is_null()) schema["default"] = standard;
+  return schema;
+}
+
+Schema reference(std::string_view name) { return {{"$ref", fmt::format("#/$defs/{}", name)}}; }
+
+// The rules of one codec.
+Schema rule_schema(const config::CodecEntry& codec) {
+  Schema properties = Schema::object();
+  for (const auto& field : config::rule_fields())
+    if (field.name != config::kCodecKey) properties[std::string(field.name)] = reference(field.name);
+  properties[std::string(config::kCodecKey)] = {{"const", name_of(codec.id)}, {"description", codec.doc}};
+  for (const auto& parameter : config::codec_parameters())
+    if (config::has_parameter(parameter, codec.id))
+      properties[std::string(parameter.field.name)] = reference(parameter.field.name);
+  Schema schema{{"type", "object"},
+                {"properties", std::move(properties)},
+                {"required", Schema::array({config::kCodecKey})},
+                {"additionalProperties", false}};
+  for (const std::string_view name : codec.exactly_one_of)
+    schema["oneOf"].push_back({{"required", Schema::array({name})}});
+  return schema;
+}
+
+}  // namespace
+
+std::string config_schema() {
+  Schema properties = Schema::object(), definitions = Schema::object(), any_rule = Schema::array();
+  for (const auto& field : config::config_fields()) properties[std::string(field.name)] = property(field);
+  for (const auto& field : config::rule_fields())
+    if (field.name != config::kCodecKey) definitions[std::string(field.name)] = property(field);
+  for (const auto& parameter : config::codec_parameters())
+    definitions[std::string(parameter.field.name)] = property(parameter.field);
+  for (const auto& codec : config::codecs()) {
+    const std::string name = fmt::format("{}_rule", name_of(codec.id));
+    definitions[name] = rule_schema(codec);
+    any_rule.push_back(reference(name));
+  }
+  properties[std::string(config::kRulesKey)] = {
+      {"type", "array"},
+      {"maxItems", config::kMaxRules},
+      {"items", {{"oneOf", std::move(any_rule)}}},
+      {"description", "The first rule that matches a tensor says what happens to it; without one it is lossless."},
+      {"default", Schema::array()}};
+  const Schema schema{{"$schema", "https://json-schema.org/draft/2020-12/schema"},
+                      {"title", "weft config"},
+                      {"type", "object"},
+                      {"properties", std::move(properties)},
+                      {"additionalProperties", false},
+                      {"$defs", std::move(definitions)}};
+  return schema.dump(2) + "\n";
+}
+
+}  // namespace weft

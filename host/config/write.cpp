@@ -1,0 +1,30 @@
+#include "config/fields.hpp"
+#include "weft/config.hpp"
+
+namespace weft {
+namespace {
+
+using Ordered = nlohmann::ordered_json;
+
+template <class Owner>
+void write(const config::Field<Owner>& field, const Owner& owner, Ordered& object) {
+  if (config::Json value = field.get(owner); !value.is_null()) object[std::string(field.name)] = std::move(value);
+}
+
+}  // namespace
+
+std::string to_json(const Config& config) {
+  Ordered root = Ordered::object();
+  for (const auto& field : config::config_fields()) write(field, config, root);
+  Ordered& rules = root[std::string(config::kRulesKey)] = Ordered::array();
+  for (const Rule& rule : config.rules) {
+    Ordered object = Ordered::object();
+    for (const auto& field : config::rule_fields()) write(field, rule, object);
+    for (const auto& parameter : config::codec_parameters())
+      if (config::has_parameter(parameter, rule.spec.codec)) write(parameter.field, rule.spec, object);
+    rules.push_back(std::move(object));
+  }
+  return root.dump(2, ' ', false, Ordered::error_handler_t::replace) + "\n";
+}
+
+}  // namespace weft

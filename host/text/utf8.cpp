@@ -1,0 +1,61 @@
+#include "text/utf8.hpp"
+
+#include <vector>
+
+namespace weft::text {
+
+char32_t next_char(std::string_view text, std::size_t& at) noexcept {
+  const auto byte = [&](std::size_t i) { return static_cast<unsigned char>(text[i]); };
+  const unsigned char first = byte(at);
+  const int more = first < 0x80 ? 0 : first >= 0xC2 && first < 0xE0 ? 1 : (first & 0xF0) == 0xE0 ? 2 : 3;
+  if (more == 0) {
+    at++;
+    return first;
+  }
+  char32_t value = first & (0x3Fu >> more);
+  bool valid = first >= 0xC2 && first < 0xF5 && text.size() - at > static_cast<std::size_t>(more);
+  for (int i = 1; valid && i <= more; i++) {
+    const unsigned char next = byte(at + i);
+    valid = (next & 0xC0) == 0x80;
+    value = value << 6 | (next & 0x3F);
+  }
+  const char32_t smallest[] = {0, 0x80, 0x800, 0x10000};
+  if (!valid || value < smallest[more] || value > 0x10FFFF || (value >= 0xD800 && value < 0xE000)) {
+    at++;
+    return 0x110000 + first;
+  }
+  at += static_cast<std::size_t>(more) + 1;
+  return value;
+}
+
+std::size_t columns(std::string_view text) noexcept {
+  std::size_t count = 0;
+  for (std::size_t at = 0; at < text.size(); count++) (void)next_char(text, at);
+  return count;
+}
+
+std::string printable(std::string_view text) {
+  std::string result;
+  for (std::size_t at = 0; at < text.size();) {
+    const std::size_t begin = at;
+    const char32_t c = next_char(text, at);
+    if (c < 0x20 || (c >= 0x7F && c < 0xA0) || c >= 0x110000)
+      result += '?';
+    else
+      result += text.substr(begin, at - begin);
+  }
+  return result;
+}
+
+std::string shorten_middle(std::string_view text, std::size_t width) {
+  std::vector<std::size_t> begins;
+  for (std::size_t at = 0; at < text.size();) {
+    begins.push_back(at);
+    (void)next_char(text, at);
+  }
+  if (begins.size() <= width) return std::string(text);
+  const std::size_t tail = (width - 3) / 2, head = width - 3 - tail;
+  return std::string(text.substr(0, begins[head])) + "..." + std::string(text.substr(begins[begins.size() - tail]));
+}
+
+}  // namespace weft::text
