@@ -10,13 +10,6 @@ namespace {
 
 using Json = nlohmann::json;
 
-// nlohmann's own messages begin with an identifier in brackets and the position, which we give in our own words.
-std::string syntax_message(std::string_view text, std::size_t position, const std::exception& error) {
-  std::string_view what = error.what();
-  if (const auto colon = what.find(": "); colon != std::string_view::npos) what.remove_prefix(colon + 2);
-  return fmt::format("{}: {}", place_of(text, position), what);
-}
-
 // Builds a tree; the stack holds pointers to the open containers, whose addresses are stable while they are open
 // because only the innermost one grows.
 class TreeBuilder final : public Json::json_sax_t {
@@ -37,7 +30,7 @@ class TreeBuilder final : public Json::json_sax_t {
   bool end_array() override { return close(); }
   bool key(string_t& name) override {
     if (open_.back()->contains(name))
-      throw JsonError(fmt::format("the key {} occurs twice in one object", quote(name)));
+      throw JsonError(fmt::format("the key {} occurs twice in one object", quote_brief(name)));
     key_ = std::move(name);
     return true;
   }
@@ -88,6 +81,8 @@ Json parse_strict(std::string_view text, std::size_t max_depth) {
 }
 
 void parse_sax(std::string_view text, Json::json_sax_t& handler) {
+  if (const auto nul = text.find('\0'); nul != text.npos)
+    throw JsonError(fmt::format("{}: a NUL byte", place_of(text, nul + 1)));
   Json::sax_parse(text.begin(), text.end(), &handler);
 }
 
@@ -102,8 +97,37 @@ std::string place_of(std::string_view text, std::size_t byte) {
   return fmt::format("line {}, column {}", line, column);
 }
 
+// nlohmann's own messages begin with an identifier in brackets and, most of them, the position, which we give in our
+// own words. They may quote the whole text.
+std::string syntax_message(std::string_view text, std::size_t position, const std::exception& error) {
+  constexpr std::size_t kLongest = 300;
+  std::string_view what = error.what();
+  if (const auto bracket = what.find("] "); bracket != what.npos) what.remove_prefix(bracket + 2);
+  if (const auto colon = what.find(": "); what.starts_with("parse error") && colon != what.npos)
+    what.remove_prefix(colon + 2);
+  std::string message = fmt::format("{}: {}", place_of(text, position), what.substr(0, kLongest));
+  if (what.size() > kLongest) message += "...";
+  for (char& c : message)
+    if (static_cast<unsigned char>(c) >= 128) c = '?';
+  return message;
+}
+
 std::string quote(std::string_view text) {
   return Json(std::string(text)).dump(-1, ' ', false, Json::error_handler_t::replace);
+}
+
+std::string quote_brief(std::string_view text) {
+  constexpr std::size_t kLongest = 200;
+  return text.size() <= kLongest ? quote(text) : quote(text.substr(0, kLongest)) + "...";
+}
+
+bool is_utf8(std::string_view text) {
+  try {
+    static_cast<void>(Json(std::string(text)).dump());
+    return true;
+  } catch (const Json::type_error&) {
+    return false;
+  }
 }
 
 }  // namespace weft::json
