@@ -111,7 +111,8 @@ TEST(Block, FaultsUnderARightChecksum) {
   };
   const std::uint32_t raw = 5u << 8;
   EXPECT_EQ(fault(0, raw), "");
-  for (const std::uint32_t bit : {5, 6, 7}) EXPECT_EQ(fault(0, raw | 1u << bit), "a reserved bit of a plane descriptor is set");
+  for (const std::uint32_t bit : {5, 6, 7})
+    EXPECT_EQ(fault(0, raw | 1u << bit), "a reserved bit of a plane descriptor is set");
   EXPECT_EQ(fault(0, raw | 1u << 2), "a plane descriptor has an invalid lane count");
   EXPECT_EQ(fault(2, 2u | 6u << 2 | 6u << 8), "a plane descriptor has an invalid lane count");
   EXPECT_EQ(fault(2, 2u | 5u << 2 | 6u << 8), "");

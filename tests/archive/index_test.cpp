@@ -54,7 +54,7 @@ Index rich_index() {
   add_file(index, "a.safetensors", 4);
   add_file(index, "b.safetensors", 2);
   add_file(index, "c.safetensors", 1);
-  index.tensors = {tensor("scalar", DType::kF32, {}),          tensor("empty", DType::kF32, {3, 0, 2}),
+  index.tensors = {tensor("scalar", DType::kF32, {}),           tensor("empty", DType::kF32, {3, 0, 2}),
                    tensor("weight", DType::kBF16, {50, 100}),   tensor("packed", DType::kF4, {2, 4}),
                    tensor("\"quoted\"", DType::kF32, {7}),      tensor("complex", DType::kC64, {3}),
                    tensor("channels", DType::kF32, {10, 20, 5})};
@@ -126,7 +126,9 @@ TEST(Index, ComesBack) {
     EXPECT_EQ(a.metadata, b.metadata);
     EXPECT_EQ(a.has_metadata, b.has_metadata);
     EXPECT_EQ(a.tensor_count, b.tensor_count);
-    if (a.tensor_count > 0) EXPECT_EQ(a.first_tensor, b.first_tensor);
+    if (a.tensor_count > 0) {
+      EXPECT_EQ(a.first_tensor, b.first_tensor);
+    }
   }
   for (std::size_t t = 0; t < index.places.size(); t++) {
     EXPECT_EQ(index.places[t].stream, back.places[t].stream);
@@ -181,6 +183,13 @@ TEST(Index, BlocksAreAlignedByTheirUnits) {
   EXPECT_FALSE(place_blocks(index, 32, end));
 }
 
+// The last file has one tensor and a canonical header.
+void rename_last(Index& index, const std::string& name) {
+  index.tensors.back().name = name;
+  FileInfo& file = index.files.back();
+  file.header = formats::canonical_header(std::span(index.tensors).last(1), file.metadata, file.has_metadata);
+}
+
 // A change to the index that its writer does not check, and what the reader must say.
 struct Lie {
   std::string name;
@@ -201,17 +210,19 @@ TEST(Index, LiesAreRefused) {
       {"file not UTF-8", [](Index& i) { i.files[0].name = "a\xFF"; }, "UTF-8"},
       {"tensor count", [](Index& i) { i.files[3].tensor_count = 0; }, "as many tensors"},
       {"tensor twice", [](Index& i) { i.tensors[0].name = "weight"; }, "two tensors have the same name"},
-      {"tensor not UTF-8", [](Index& i) { i.tensors[0].name = "a\xFF"; }, "UTF-8"},
-      {"tensor is metadata", [](Index& i) { i.tensors[0].name = "__metadata__"; }, "__metadata__"},
-      {"dtype", [](Index& i) { i.tensors[0].dtype = static_cast<DType>(22); }, "unknown element type"},
+      {"tensor not UTF-8", [](Index& i) { rename_last(i, "a\xFF"); }, "UTF-8"},
+      {"tensor is metadata", [](Index& i) { rename_last(i, "__metadata__"); }, "__metadata__"},
       {"rank", [](Index& i) { i.tensors[0].shape.assign(33, 1); }, "too many dimensions"},
-      {"elements", [](Index& i) { i.tensors[0].shape = {1ull << 32, 1ull << 32}; }, "too large"},
+      {"elements",
+       [](Index& i) {
+         i.tensors[0].shape = {1ull << 32, 1ull << 32};
+       },
+       "too large"},
       {"bits", [](Index& i) { i.tensors[0].shape = {1ull << 60}; }, "too large"},
       {"part of a byte", [](Index& i) { i.tensors[3].shape = {3}; }, "whole byte"},
       {"too many blocks", [](Index& i) { i.tensors[2].shape = {1ull << 50}; }, "more blocks"},
       {"stream too large",
-       [](Index& i) { i.tensors[0].shape = i.tensors[4].shape = {1ull << 58}, i.tensors[1].shape = {1ull << 58}; },
-       ""},
+       [](Index& i) { i.tensors[0].shape = i.tensors[4].shape = {1ull << 58}, i.tensors[1].shape = {1ull << 58}; }, ""},
       {"unknown stream", [](Index& i) { i.places[2].stream = 77; }, "does not exist"},
       {"types mixed", [](Index& i) { i.places[2].stream = 0; }, "different types"},
       {"negative stream", [](Index& i) { i.places[0].stream = SIZE_MAX; }, "negative"},
@@ -219,8 +230,16 @@ TEST(Index, LiesAreRefused) {
       {"asset on weights", [](Index& i) { i.asset_streams[0] = 1; }, "not its own"},
       {"table sum", [](Index& i) { i.tables[0].frequencies[0] = 4000; }, "4096"},
       {"table with one symbol", [](Index& i) { i.tables[0].frequencies = {4096}; }, "too large"},
-      {"table begins with zero", [](Index& i) { i.tables[0].frequencies = {0, 4095, 1}; }, "zero"},
-      {"table ends with zero", [](Index& i) { i.tables[0].frequencies = {4095, 1, 0}; }, "zero"},
+      {"table begins with zero",
+       [](Index& i) {
+         i.tables[0].frequencies = {0, 4095, 1};
+       },
+       "zero"},
+      {"table ends with zero",
+       [](Index& i) {
+         i.tables[0].frequencies = {4095, 1, 0};
+       },
+       "zero"},
       {"table above 255", [](Index& i) { i.tables[0].first = 255; }, "above 255"},
       {"unknown table", [](Index& i) { i.segments[0].tables[0] = 4; }, "table that does not exist"},
       {"unknown codec", [](Index& i) { i.streams[2].codec = static_cast<CodecId>(4); }, "unknown codec"},
@@ -233,15 +252,15 @@ TEST(Index, LiesAreRefused) {
       {"step negative", [](Index& i) { i.streams[4].uniform.fine_step = -1; }, "step"},
       {"step denormal", [](Index& i) { i.streams[4].uniform.fine_step = 1e-40f; }, "step"},
       {"step NaN", [](Index& i) { i.streams[4].uniform.fine_step = std::nanf(""); }, "step"},
-      {"channel's step", [](Index& i) { i.streams[4].uniform.fine_step = 1e-37f, i.streams[4].uniform.scale_codes[7] = 0; },
-       "normal"},
+      {"channel's step",
+       [](Index& i) { i.streams[4].uniform.fine_step = 1e-37f, i.streams[4].uniform.scale_codes[7] = 0; }, "normal"},
       {"low bits", [](Index& i) { i.streams[4].uniform.low_bits = 5; }, "low bits"},
       {"inner zero", [](Index& i) { i.streams[4].uniform.inner = 0; }, "no size"},
       {"inner", [](Index& i) { i.streams[4].uniform.inner = 7; }, "do not divide"},
       {"channels overflow", [](Index& i) { i.streams[4].uniform.inner = UINT64_MAX / 2; }, "too large"},
       {"block too large", [](Index& i) { i.blocks[1].size = UINT32_MAX; }, ""},
-      {"header of others", [](Index& i) { i.files[2].header = i.files[1].header; }, ""},
-      {"no header", [](Index& i) { i.files[2].header = "{"; }, ""},
+      {"header of others", [](Index& i) { i.files[2].header = i.files[1].header; }, "b.safetensors"},
+      {"no header", [](Index& i) { i.files[2].header = "{"; }, "a stored header is wrong"},
   };
   Index good = rich_index();
   const std::uint64_t end = payload_end(good);
@@ -312,6 +331,19 @@ TEST(Index, SectionsAreUsedUpAndCountsAreBelieved) {
   auto swapped = join(sections);
   swapped[0] = std::byte{2};
   expect_error(ErrorKind::kArchive, {"missing or unknown"}, [&] { (void)parse_index(swapped, end); });
+}
+
+TEST(Index, UnknownElementTypesAreRefused) {
+  Index index = rich_index();
+  const std::uint64_t end = payload_end(index);
+  auto sections = sections_of(serialize_index(index));
+  std::size_t at = 1 + index.tensors.size();  // behind the count and the lengths of the names
+  for (const TensorInfo& t : index.tensors) at += t.name.size();
+  ASSERT_EQ(sections[1][at], static_cast<std::byte>(DType::kF32));
+  for (int type = kDTypeCount; type < 256; type++) {
+    sections[1][at] = static_cast<std::byte>(type);
+    expect_error(ErrorKind::kArchive, {"unknown element type"}, [&] { (void)parse_index(join(sections), end); });
+  }
 }
 
 TEST(Index, EveryTruncationIsRefused) {

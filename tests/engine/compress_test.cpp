@@ -80,7 +80,7 @@ void expect_restored(const MemoryNetwork& network, const TempFolder& temp, const
 }
 
 TEST(Compress, RestoresNetworksOfEveryKindByteForByte) {
-  const TempFolder temp;
+  const TempFolder temp = TempFolder::in_memory();
   RunOptions options;
   options.overwrite = true;
   for (std::uint64_t seed = 0; seed < 1000; seed++) {
@@ -100,7 +100,7 @@ TEST(Compress, RestoresNetworksOfEveryKindByteForByte) {
 }
 
 TEST(Compress, LossyCodingKeepsWhatItCannotQuantize) {
-  const TempFolder temp;
+  const TempFolder temp = TempFolder::in_memory();
   RunOptions options;
   options.overwrite = true;
   for (std::uint64_t seed = 0; seed < 300; seed++) {
@@ -114,7 +114,9 @@ TEST(Compress, LossyCodingKeepsWhatItCannotQuantize) {
       EXPECT_EQ(report.tensors[t].sum_squared_error, checked.tensors[t].sum_squared_error);
       EXPECT_EQ(report.tensors[t].max_abs_error, checked.tensors[t].max_abs_error);
       EXPECT_TRUE(std::isfinite(report.tensors[t].max_abs_error)) << report.tensors[t].name;
-      if (report.tensors[t].codec != "uniform") EXPECT_EQ(report.tensors[t].max_abs_error, 0);
+      if (report.tensors[t].codec != "uniform") {
+        EXPECT_EQ(report.tensors[t].max_abs_error, 0);
+      }
     }
     if (HasFailure()) break;
   }
@@ -128,8 +130,8 @@ TEST(Compress, EveryTypeAtOddSizes) {
     for (const std::uint64_t n : {0u, 4u, 36u, 1028u, 16388u}) {
       const auto dtype = static_cast<DType>(type);
       const std::uint64_t bytes = n * static_cast<std::uint64_t>(bits_of(dtype)) / 8;
-      tensors.push_back({std::string(name_of(dtype)) + std::to_string(n), dtype, {n},
-                         testing::random_units(random, dtype, bytes)});
+      tensors.push_back(
+          {std::string(name_of(dtype)) + std::to_string(n), dtype, {n}, testing::random_units(random, dtype, bytes)});
     }
   const MemoryNetwork network(std::move(tensors));
   for (const int block_log2 : {10, 14, 18}) {
@@ -320,7 +322,7 @@ TEST(Compress, AMemoryLimitThatIsTooSmallIsRefused) {
 TEST(Compress, CancellingLeavesNothing) {
   const TempFolder temp;
   const MemoryNetwork network = large_network();
-  for (const std::uint32_t threads : {1u, 2u, 7u}) {
+  for (const std::uint32_t threads : {1u, 2u, 3u}) {  // fewer than segments: some have not begun
     std::atomic<bool> cancel{false};
     RunOptions options = with_threads(threads);
     options.cancel = &cancel;
@@ -345,7 +347,7 @@ TEST(Compress, ProgressRisesToTheTotal) {
     ASSERT_FALSE(seen.empty());
     for (std::size_t i = 0; i < seen.size(); i++) {
       EXPECT_EQ(seen[i].total_bytes, data);
-      if (i > 0) EXPECT_GT(seen[i].done_bytes, seen[i - 1].done_bytes);
+      EXPECT_GT(seen[i].done_bytes, i == 0 ? 0 : seen[i - 1].done_bytes);
     }
     EXPECT_EQ(seen.back().done_bytes, data);
     seen.clear();
@@ -393,9 +395,8 @@ TEST(Compress, AReadErrorComesThroughAndLeavesNothing) {
   const MemoryNetwork good = large_network();
   for (const Config& config : {Config{}, mixed_config()})
     for (const std::uint32_t threads : {1u, 7u})
-      expect_error(ErrorKind::kIo, {"the disk is gone"}, [&] {
-        (void)compress(FailingNetwork(good), config, temp / "w", with_threads(threads));
-      });
+      expect_error(ErrorKind::kIo, {"the disk is gone"},
+                   [&] { (void)compress(FailingNetwork(good), config, temp / "w", with_threads(threads)); });
   EXPECT_EQ(temp.names(), Names{});
 }
 

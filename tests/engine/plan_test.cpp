@@ -33,9 +33,9 @@ CodecSpec uniform_spec() {
 }
 
 TEST(Plan, SmallTensorsOfOneTypeShareAStream) {
-  const MemoryNetwork network({zeros("a", DType::kF32, {10}), zeros("b", DType::kI32, {4}),
-                               zeros("c", DType::kF32, {}), zeros("big", DType::kF32, {128, 128}),
-                               zeros("empty", DType::kF32, {0}), zeros("d", DType::kF32, {127, 129})});
+  const MemoryNetwork network({zeros("a", DType::kF32, {10}), zeros("b", DType::kI32, {4}), zeros("c", DType::kF32, {}),
+                               zeros("big", DType::kF32, {128, 128}), zeros("empty", DType::kF32, {0}),
+                               zeros("d", DType::kF32, {127, 129})});
   const Plan plan = make_plan(network, Config{});
   ASSERT_EQ(plan.index.streams.size(), 3u);
   EXPECT_EQ(plan.index.streams[0].members, (std::vector<std::size_t>{0, 2, 4, 5}));
@@ -114,9 +114,8 @@ TEST(Plan, ChannelsFollowTheAxis) {
                  [&] { (void)make_plan(network, one_rule(spec)); });
   }
   spec.channel_axis = 0;
-  expect_error(ErrorKind::kConfig, {"tensor scalar", "0 dimensions"}, [&] {
-    (void)make_plan(MemoryNetwork({zeros("scalar", DType::kF32, {})}), one_rule(spec));
-  });
+  expect_error(ErrorKind::kConfig, {"tensor scalar", "0 dimensions"},
+               [&] { (void)make_plan(MemoryNetwork({zeros("scalar", DType::kF32, {})}), one_rule(spec)); });
 }
 
 TEST(Plan, AssetsHaveStreams) {
@@ -135,9 +134,8 @@ TEST(Plan, AssetsHaveStreams) {
 }
 
 TEST(Plan, ReadsAcrossMembers) {
-  std::vector<MemoryTensor> tensors = {{"a", DType::kU16, {2}, "aabb"},
-                                       {"none", DType::kU16, {0}, ""},
-                                       {"b", DType::kU16, {3}, "ccddee"}};
+  std::vector<MemoryTensor> tensors = {
+      {"a", DType::kU16, {2}, "aabb"}, {"none", DType::kU16, {0}, ""}, {"b", DType::kU16, {3}, "ccddee"}};
   const MemoryNetwork network(std::move(tensors));
   const Plan plan = make_plan(network, Config{});
   std::string out(6, '?');

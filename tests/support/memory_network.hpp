@@ -65,7 +65,8 @@ class MemoryNetwork final : public Network {
       data_.push_back(std::move(tensor.bytes));
     }
     const std::span mine(tensors_.data() + file.first_tensor, file.tensor_count);
-    file.header = header.empty() ? formats::canonical_header(mine, file.metadata, file.has_metadata) : std::move(header);
+    file.header =
+        header.empty() ? formats::canonical_header(mine, file.metadata, file.has_metadata) : std::move(header);
     const std::uint64_t length = file.header.size();
     std::string bytes(sizeof length, '\0');
     std::memcpy(bytes.data(), &length, sizeof length);

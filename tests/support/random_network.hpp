@@ -34,7 +34,7 @@ inline std::string random_units(std::mt19937_64& random, DType dtype, std::uint6
       std::vector<std::string> few;
       for (std::uint64_t i = 1 + random() % 3; i > 0; i--) {
         std::string value = random_bytes(random, unit);
-        if (random() % 2 == 0) std::fill(value.begin() + 1, value.end(), '\0');                       // subnormal
+        if (random() % 2 == 0) std::fill(value.begin() + 1, value.end(), '\0');                     // subnormal
         if (random() % 4 == 0) std::fill(value.begin(), value.end(), '\0'), value.back() = '\x80';  // minus zero
         few.push_back(value);
       }
