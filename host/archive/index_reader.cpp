@@ -10,6 +10,7 @@
 #include "archive/index.hpp"
 #include "backends/cpu/uniform_steps.hpp"
 #include "formats/safetensors.hpp"
+#include "json/strict_json.hpp"
 #include "weft/core/rans_params.hpp"
 #include "weft/error.hpp"
 
@@ -239,6 +240,14 @@ void read_streams(ByteReader& in, Index& index) {
   in.expect_end("the section of streams is longer than its content");
 }
 
+formats::SafetensorsHeader parse_stored_header(std::string_view text, std::uint64_t data, const std::string& file) {
+  try {
+    return formats::parse_safetensors_header(text, data, file);
+  } catch (const Error& error) {
+    fail_text(fmt::format("a stored header is wrong: {}", error.what()));
+  }
+}
+
 void finish_files(Index& index, const std::vector<HeaderChoice>& headers) {
   for (std::size_t f = 0; f < index.files.size(); f++) {
     FileInfo& file = index.files[f];
@@ -251,13 +260,15 @@ void finish_files(Index& index, const std::vector<HeaderChoice>& headers) {
     for (const auto& t : tensors) check(!__builtin_add_overflow(data, t.bytes, &data), "a file is too large");
     if (headers[f].kind == 2) {
       std::string text = std::move(file.header);
-      const formats::SafetensorsHeader parsed = formats::parse_safetensors_header(text, data, file.name);
+      const formats::SafetensorsHeader parsed = parse_stored_header(text, data, file.name);
       check(std::ranges::equal(parsed.tensors, tensors), "a stored header does not name the tensors of its file");
       file.metadata = parsed.metadata;
       file.has_metadata = parsed.has_metadata;
       file.header = std::move(text);
     } else {
+      for (const auto& t : tensors) check(t.name != "__metadata__", "a tensor is called __metadata__");
       file.header = formats::canonical_header(tensors, file.metadata, file.has_metadata);
+      check(json::is_utf8(file.header), "a tensor's name or metadata is not UTF-8");
     }
     check(!__builtin_add_overflow(data, 8 + file.header.size(), &file.bytes), "a file is too large");
   }
@@ -270,7 +281,7 @@ std::string file_name_fault(std::string_view name) {
   if (name == "." || name == "..") return "a file's name is a folder's";
   for (const char c : name)
     if (c == '/' || c == '\\' || c == '\0') return "a file's name contains a separator";
-  return "";
+  return json::is_utf8(name) ? "" : "a file's name is not UTF-8";
 }
 
 Index parse_index(std::span<const std::byte> bytes, std::uint64_t payload_end) {
