@@ -71,9 +71,11 @@ void read_files(ByteReader& in, Index& index, std::vector<HeaderChoice>& headers
         file.has_metadata = true;
         const std::size_t pairs = in.get_count();
         file.metadata.reserve(pairs);
+        std::unordered_set<std::string_view> keys;
         for (std::size_t k = 0; k < pairs; k++) {
-          std::string key(in.get_string());
-          file.metadata.emplace_back(std::move(key), in.get_string());
+          const std::string_view key = in.get_string();
+          check(keys.insert(key).second, "a key of the metadata of a file occurs twice");
+          file.metadata.emplace_back(key, in.get_string());
         }
       }
     }
