@@ -10,6 +10,7 @@
 #include "archive/index.hpp"
 #include "backends/cpu/uniform_steps.hpp"
 #include "formats/safetensors.hpp"
+#include "text/utf8.hpp"
 #include "weft/core/rans_params.hpp"
 #include "weft/error.hpp"
 
@@ -24,6 +25,14 @@ namespace {
 void check(bool ok, const char* what) {
   if (!ok) fail(what);
 }
+
+std::string_view get_text(ByteReader& in, std::uint64_t size) {
+  const auto bytes = in.take(size);
+  const std::string_view taken(reinterpret_cast<const char*>(bytes.data()), bytes.size());
+  check(text::is_utf8(taken), "a name or a text is not UTF-8");
+  return taken;
+}
+std::string_view get_text(ByteReader& in) { return get_text(in, in.get_varint()); }
 
 std::uint64_t checked_multiply(std::uint64_t a, std::uint64_t b, const char* what) {
   std::uint64_t product = 0;
@@ -51,7 +60,7 @@ void read_files(ByteReader& in, Index& index, std::vector<HeaderChoice>& headers
     const std::uint64_t kind = in.get_varint();
     check(kind <= 1, "unknown kind of file");
     file.kind = static_cast<FileInfo::Kind>(kind);
-    const std::string_view name = in.get_string();
+    const std::string_view name = get_text(in);
     if (const std::string fault = file_name_fault(name); !fault.empty()) fail_text(fault);
     check(names.insert(name).second, "two files have the same name");
     file.name = name;
@@ -69,10 +78,12 @@ void read_files(ByteReader& in, Index& index, std::vector<HeaderChoice>& headers
       if (header.kind == 1) {
         file.has_metadata = true;
         const std::size_t pairs = in.get_count();
+        std::unordered_set<std::string> keys;
         file.metadata.reserve(pairs);
         for (std::size_t k = 0; k < pairs; k++) {
-          std::string key(in.get_string());
-          file.metadata.emplace_back(std::move(key), in.get_string());
+          std::string key(get_text(in));
+          check(keys.insert(key).second, "a key of the metadata is there twice");
+          file.metadata.emplace_back(std::move(key), get_text(in));
         }
       }
     }
@@ -94,8 +105,7 @@ void read_tensors(ByteReader& in, Index& index) {
   for (auto& size : sizes) size = in.get_varint();
   std::unordered_set<std::string_view> names;
   for (std::size_t i = 0; i < count; i++) {
-    const auto bytes = in.take(sizes[i]);
-    const std::string_view name(reinterpret_cast<const char*>(bytes.data()), bytes.size());
+    const std::string_view name = get_text(in, sizes[i]);
     check(names.insert(name).second, "two tensors have the same name");
     index.tensors[i].name = name;
   }

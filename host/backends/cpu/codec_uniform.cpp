@@ -140,6 +140,8 @@ class UniformCodec final : public CpuCodec {
     const auto& low = block.plane(1);
     const std::size_t low_bytes = low_bits == 0 ? 0 : low_bits == 4 ? (n + 1) / 2 : n;
     if (low.mode != PlaneMode::kRaw || low.bytes.size() != low_bytes) return "its low bits have the wrong size";
+    if (low_bits == 4 && n % 2 != 0 && (low.bytes.back() >> 4) != std::byte{0})
+      return "the unused half of its last byte of low bits is not zero";
     const std::uint64_t first = view.first_unit + (std::uint64_t{block_index} << view.block_log2);
     dequantize(scratch, view, first, symbols, reinterpret_cast<const std::uint8_t*>(low.bytes.data()), n, units);
     return apply_exceptions(block.plane(2), unit_size, n, units);
