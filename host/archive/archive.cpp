@@ -25,6 +25,9 @@ namespace {
 
 std::vector<std::byte> unpack_index(std::vector<std::byte> stored, const archive::Footer& footer) {
   if (!footer.compressed) return stored;
+  // ZSTD_decompress would take several frames.
+  if (ZSTD_findFrameCompressedSize(stored.data(), stored.size()) != stored.size())
+    throw Error(ErrorKind::kArchive, "the index is not one zstd frame");
   std::vector<std::byte> raw(footer.index_raw);
   const std::size_t size = ZSTD_decompress(raw.data(), raw.size(), stored.data(), stored.size());
   if (size != raw.size()) throw Error(ErrorKind::kArchive, "the index cannot be decompressed");

@@ -82,12 +82,12 @@ def special_values(rng):
 
 def small(rng):
     """Small, but with every kind of plane, several blocks and both codecs: for tests that flip every bit."""
-    weight = gaussian(rng, 1100)
+    weight = gaussian(rng, 2200)
     weight[1050] = float("nan")
     tensors = [
-        ("layer.weight", "F32", [11, 100], pack("F32", weight)),
+        ("layer.weight", "F32", [11, 200], pack("F32", weight)),
         ("layer.bias", "F32", [11], pack("F32", gaussian(rng, 11))),
-        floats(rng, "head.weight", "BF16", [5, 230]),
+        floats(rng, "head.weight", "BF16", [5, 450]),
         ("steps", "I64", [], struct.pack("<q", 12345)),
     ]
     rules = [
