@@ -1,11 +1,11 @@
 #include <fmt/format.h>
-#include <zstd.h>
 
 #include <cstring>
 
 #include "archive/bytes.hpp"
 #include "archive/framing.hpp"
 #include "archive/index.hpp"
+#include "archive/zstd_frame.hpp"
 #include "backends/cpu/kernels.hpp"
 #include "io/file.hpp"
 #include "weft/error.hpp"
@@ -25,12 +25,9 @@ namespace {
 
 std::vector<std::byte> unpack_index(std::vector<std::byte> stored, const archive::Footer& footer) {
   if (!footer.compressed) return stored;
-  // ZSTD_decompress would take several frames.
-  if (ZSTD_findFrameCompressedSize(stored.data(), stored.size()) != stored.size())
-    throw Error(ErrorKind::kArchive, "the index is not one zstd frame");
   std::vector<std::byte> raw(footer.index_raw);
-  const std::size_t size = ZSTD_decompress(raw.data(), raw.size(), stored.data(), stored.size());
-  if (size != raw.size()) throw Error(ErrorKind::kArchive, "the index cannot be decompressed");
+  if (const std::string fault = archive::read_zstd_frame(stored, raw); !fault.empty())
+    throw Error(ErrorKind::kArchive, "the index cannot be decompressed: " + fault);
   return raw;
 }
 

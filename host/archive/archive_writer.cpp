@@ -1,10 +1,8 @@
 #include "archive/archive_writer.hpp"
 
-#include <fmt/format.h>
-#include <zstd.h>
-
 #include "archive/block.hpp"
 #include "archive/framing.hpp"
+#include "archive/zstd_frame.hpp"
 #include "backends/cpu/kernels.hpp"
 #include "weft/error.hpp"
 
@@ -25,11 +23,9 @@ StoredIndex store_index(const Index& index) {
   StoredIndex stored;
   std::vector<std::byte> raw = serialize_index(index);
   stored.raw_size = raw.size();
-  std::vector<std::byte> frame(ZSTD_compressBound(raw.size()));
-  const std::size_t size = ZSTD_compress(frame.data(), frame.size(), raw.data(), raw.size(), kIndexLevel);
-  if (ZSTD_isError(size) != 0) throw Error(ErrorKind::kInternal, fmt::format("zstd: {}", ZSTD_getErrorName(size)));
+  std::vector<std::byte> frame;
+  const std::size_t size = write_zstd_frame(raw, kIndexLevel, frame);
   stored.compressed = size < raw.size() && raw.size() <= size * kMaxIndexRatio + kIndexSlack;
-  if (stored.compressed) frame.resize(size);
   stored.bytes = stored.compressed ? std::move(frame) : std::move(raw);
   return stored;
 }

@@ -10,7 +10,7 @@
 #include "archive/index.hpp"
 #include "backends/cpu/uniform_steps.hpp"
 #include "formats/safetensors.hpp"
-#include "json/strict_json.hpp"
+#include "text/utf8.hpp"
 #include "weft/core/rans_params.hpp"
 #include "weft/error.hpp"
 
@@ -270,7 +270,7 @@ void finish_files(Index& index, const std::vector<HeaderChoice>& headers) {
     } else {
       for (const auto& t : tensors) check(t.name != "__metadata__", "a tensor is called __metadata__");
       file.header = formats::canonical_header(tensors, file.metadata, file.has_metadata);
-      check(json::is_utf8(file.header), "a tensor's name or metadata is not UTF-8");
+      check(text::is_utf8(file.header), "a tensor's name or metadata is not UTF-8");
     }
     check(!__builtin_add_overflow(data, 8 + file.header.size(), &file.bytes), "a file is too large");
   }
@@ -283,7 +283,7 @@ std::string file_name_fault(std::string_view name) {
   if (name == "." || name == "..") return "a file's name is a folder's";
   for (const char c : name)
     if (c == '/' || c == '\\' || c == '\0') return "a file's name contains a separator";
-  return json::is_utf8(name) ? "" : "a file's name is not UTF-8";
+  return text::is_utf8(name) ? "" : "a file's name is not UTF-8";
 }
 
 Index parse_index(std::span<const std::byte> bytes, std::uint64_t payload_end) {

@@ -39,12 +39,6 @@ Json value_of(const std::string& text) {
   }
 }
 
-bool is_utf8(std::string_view text) {
-  for (std::size_t at = 0; at < text.size();)
-    if (text::next_char(text, at) >= 0x110000) return false;
-  return true;
-}
-
 }  // namespace
 
 std::string shown(const Json& value) {
@@ -80,7 +74,7 @@ void Source::apply(const std::string& override_text) {
     const std::string text = text::printable(text::shorten_middle(override_text, 2 * kShown));
     throw Error(ErrorKind::kConfig, fmt::format("--set {}: {}", text, message));
   };
-  if (!is_utf8(override_text)) refuse("it is not valid UTF-8");
+  if (!text::is_utf8(override_text)) refuse("it is not valid UTF-8");
   const auto equals = override_text.find('=');
   if (equals == std::string::npos || equals == 0)
     refuse("expected path.to.key=value, such as rules.0.relative_step=0.5");

@@ -156,6 +156,7 @@ class Decompression {
     Report report;
     report.device = device_;
     report.tensors = describe_tensors(index(), tensors);
+    report.errors_measured = false;  // there is no original to compare with
     report.bytes_in = restored_bytes_;
     if (tensors.size() == index().tensors.size()) {
       report.bytes_out = archive_.file_bytes();

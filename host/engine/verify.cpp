@@ -152,6 +152,7 @@ Report verify(const Archive& archive, const Network* against, const RunOptions& 
   report.command = "verify";
   report.input = archive.path().string();
   report.tensors = describe_tensors(index, all_tensors(index));
+  report.errors_measured = comparison.has_value();
   if (comparison) comparison->add_errors(report.tensors);
   report.bytes_out = archive.file_bytes();
   for (const auto& file : index.files) report.bytes_in += file.bytes;

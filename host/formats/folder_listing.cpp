@@ -7,6 +7,7 @@
 
 #include "archive/index.hpp"
 #include "json/strict_json.hpp"
+#include "text/utf8.hpp"
 #include "weft/error.hpp"
 
 namespace weft::formats {
@@ -56,7 +57,7 @@ FolderListing list_folder(const std::filesystem::path& folder) {
 void check_file_name(const std::filesystem::path& path) {
   const std::string name = path.filename().string();
   std::string fault = archive::file_name_fault(name);
-  if (fault.empty() && !json::is_utf8(name)) fault = "a file's name is not UTF-8";
+  if (fault.empty() && !text::is_utf8(name)) fault = "a file's name is not UTF-8";
   if (!fault.empty())
     throw Error(ErrorKind::kUnsupported, fmt::format("{}: an archive cannot hold {}: {}; rename the file",
                                                      path.parent_path().string(), json::quote_brief(name), fault));

@@ -121,13 +121,4 @@ std::string quote_brief(std::string_view text) {
   return text.size() <= kLongest ? quote(text) : quote(text.substr(0, kLongest)) + "...";
 }
 
-bool is_utf8(std::string_view text) {
-  try {
-    static_cast<void>(Json(std::string(text)).dump());
-    return true;
-  } catch (const Json::type_error&) {
-    return false;
-  }
-}
-
 }  // namespace weft::json

@@ -41,6 +41,4 @@ void parse_sax(std::string_view text, nlohmann::json::json_sax_t& handler);
 // The same for messages: cut after some hundred bytes, because names in hostile input have any length.
 [[nodiscard]] std::string quote_brief(std::string_view text);
 
-[[nodiscard]] bool is_utf8(std::string_view text);
-
 }  // namespace weft::json

@@ -73,10 +73,6 @@ TEST(StrictJson, PlacesAndQuotes) {
   EXPECT_EQ(place_of("ab\ncd", 5), "line 2, column 2");
   EXPECT_EQ(quote("a\"b\\\n\x01"), R"("a\"b\\\n\u0001")");
   EXPECT_EQ(quote("\xff"), "\"\xef\xbf\xbd\"");
-  EXPECT_TRUE(is_utf8("gr\xc3\xbc\xc3\x9f \x01\x7f"));
-  EXPECT_TRUE(is_utf8(""));
-  EXPECT_FALSE(is_utf8("\xc3"));
-  EXPECT_FALSE(is_utf8("\xed\xa0\x80"));
 }
 
 }  // namespace

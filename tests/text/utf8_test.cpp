@@ -35,6 +35,13 @@ TEST(Utf8, TakesInvalidBytesOneByOne) {
   }
 }
 
+TEST(Utf8, TellsWhatIsValid) {
+  EXPECT_TRUE(is_utf8("gr\xc3\xbc\xc3\x9f \x01\x7f"));
+  EXPECT_TRUE(is_utf8(""));
+  EXPECT_FALSE(is_utf8("\xc3"));
+  EXPECT_FALSE(is_utf8("\xed\xa0\x80"));
+}
+
 TEST(Utf8, CountsColumns) {
   EXPECT_EQ(columns(""), 0u);
   EXPECT_EQ(columns("a\u00e9\u20ac\xFF"), 4u);

@@ -7,8 +7,8 @@
 //   with many repeats is tried with zstd, which then replaces all planes of that block.
 #include <cstring>
 
+#include "archive/zstd_frame.hpp"
 #include "backends/cpu/cpu_codec.hpp"
-#include "backends/cpu/zstd_frame.hpp"
 
 namespace weft::cpu {
 namespace {
@@ -104,7 +104,7 @@ class LosslessCodec final : public CpuCodec {
       for (int p = 1; p < count; p++)
         if (block.plane(p).mode != PlaneMode::kConstant || block.plane(p).constant != 0)
           return "a plane that its zstd frame stands for is not empty";
-      return read_zstd_frame(block.plane(0).bytes, units);
+      return archive::read_zstd_frame(block.plane(0).bytes, units);
     }
     const std::size_t n = units.size() / static_cast<std::size_t>(count);
     std::array<const std::uint8_t*, 8> planes{};
@@ -123,7 +123,8 @@ class LosslessCodec final : public CpuCodec {
   static bool compress_well(std::span<const std::byte> units, std::uint64_t plane_bytes,
                             std::vector<std::byte>& frame) {
     const std::uint64_t limit = plane_bytes - plane_bytes / 8;
-    return write_zstd_frame(units, kTrialLevel, frame) < limit && write_zstd_frame(units, kFinalLevel, frame) < limit;
+    return archive::write_zstd_frame(units, kTrialLevel, frame) < limit &&
+           archive::write_zstd_frame(units, kFinalLevel, frame) < limit;
   }
 };
 

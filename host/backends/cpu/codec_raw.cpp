@@ -1,8 +1,8 @@
 // Codec raw: units as they are. Codec asset: a file's bytes through zstd, for what is not weights (FORMAT.md 3.3).
 #include <algorithm>
 
+#include "archive/zstd_frame.hpp"
 #include "backends/cpu/cpu_codec.hpp"
-#include "backends/cpu/zstd_frame.hpp"
 
 namespace weft::cpu {
 namespace {
@@ -54,7 +54,7 @@ class AssetCodec final : public CpuCodec {
               EncodedSegment& out) const override {
     std::vector<std::byte> frame;
     for_blocks(scratch, view, units, out, [&](BlockBuilder& block, std::span<const std::byte> bytes) {
-      if (write_zstd_frame(bytes, kZstdLevel, frame) < bytes.size())
+      if (archive::write_zstd_frame(bytes, kZstdLevel, frame) < bytes.size())
         block.add_bytes(PlaneMode::kZstd, frame);
       else
         block.add_bytes(PlaneMode::kRaw, bytes);
@@ -65,7 +65,7 @@ class AssetCodec final : public CpuCodec {
     const auto& plane = planes.plane(0);
     if (plane.mode == PlaneMode::kRaw) return copy_raw(plane, units);
     if (plane.mode != PlaneMode::kZstd) return "a plane has a mode that its codec does not use";
-    return read_zstd_frame(plane.bytes, units);
+    return archive::read_zstd_frame(plane.bytes, units);
   }
 };
 

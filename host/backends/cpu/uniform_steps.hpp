@@ -14,7 +14,7 @@ inline constexpr std::uint32_t kEighthOctaves[8] = {0x3F800000, 0x3F8B95C2, 0x3F
 
 // The fine step of a channel with this scale code: one float32 product, then an exact power of two.
 [[nodiscard]] inline float channel_step(float fine_step, std::uint8_t code) noexcept {
-  float mantissa;
+  float mantissa = 0;
   std::memcpy(&mantissa, &kEighthOctaves[code % 8], 4);
   return __builtin_ldexpf(fine_step * mantissa, code / 8 - 16);
 }

@@ -1,10 +1,10 @@
-#include "backends/cpu/zstd_frame.hpp"
+#include "archive/zstd_frame.hpp"
 
 #include <zstd.h>
 
 #include "weft/error.hpp"
 
-namespace weft::cpu {
+namespace weft::archive {
 
 std::size_t write_zstd_frame(std::span<const std::byte> bytes, int level, std::vector<std::byte>& frame) {
   frame.resize(ZSTD_compressBound(bytes.size()));
@@ -21,4 +21,4 @@ std::string read_zstd_frame(std::span<const std::byte> frame, std::span<std::byt
   return size == out.size() ? "" : "its zstd frame does not give the bytes it should";
 }
 
-}  // namespace weft::cpu
+}  // namespace weft::archive

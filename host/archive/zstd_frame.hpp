@@ -1,4 +1,4 @@
-// Zstd frames as planes: for assets, and for tensor blocks whose values repeat.
+// Zstd frames: of the index, of assets, and of tensor blocks whose values repeat.
 #pragma once
 
 #include <cstddef>
@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-namespace weft::cpu {
+namespace weft::archive {
 
 // Compresses to `frame`, which is overwritten; returns its size.
 std::size_t write_zstd_frame(std::span<const std::byte> bytes, int level, std::vector<std::byte>& frame);
@@ -14,4 +14,4 @@ std::size_t write_zstd_frame(std::span<const std::byte> bytes, int level, std::v
 // Decompresses a frame that must give exactly out.size() bytes; returns an empty string or what is wrong.
 [[nodiscard]] std::string read_zstd_frame(std::span<const std::byte> frame, std::span<std::byte> out);
 
-}  // namespace weft::cpu
+}  // namespace weft::archive
