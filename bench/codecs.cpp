@@ -72,9 +72,9 @@ Measured measure_zstd(std::span<const std::byte> bytes, int level) {
   std::vector<std::byte> frame(ZSTD_compressBound(bytes.size())), back(bytes.size());
   Measured measured;
   std::size_t size = 0;
-  const double start = seconds_now();
+  const double start = thread_seconds();
   size = ZSTD_compress(frame.data(), frame.size(), bytes.data(), bytes.size(), level);
-  measured.encode = seconds_now() - start;
+  measured.encode = thread_seconds() - start;
   measured.decode = fastest([&] { (void)ZSTD_decompress(back.data(), back.size(), frame.data(), size); });
   measured.bytes = static_cast<double>(size);
   return measured;
@@ -99,8 +99,7 @@ Table lossless_table() {
 
   Table table(fmt::format("Lossless BF16, {} M weights; order-0 exponent entropy + 8 is {:.3f} bits",
                           weights.size() >> 20, floor),
-              "GB/s of weights",
-              {"bits/weight", "above floor", "encode", "decode", "decode / zstd -3"});
+              "GB/s of weights", {"bits/weight", "above floor", "encode", "decode", "decode / zstd -3"});
   const auto add = [&](const char* name, const Measured& m, std::size_t size) {
     const double bits = 16 * m.bytes / static_cast<double>(size), gigabytes = static_cast<double>(size) / 1e9;
     const double zstd_rate = static_cast<double>(bytes.size()) / 1e9 / fast.decode;

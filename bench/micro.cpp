@@ -46,13 +46,15 @@ void add_rans_rows(Table& encode, Table& decode, const std::string& source, cons
     std::uint32_t count = 0;
     std::uint16_t* end = words.data() + words.size();
     encode_rates.push_back(n / 1e9 / fastest([&] {
-      count = kernels->rans_encode(coded.symbols.data(), n, core::kLanesLog2, coded.encode_table, end);
-    }));
+                             count = kernels->rans_encode(coded.symbols.data(), n, core::kLanesLog2, coded.encode_table,
+                                                          end);
+                           }));
     bool intact = true;
     decode_rates.push_back(n / 1e9 / fastest([&] {
-      intact &= kernels->rans_decode(end - count, count, core::kLanesLog2, coded.decode_table.data(), n,
-                                     decoded.data()) == core::Status::kOk;
-    }));
+                             intact &=
+                                 kernels->rans_decode(end - count, count, core::kLanesLog2, coded.decode_table.data(),
+                                                      n, decoded.data()) == core::Status::kOk;
+                           }));
     if (!intact || decoded != coded.symbols) throw std::runtime_error(name + ": decoded to something else");
   }
   encode.add(name, std::move(encode_rates));
@@ -100,6 +102,13 @@ Table plain_kernels() {
   }
   add_row(table, "float32 to fixed point", 4.0 * kSymbols,
           [&](const Kernels& k) { k.to_fixed(values.data(), kSymbols, 50.0f, 1 << 18, fixed.data()); });
+  std::vector<std::int32_t> thresholds(257);
+  for (std::int32_t i = 0; i < 257; i++) thresholds[static_cast<std::size_t>(i)] = (i - 129) * 1024 + 512;
+  add_row(table, "quantize to levels", kSymbols,
+          [&](const Kernels& k) { k.quantize(fixed.data(), kSymbols, thresholds.data(), planes[0]); });
+  cpu::InwardSums sums;
+  add_row(table, "sum up corrections", kSymbols,
+          [&](const Kernels& k) { k.sum_inward(fixed.data(), kSymbols, 0, planes[0], nullptr, sums); });
   return table;
 }
 

@@ -7,7 +7,7 @@
 
 namespace weft::bench {
 
-[[nodiscard]] std::vector<Table> micro_tables();   // the kernels, one set beside the other
-[[nodiscard]] std::vector<Table> codec_tables();   // whole blocks through the CPU backend, beside zstd
+[[nodiscard]] std::vector<Table> micro_tables();  // the kernels, one set beside the other
+[[nodiscard]] std::vector<Table> codec_tables();  // whole blocks through the CPU backend, beside zstd
 
 }  // namespace weft::bench

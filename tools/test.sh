@@ -21,13 +21,12 @@ run_ctest() {
   ctest --test-dir build/release -j "$JOBS" --output-on-failure --no-tests=error "$@" | tee build/release/ctest.log
 }
 
-# One process for all tests: under a sanitizer, starting a program costs more than most tests. The longer ones are left
-# to ctest by their name.
+# One process for all tests: under a sanitizer, starting a program costs more than most tests.
 run_gtest() {
   local build=$1
   configure "$build"
   cmake --build "build/$build" -j "$JOBS"
-  "build/$build/tests/weft_tests" --gtest_brief=1 --gtest_filter='-*Slow*'
+  "build/$build/tests/weft_tests" --gtest_brief=1
 }
 
 unit() { run_ctest; }

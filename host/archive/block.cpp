@@ -1,5 +1,7 @@
 #include "archive/block.hpp"
 
+#include <algorithm>
+
 #include "archive/bytes.hpp"
 #include "weft/error.hpp"
 
@@ -57,6 +59,9 @@ std::string BlockView::parse(std::span<const std::byte> block, std::uint64_t uni
     if ((descriptor >> 5 & 7) != 0) return "a reserved bit of a plane descriptor is set";
     if (plane.lanes_log2 > (plane.mode == PlaneMode::kRans ? 5 : 0))
       return "a plane descriptor has an invalid lane count";
+    const std::size_t begin = std::min(align_up(at, alignment), block.size());
+    for (; at < begin; at++)
+      if (block[at] != std::byte{0}) return "the bytes between its planes are not zero";
     at = align_up(at, alignment);
     if (plane.mode == PlaneMode::kConstant) {
       if (size > 255) return "a constant plane has an invalid symbol";

@@ -1,7 +1,7 @@
 // The layout of a block (FORMAT.md 3): checksum, plane descriptors, planes.
 //
-// BlockBuilder writes one, BlockView reads one. A BlockView checks the block's shape (sizes, modes, reserved bits, zero
-// padding is covered by the checksum) before it hands out a plane; what a plane means is the codec's business.
+// BlockBuilder writes one, BlockView reads one. A BlockView checks the block's shape (sizes, modes, reserved bits,
+// zero padding) before it hands out a plane; what a plane means is the codec's business.
 #pragma once
 
 #include <array>

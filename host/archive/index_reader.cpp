@@ -10,7 +10,7 @@
 #include "archive/index.hpp"
 #include "backends/cpu/uniform_steps.hpp"
 #include "formats/safetensors.hpp"
-#include "text/utf8.hpp"
+#include "json/strict_json.hpp"
 #include "weft/core/rans_params.hpp"
 #include "weft/error.hpp"
 
@@ -25,14 +25,6 @@ namespace {
 void check(bool ok, const char* what) {
   if (!ok) fail(what);
 }
-
-std::string_view get_text(ByteReader& in, std::uint64_t size) {
-  const auto bytes = in.take(size);
-  const std::string_view taken(reinterpret_cast<const char*>(bytes.data()), bytes.size());
-  check(text::is_utf8(taken), "a name or a text is not UTF-8");
-  return taken;
-}
-std::string_view get_text(ByteReader& in) { return get_text(in, in.get_varint()); }
 
 std::uint64_t checked_multiply(std::uint64_t a, std::uint64_t b, const char* what) {
   std::uint64_t product = 0;
@@ -60,7 +52,7 @@ void read_files(ByteReader& in, Index& index, std::vector<HeaderChoice>& headers
     const std::uint64_t kind = in.get_varint();
     check(kind <= 1, "unknown kind of file");
     file.kind = static_cast<FileInfo::Kind>(kind);
-    const std::string_view name = get_text(in);
+    const std::string_view name = in.get_string();
     if (const std::string fault = file_name_fault(name); !fault.empty()) fail_text(fault);
     check(names.insert(name).second, "two files have the same name");
     file.name = name;
@@ -78,12 +70,12 @@ void read_files(ByteReader& in, Index& index, std::vector<HeaderChoice>& headers
       if (header.kind == 1) {
         file.has_metadata = true;
         const std::size_t pairs = in.get_count();
-        std::unordered_set<std::string> keys;
         file.metadata.reserve(pairs);
+        std::unordered_set<std::string> keys;
         for (std::size_t k = 0; k < pairs; k++) {
-          std::string key(get_text(in));
+          std::string key(in.get_string());
           check(keys.insert(key).second, "a key of the metadata is there twice");
-          file.metadata.emplace_back(std::move(key), get_text(in));
+          file.metadata.emplace_back(std::move(key), in.get_string());
         }
       }
     }
@@ -105,7 +97,8 @@ void read_tensors(ByteReader& in, Index& index) {
   for (auto& size : sizes) size = in.get_varint();
   std::unordered_set<std::string_view> names;
   for (std::size_t i = 0; i < count; i++) {
-    const std::string_view name = get_text(in, sizes[i]);
+    const auto bytes = in.take(sizes[i]);
+    const std::string_view name(reinterpret_cast<const char*>(bytes.data()), bytes.size());
     check(names.insert(name).second, "two tensors have the same name");
     index.tensors[i].name = name;
   }
@@ -249,6 +242,14 @@ void read_streams(ByteReader& in, Index& index) {
   in.expect_end("the section of streams is longer than its content");
 }
 
+formats::SafetensorsHeader parse_stored_header(std::string_view text, std::uint64_t data, const std::string& file) {
+  try {
+    return formats::parse_safetensors_header(text, data, file);
+  } catch (const Error& error) {
+    fail_text(fmt::format("a stored header is wrong: {}", error.what()));
+  }
+}
+
 void finish_files(Index& index, const std::vector<HeaderChoice>& headers) {
   for (std::size_t f = 0; f < index.files.size(); f++) {
     FileInfo& file = index.files[f];
@@ -261,13 +262,15 @@ void finish_files(Index& index, const std::vector<HeaderChoice>& headers) {
     for (const auto& t : tensors) check(!__builtin_add_overflow(data, t.bytes, &data), "a file is too large");
     if (headers[f].kind == 2) {
       std::string text = std::move(file.header);
-      const formats::SafetensorsHeader parsed = formats::parse_safetensors_header(text, data, file.name);
+      const formats::SafetensorsHeader parsed = parse_stored_header(text, data, file.name);
       check(std::ranges::equal(parsed.tensors, tensors), "a stored header does not name the tensors of its file");
       file.metadata = parsed.metadata;
       file.has_metadata = parsed.has_metadata;
       file.header = std::move(text);
     } else {
+      for (const auto& t : tensors) check(t.name != "__metadata__", "a tensor is called __metadata__");
       file.header = formats::canonical_header(tensors, file.metadata, file.has_metadata);
+      check(json::is_utf8(file.header), "a tensor's name or metadata is not UTF-8");
     }
     check(!__builtin_add_overflow(data, 8 + file.header.size(), &file.bytes), "a file is too large");
   }
@@ -280,7 +283,7 @@ std::string file_name_fault(std::string_view name) {
   if (name == "." || name == "..") return "a file's name is a folder's";
   for (const char c : name)
     if (c == '/' || c == '\\' || c == '\0') return "a file's name contains a separator";
-  return "";
+  return json::is_utf8(name) ? "" : "a file's name is not UTF-8";
 }
 
 Index parse_index(std::span<const std::byte> bytes, std::uint64_t payload_end) {

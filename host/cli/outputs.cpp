@@ -103,9 +103,9 @@ void write_report(const std::string& target, const Report& report) {
 }
 
 void put_summary(const Report& report, const TextOptions& options) {
+  if (!options.quiet) return put_text(to_text(report, options.verbose));
   for (const std::string& warning : report.warnings)
     put_text(fmt::format("weft: warning: {}\n", text::printable(warning)));
-  if (!options.quiet) put_text(to_text(report, options.verbose));
 }
 
 }  // namespace weft::cli

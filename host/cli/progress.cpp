@@ -106,7 +106,7 @@ void ProgressDisplay::operator()(const Progress& progress) {
     return;
   }
   // One column stays free: some terminals wrap when the last one is written.
-  put_text("\r" + meter_.bar_line(progress, terminal_columns() - 1) + "\033[K");
+  put_text(fmt::format("\r{}\033[K", meter_.bar_line(progress, terminal_columns() - 1)));
   drawn_ = true;
 }
 

@@ -4,6 +4,7 @@
 #include <array>
 #include <bit>
 #include <cmath>
+#include <cstring>
 #include <mutex>
 
 #include "backends/cpu/kernels.hpp"
@@ -18,7 +19,7 @@ constexpr int kPartialSums = 16;
 constexpr int kUnityCode = 128;  // the scale code of a channel that has the tensor's own step
 constexpr float kCellFines = 1 << core::kFineBits;
 // Steps between these leave room for a cell's inverse and for the largest level in float32.
-constexpr double kSmallestStep = 0x1p-100, kLargestStep = 0x1p100;
+constexpr double kSmallestStep = 0x1p-118, kLargestStep = 0x1p100;
 constexpr std::int64_t kCountedLevels = 2048;  // levels up to this size are counted one by one
 
 struct ChannelSum {
@@ -30,6 +31,7 @@ struct PieceStatistics {
   double squares = 0;
   float largest = 0;
   std::uint64_t finite = 0;
+  bool beyond_float = false;  // an F64 value is finite and not zero, but as a float32 it is not
   std::uint64_t first_channel = 0;
   std::vector<ChannelSum> channels;  // from first_channel on, wrapping at the number of channels
 };
@@ -89,6 +91,16 @@ double add_values(const float* values, std::uint64_t n, PieceStatistics& statist
   return sum;
 }
 
+bool beyond_float(DType dtype, const Values& values) {
+  if (dtype != DType::kF64) return false;
+  for (std::size_t i = 0; i < values.values.size(); i++) {
+    double value = 0;
+    std::memcpy(&value, values.units.data() + i * sizeof value, sizeof value);
+    if (value != 0 && std::isfinite(value) && (values.values[i] == 0 || !is_finite(values.values[i]))) return true;
+  }
+  return false;
+}
+
 PieceStatistics measure(const std::vector<float>& values, const Piece& piece, const UniformStream& uniform) {
   PieceStatistics statistics;
   const std::uint64_t channels = uniform.scale_codes.size();
@@ -129,6 +141,7 @@ struct StreamStatistics {
   double squares = 0;
   float largest = 0;
   std::uint64_t finite = 0, units = 0;
+  bool beyond_float = false;
   std::vector<ChannelSum> channels;
 };
 
@@ -152,6 +165,7 @@ StreamStatistics combine(const std::vector<Piece>& pieces, const std::vector<Pie
     all.squares += parts[p].squares;
     all.largest = std::max(all.largest, parts[p].largest);
     all.finite += parts[p].finite;
+    all.beyond_float = all.beyond_float || parts[p].beyond_float;
     all.units += pieces[p].units;
     for (std::size_t c = 0; c < parts[p].channels.size(); c++) {
       ChannelSum& channel = all.channels[(parts[p].first_channel + c) % channels];
@@ -162,13 +176,15 @@ StreamStatistics combine(const std::vector<Piece>& pieces, const std::vector<Pie
   return all;
 }
 
-// Sets the fine step and the scale codes. False when no float32 step fits.
-bool set_steps(const StreamStatistics& statistics, const CodecSpec& spec, UniformStream& uniform) {
-  const double rms =
-      statistics.finite == 0 ? 0 : std::sqrt(statistics.squares / static_cast<double>(statistics.finite));
+// Sets the fine step and the scale codes. Returns an empty string, or why that cannot be done.
+std::string set_steps(const StreamStatistics& statistics, const CodecSpec& spec, UniformStream& uniform) {
+  const std::string no_step = "no float32 step fits the size of its values";
+  if (statistics.squares == 0 && statistics.beyond_float) return no_step;
+  if (statistics.finite == 0) return "none of its values is finite";
+  const double rms = std::sqrt(statistics.squares / static_cast<double>(statistics.finite));
   double cell = spec.step ? *spec.step : *spec.relative_step * rms;
   if (rms == 0 && !spec.step) cell = 1;  // nothing but zeros: any step does
-  if (!(cell >= kSmallestStep && cell <= kLargestStep)) return false;
+  if (!(cell >= kSmallestStep && cell <= kLargestStep)) return no_step;
   uniform.fine_step = static_cast<float>(cell / kCellFines);
   const double mean_square = statistics.squares / static_cast<double>(statistics.units);
   for (std::size_t c = 0; c < uniform.scale_codes.size(); c++) {
@@ -176,9 +192,9 @@ bool set_steps(const StreamStatistics& statistics, const CodecSpec& spec, Unifor
     const int code = nearest_code(channel.squares / (static_cast<double>(channel.units) * mean_square));
     uniform.scale_codes[c] = static_cast<std::uint8_t>(code);
     const double step = static_cast<double>(cpu::channel_step(uniform.fine_step, uniform.scale_codes[c])) * kCellFines;
-    if (!(step >= kSmallestStep && step <= kLargestStep)) return false;
+    if (!(step >= kSmallestStep && step <= kLargestStep)) return no_step;
   }
-  return true;
+  return "";
 }
 
 float smallest_cell(const UniformStream& uniform) {
@@ -236,8 +252,11 @@ void choose_steps(const Network& network, Plan& plan, const std::vector<Piece>& 
   std::vector<PieceStatistics> parts(pieces.size());
   run_parallel(threads, pieces.size(), cancel, [&](std::uint32_t worker, std::size_t p) {
     const auto& values = read_values(network, plan, pieces[p], buffers[worker], times[worker]);
-    times[worker].time(Stage::kQuantize, buffers[worker].units.size(),
-                       [&] { parts[p] = measure(values, pieces[p], plan.index.streams[pieces[p].stream].uniform); });
+    times[worker].time(Stage::kQuantize, buffers[worker].units.size(), [&] {
+      const StreamRecord& stream = plan.index.streams[pieces[p].stream];
+      parts[p] = measure(values, pieces[p], stream.uniform);
+      parts[p].beyond_float = beyond_float(stream.dtype, buffers[worker]);
+    });
   });
 
   std::vector<std::size_t> wide;  // streams whose levels need more than a symbol, perhaps
@@ -245,8 +264,8 @@ void choose_steps(const Network& network, Plan& plan, const std::vector<Piece>& 
     StreamRecord& stream = plan.index.streams[s];
     if (stream.codec != CodecId::kUniform) continue;
     const StreamStatistics statistics = combine(pieces, parts, pieces_of(pieces, s), stream.uniform.scale_codes.size());
-    if (!set_steps(statistics, plan.specs[s], stream.uniform)) {
-      fall_back_to_lossless(plan, s, "no float32 step fits the size of its values");
+    if (const std::string fault = set_steps(statistics, plan.specs[s], stream.uniform); !fault.empty()) {
+      fall_back_to_lossless(plan, s, fault);
     } else if (statistics.finite < statistics.units ||
                statistics.largest / smallest_cell(stream.uniform) > static_cast<float>(core::highest_level(0))) {
       wide.push_back(s);

@@ -69,6 +69,12 @@ Counterparts match(const Archive& archive, const Network& original) {
     if (mine.kind == FileInfo::Kind::kAsset)
       counterparts.file_of_stream[index.asset_streams[f]] = static_cast<std::size_t>(theirs - files.begin());
   }
+  for (const FileInfo& theirs : files) {
+    if (!index.is_folder) break;
+    const auto same_name = [&](const auto& file) { return file.name == theirs.name; };
+    if (std::none_of(index.files.begin(), index.files.end(), same_name))
+      differ(archive, original, fmt::format("the archive lacks file {}", theirs.name));
+  }
   if (!index.is_folder && !files.empty() && !original.is_folder() && files[0].header != index.files[0].header)
     differ(archive, original, "the headers of the safetensors files differ");
   return counterparts;

@@ -3,7 +3,6 @@
 
 #include <algorithm>
 #include <cstring>
-#include <limits>
 
 #include "formats/folder_listing.hpp"
 #include "formats/reader.hpp"

@@ -66,7 +66,10 @@ AtomicFolder::AtomicFolder(std::filesystem::path target, bool overwrite) : state
   state_->shown = std::move(target);
   state_->target = examined.path;
   state_->overwrite = overwrite;
-  const bool in_place = examined.exists && (!std::filesystem::is_empty(examined.path) || must_stay(examined.path));
+  std::error_code error;
+  const bool has_files = examined.exists && !std::filesystem::is_empty(examined.path, error);
+  if (error) throw_errno(ErrorKind::kIo, "list", state_->shown, error.value());
+  const bool in_place = has_files || (examined.exists && must_stay(examined.path));
   if (!in_place) state_->staging = create_staging(examined, state_->shown);
 }
 

@@ -25,7 +25,8 @@ std::filesystem::path follow_links(std::filesystem::path path, const std::filesy
   std::error_code error;
   for (int i = 0; i < kMaxLinks; i++) {
     if (!std::filesystem::is_symlink(path, error)) return path;
-    path = folder_of(path) / std::filesystem::read_symlink(path);
+    path = folder_of(path) / std::filesystem::read_symlink(path, error);
+    if (error) refuse(target, error.message());
   }
   refuse(target, "it is a symbolic link that leads to too many others");
 }

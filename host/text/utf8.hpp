@@ -13,12 +13,11 @@ namespace weft::text {
 // 0x110000 + its value.
 [[nodiscard]] char32_t next_char(std::string_view text, std::size_t& at) noexcept;
 
-[[nodiscard]] bool is_utf8(std::string_view text) noexcept;
-
 // The number of code points.
 [[nodiscard]] std::size_t columns(std::string_view text) noexcept;
 
-// The text with control characters and invalid UTF-8 replaced by '?', so that it cannot steer a terminal.
+// The text with everything escaped that could steer a terminal or forge a line: control characters, line breaks,
+// invalid UTF-8 and what is invisible or changes the direction of text.
 [[nodiscard]] std::string printable(std::string_view text);
 
 // At most `width` columns (5 or more): the middle of a longer text becomes "...".

@@ -19,8 +19,13 @@ namespace weft::testing {
 
 class TempFolder {
  public:
-  TempFolder() {
-    std::string pattern = (std::filesystem::temp_directory_path() / "weft-test-XXXXXX").string();
+  TempFolder() : TempFolder(std::filesystem::temp_directory_path()) {}
+  // In memory where the system has a place for that: for tests that write thousands of files, each flushed to the disk.
+  static TempFolder in_memory() {
+    return TempFolder(std::filesystem::is_directory("/dev/shm") ? "/dev/shm" : std::filesystem::temp_directory_path());
+  }
+  explicit TempFolder(const std::filesystem::path& parent) {
+    std::string pattern = (parent / "weft-test-XXXXXX").string();
     if (::mkdtemp(pattern.data()) == nullptr)
       throw std::system_error(errno, std::generic_category(), "cannot create " + pattern);
     path_ = pattern;

@@ -42,7 +42,8 @@ TEST(Utf8, CountsColumns) {
 
 TEST(Utf8, MakesTextSafeForTerminals) {
   EXPECT_EQ(printable("blk.0\u00e9"), "blk.0\u00e9");
-  EXPECT_EQ(printable("\x1b[2J\n\x7f\xc2\x9b\xff"), "?[2J????");
+  EXPECT_EQ(printable("\x1b[2J\n\x7f\xc2\x9b\xff"), "\\u{1b}[2J\\n\\u{7f}\\u{9b}\\xff");
+  EXPECT_EQ(printable("a\u202egnp\u200b"), "a\\u{202e}gnp\\u{200b}");
 }
 
 TEST(Utf8, ShortensInTheMiddle) {

@@ -16,8 +16,8 @@ using archive::PlaneMode;
 using core::kFixedBits;
 using core::kOutOfRange;
 
-// upper[i] is the largest fixed-point value that stays below level lowest + i (index 257: never reached).
-using Thresholds = std::array<std::int32_t, 258>;
+// upper[i] is the largest fixed-point value that stays below level lowest + i.
+using Thresholds = std::array<std::int32_t, 257>;
 
 // Without low bits a level is a symbol. The decision boundary between two neighbours moves towards the rarer one.
 Thresholds make_thresholds(const std::uint16_t* frequencies, double lambda) {
@@ -32,60 +32,33 @@ Thresholds make_thresholds(const std::uint16_t* frequencies, double lambda) {
   const auto weight = static_cast<std::int64_t>(std::llrint(lambda * (1 << 21)));
   Thresholds upper;
   upper.front() = INT32_MIN;
-  upper.back() = INT32_MAX;
+  upper.back() = INT32_MAX;  // there is no level 128
   for (int symbol = 1; symbol < 256; symbol++) {
     const std::int32_t below = (lowest + symbol - 1) * kCell;
     const std::int64_t shift = frequencies == nullptr ? 0 : weight * (price(symbol) - price(symbol - 1)) / (1 << 20);
     const std::int64_t middle = kCell / 2 + std::clamp<std::int64_t>(shift, -kCell / 2, kCell / 2);
     upper[static_cast<std::size_t>(symbol)] = below + static_cast<std::int32_t>(middle);
   }
-  upper[256] = INT32_MAX;
   return upper;
 }
 
-struct Exceptions {
-  std::vector<std::uint32_t> positions;  // in the segment, ascending
-};
-
-void quantize_to_symbols(const std::vector<std::int32_t>& fixed, const Thresholds& upper, std::uint8_t* symbols) {
-  const std::int32_t lowest = core::lowest_level(0);
-  for (std::size_t i = 0; i < fixed.size(); i++) {
-    const std::int32_t value = fixed[i] == kOutOfRange ? 0 : fixed[i];
-    symbols[i] = static_cast<std::uint8_t>(core::level_by_threshold(value, upper.data(), lowest) - lowest);
-  }
-}
-
-void quantize_to_codes(const std::vector<std::int32_t>& fixed, int low_bits, std::uint8_t* symbols, std::uint8_t* low) {
-  for (std::size_t i = 0; i < fixed.size(); i++) {
-    const std::int32_t value = fixed[i] == kOutOfRange ? 0 : fixed[i];
-    const std::uint32_t code = core::level_code((value + (1 << (kFixedBits - 1))) >> kFixedBits, low_bits);
-    symbols[i] = static_cast<std::uint8_t>(code >> low_bits);
-    low[i] = static_cast<std::uint8_t>(code & ((1u << low_bits) - 1));
-  }
-}
-
 // How far cells' means lie inside of their levels, in fine steps, for levels of size 1, 2 and more.
-std::array<std::int8_t, 3> measure_corrections(const std::vector<std::int32_t>& fixed, int low_bits,
-                                               const std::uint8_t* symbols, const std::uint8_t* low) {
-  std::array<std::int64_t, 3> inward{}, count{};
-  for (std::size_t i = 0; i < fixed.size(); i++) {
-    if (fixed[i] == kOutOfRange) continue;
-    const std::int32_t level = core::level_of(symbols[i], low_bits > 0 ? low[i] : 0, low_bits);
-    if (level == 0) continue;
-    const std::int32_t size = level < 0 ? -level : level;
-    const std::int64_t rest = std::int64_t{level} * (1 << kFixedBits) - fixed[i];
-    const auto k = static_cast<std::size_t>(size < 3 ? size - 1 : 2);
-    inward[k] += level < 0 ? -rest : rest;
-    count[k]++;
-  }
+std::array<std::int8_t, 3> corrections_of(const InwardSums& sums) {
   std::array<std::int8_t, 3> corrections{};
   for (std::size_t k = 0; k < 3; k++) {
-    if (count[k] == 0) continue;
-    const std::int64_t unit = count[k] << (kFixedBits - core::kFineBits);
-    const std::int64_t rounded = inward[k] >= 0 ? (inward[k] + unit / 2) / unit : -((unit / 2 - inward[k]) / unit);
+    if (sums.count[k] == 0) continue;
+    const std::int64_t inward = sums.inward[k], unit = sums.count[k] << (kFixedBits - core::kFineBits);
+    const std::int64_t rounded = inward >= 0 ? (inward + unit / 2) / unit : -((unit / 2 - inward) / unit);
     corrections[k] = static_cast<std::int8_t>(std::clamp<std::int64_t>(rounded, -32, 32));
   }
   return corrections;
+}
+
+// out[i] = table[symbols[i]]
+template <class Unit>
+void look_up(const std::byte* table, const std::uint8_t* symbols, std::size_t n, std::byte* out) {
+  for (std::size_t i = 0; i < n; i++)
+    std::memcpy(out + i * sizeof(Unit), table + symbols[i] * sizeof(Unit), sizeof(Unit));
 }
 
 class UniformCodec final : public CpuCodec {
@@ -107,20 +80,25 @@ class UniformCodec final : public CpuCodec {
       scratch.kernels.histogram(symbols.data(), n, counts);
     };
     if (low_bits > 0) {
-      quantize_to_codes(scratch.fixed, low_bits, symbols.data(), low.data());
+      scratch.kernels.quantize_fine(scratch.fixed.data(), n, low_bits, symbols.data(), low.data());
       count();
     } else {
-      quantize_to_symbols(scratch.fixed, make_thresholds(nullptr, 0), symbols.data());
+      const auto quantize = [&](const Thresholds& upper) {
+        scratch.kernels.quantize(scratch.fixed.data(), n, upper.data(), symbols.data());
+      };
+      quantize(make_thresholds(nullptr, 0));
       count();
       if (spec.lambda > 0) {
         std::uint16_t frequencies[256];
         core::normalise(counts, frequencies);
-        quantize_to_symbols(scratch.fixed, make_thresholds(frequencies, spec.lambda), symbols.data());
+        quantize(make_thresholds(frequencies, spec.lambda));
         count();
       }
     }
     if (spec.correct_reconstruction) {
-      out.corrections = measure_corrections(scratch.fixed, low_bits, symbols.data(), low.data());
+      InwardSums sums;
+      scratch.kernels.sum_inward(scratch.fixed.data(), n, low_bits, symbols.data(), low.data(), sums);
+      out.corrections = corrections_of(sums);
     }
     mark_overflows(scratch, view, out.corrections);
     out.tables[0] = choose_table(counts, 0);
@@ -141,7 +119,7 @@ class UniformCodec final : public CpuCodec {
     const std::size_t low_bytes = low_bits == 0 ? 0 : low_bits == 4 ? (n + 1) / 2 : n;
     if (low.mode != PlaneMode::kRaw || low.bytes.size() != low_bytes) return "its low bits have the wrong size";
     if (low_bits == 4 && n % 2 != 0 && (low.bytes.back() >> 4) != std::byte{0})
-      return "the unused half of its last byte of low bits is not zero";
+      return "an unused half of its low bits is set";
     const std::uint64_t first = view.first_unit + (std::uint64_t{block_index} << view.block_log2);
     dequantize(scratch, view, first, symbols, reinterpret_cast<const std::uint8_t*>(low.bytes.data()), n, units);
     return apply_exceptions(block.plane(2), unit_size, n, units);
@@ -162,9 +140,9 @@ class UniformCodec final : public CpuCodec {
     });
   }
 
-  // Weights near the end of the element type's range, whose restored value would be infinite, become exceptions.
+  // Weights near the end of the element type's range, whose restored value would be infinite, become exceptions. (F64 goes
+  // through float32 too.)
   static void mark_overflows(Scratch& scratch, const SegmentView& view, const std::array<std::int8_t, 3>& corrections) {
-    if (view.dtype == DType::kF64) return;
     const double largest = view.dtype == DType::kF16 ? 65504.0 : view.dtype == DType::kBF16 ? 3.38e38 : 3.4e38;
     const auto& low = scratch.planes[1];
     const int low_bits = view.uniform->low_bits;
@@ -227,26 +205,45 @@ class UniformCodec final : public CpuCodec {
 
   static void dequantize(Scratch& scratch, const SegmentView& view, std::uint64_t first, const std::uint8_t* symbols,
                          const std::uint8_t* low, std::size_t n, std::span<std::byte> units) {
+    const auto unit_size = static_cast<std::size_t>(unit_bytes(view.dtype));
     const int low_bits = view.uniform->low_bits;
-    scratch.values.resize(n);
-    float* values = scratch.values.data();
-    if (low_bits == 0) {
-      std::array<float, 256> fine;
-      for (std::uint32_t s = 0; s < 256; s++)
-        fine[s] = static_cast<float>(core::fine_level(core::level_of(s, 0, 0), view.corrections.data()));
-      for_steps(*view.uniform, first, n, [&](std::uint64_t begin, std::uint64_t end, float step) {
-        for (std::uint64_t i = begin; i < end; i++) values[i] = fine[symbols[i]] * step;
-      });
-    } else {
-      for_steps(*view.uniform, first, n, [&](std::uint64_t begin, std::uint64_t end, float step) {
-        for (std::uint64_t i = begin; i < end; i++) {
-          const std::uint32_t bits = low_bits == 8 ? low[i] : low[i / 2] >> (4 * (i & 1)) & 15u;
-          const std::int32_t level = core::level_of(symbols[i], bits, low_bits);
-          values[i] = static_cast<float>(core::fine_level(level, view.corrections.data())) * step;
+    std::array<float, 256> fine;
+    for (std::uint32_t s = 0; s < 256; s++)
+      fine[s] = static_cast<float>(core::fine_level(core::level_of(s, 0, 0), view.corrections.data()));
+    for_steps(*view.uniform, first, n, [&](std::uint64_t begin, std::uint64_t end, float step) {
+      const std::uint64_t size = end - begin;
+      std::byte* out = units.data() + begin * unit_size;
+      if (low_bits == 0 && size > 256)
+        return dequantize_by_table(scratch.kernels, view.dtype, fine, step, symbols + begin, size, out);
+      scratch.values.resize(size);
+      for (std::uint64_t i = 0; i < size; i++) {
+        const std::uint64_t at = begin + i;
+        if (low_bits == 0) {
+          scratch.values[i] = fine[symbols[at]] * step;
+        } else {
+          const std::uint32_t bits = low_bits == 8 ? low[at] : low[at / 2] >> (4 * (at & 1)) & 15u;
+          const std::int32_t level = core::level_of(symbols[at], bits, low_bits);
+          scratch.values[i] = static_cast<float>(core::fine_level(level, view.corrections.data())) * step;
         }
-      });
+      }
+      scratch.kernels.from_float(view.dtype, scratch.values.data(), size, out);
+    });
+  }
+
+  // Without low bits there are only 256 different weights.
+  static void dequantize_by_table(const Kernels& kernels, DType dtype, std::array<float, 256> values, float step,
+                                  const std::uint8_t* symbols, std::size_t n, std::byte* out) {
+    for (float& value : values) value *= step;
+    std::array<std::byte, 256 * 8> table;
+    kernels.from_float(dtype, values.data(), values.size(), table.data());
+    switch (unit_bytes(dtype)) {
+      case 2:
+        return look_up<std::uint16_t>(table.data(), symbols, n, out);
+      case 4:
+        return look_up<std::uint32_t>(table.data(), symbols, n, out);
+      default:
+        return look_up<std::uint64_t>(table.data(), symbols, n, out);
     }
-    scratch.kernels.from_float(view.dtype, values, n, units.data());
   }
 
   static std::string apply_exceptions(const archive::PlaneView& plane, std::size_t unit_size, std::size_t n,

@@ -4,7 +4,6 @@
 #include <array>
 #include <cstdlib>
 
-
 namespace weft::cpu {
 namespace {
 

@@ -17,6 +17,12 @@ namespace weft::cpu {
 using Planes = std::uint8_t* const*;
 using ConstPlanes = const std::uint8_t* const*;
 
+// Over the values whose level has the size 1, 2, and 3 or more.
+struct InwardSums {
+  std::int64_t inward[3] = {};  // of |level| - |value|, in 1/1024 cells
+  std::int64_t count[3] = {};
+};
+
 struct Kernels {
   std::string_view name;
 
@@ -40,6 +46,15 @@ struct Kernels {
 
   // fixed[i] = values[i] * inverse in 1/1024, rounded to nearest even; core::kOutOfRange unless |that| < limit.
   void (*to_fixed)(const float* values, std::size_t n, float inverse, float limit, std::int32_t* fixed);
+
+  // Fixed-point values to levels; what is out of range counts as 0. Without low bits by thresholds
+  // (core::level_by_threshold), with low bits to the nearest.
+  void (*quantize)(const std::int32_t* fixed, std::size_t n, const std::int32_t* thresholds, std::uint8_t* symbols);
+  void (*quantize_fine)(const std::int32_t* fixed, std::size_t n, int low_bits, std::uint8_t* symbols,
+                        std::uint8_t* low);
+  // Adds up how far values lie inside of their levels. low may be null when low_bits is 0.
+  void (*sum_inward)(const std::int32_t* fixed, std::size_t n, int low_bits, const std::uint8_t* symbols,
+                     const std::uint8_t* low, InwardSums& sums);
 };
 
 [[nodiscard]] const Kernels& portable_kernels() noexcept;

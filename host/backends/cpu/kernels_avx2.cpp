@@ -3,6 +3,8 @@
 
 #if defined(__AVX2__)
 
+#include <cpuid.h>
+
 #include "backends/cpu/crc32c_sse42.hpp"
 #include "backends/cpu/kernels_impl.hpp"
 #include "backends/cpu/warp_avx2.hpp"
@@ -10,9 +12,29 @@
 namespace weft::cpu {
 namespace {
 
+// F16 by the processor's own conversions, which every processor with AVX2 has.
+void to_float_f16c(DType dtype, const std::byte* units, std::size_t n, float* values) {
+  std::size_t i = 0;
+  if (dtype == DType::kF16)
+    for (; i + 8 <= n; i += 8)
+      _mm256_storeu_ps(values + i, _mm256_cvtph_ps(_mm_loadu_si128(reinterpret_cast<const __m128i*>(units + 2 * i))));
+  to_float(dtype, units + i * 2, n - i, values + i);
+}
+
+void from_float_f16c(DType dtype, const float* values, std::size_t n, std::byte* units) {
+  std::size_t i = 0;
+  if (dtype == DType::kF16)
+    for (; i + 8 <= n; i += 8)
+      _mm_storeu_si128(reinterpret_cast<__m128i*>(units + 2 * i),
+                       _mm256_cvtps_ph(_mm256_loadu_ps(values + i), _MM_FROUND_TO_NEAREST_INT));
+  from_float(dtype, values + i, n - i, units + i * 2);
+}
+
 constexpr Kernels make_avx2_kernels() {
   Kernels kernels = make_kernels<Avx2Warp>("avx2");
   kernels.crc32c = crc32c_sse42;
+  kernels.to_float = to_float_f16c;
+  kernels.from_float = from_float_f16c;
   return kernels;
 }
 
@@ -20,7 +42,9 @@ constexpr Kernels make_avx2_kernels() {
 
 const Kernels* avx2_kernels() noexcept {
   static constexpr Kernels kernels = make_avx2_kernels();
-  const bool here = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("bmi2") &&
+  unsigned eax, ebx, ecx = 0, edx;
+  const bool has_f16c = __get_cpuid(1, &eax, &ebx, &ecx, &edx) != 0 && (ecx & bit_F16C) != 0;
+  const bool here = has_f16c && __builtin_cpu_supports("avx2") && __builtin_cpu_supports("bmi2") &&
                     __builtin_cpu_supports("popcnt") && __builtin_cpu_supports("sse4.2");
   return here ? &kernels : nullptr;
 }

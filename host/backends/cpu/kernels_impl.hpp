@@ -161,10 +161,57 @@ void to_fixed(const float* values, std::size_t n, float inverse, float limit, st
   }
 }
 
+void quantize(const std::int32_t* fixed, std::size_t n, const std::int32_t* thresholds, std::uint8_t* symbols) {
+  constexpr std::int32_t kLowest = core::lowest_level(0);
+  for (std::size_t i = 0; i < n; i++) {
+    const std::int32_t value = fixed[i] == core::kOutOfRange ? 0 : fixed[i];
+    symbols[i] = static_cast<std::uint8_t>(core::level_by_threshold(value, thresholds, kLowest) - kLowest);
+  }
+}
+
+void quantize_fine(const std::int32_t* fixed, std::size_t n, int low_bits, std::uint8_t* symbols, std::uint8_t* low) {
+  for (std::size_t i = 0; i < n; i++) {
+    const std::int32_t value = fixed[i] == core::kOutOfRange ? 0 : fixed[i];
+    const std::int32_t level = (value + (1 << (core::kFixedBits - 1))) >> core::kFixedBits;
+    const std::uint32_t code = core::level_code(level, low_bits);
+    symbols[i] = static_cast<std::uint8_t>(code >> low_bits);
+    low[i] = static_cast<std::uint8_t>(code & ((1u << low_bits) - 1));
+  }
+}
+
+template <bool kLow>
+void sum_inward_of(const std::int32_t* fixed, std::size_t n, int low_bits, const std::uint8_t* symbols,
+                   const std::uint8_t* low, InwardSums& sums) {
+  constexpr std::size_t kPart = std::size_t{1} << 16;  // sums of this many values fit 32 bits, which vectorises
+  for (std::size_t begin = 0; begin < n; begin += kPart) {
+    const std::size_t end = n - begin < kPart ? n : begin + kPart;
+    std::int32_t inward[3] = {}, count[3] = {};
+    for (std::size_t i = begin; i < end; i++) {
+      const std::int32_t level = core::level_of(symbols[i], kLow ? low[i] : 0u, low_bits);
+      const std::int32_t sign = level >> 31;  // 0 or -1
+      const std::int32_t size = (level ^ sign) - sign;
+      const std::int32_t inside = -static_cast<std::int32_t>(fixed[i] != core::kOutOfRange);  // all ones, or zero
+      const std::int32_t value = ((fixed[i] & inside) ^ sign) - sign;
+      const std::int32_t rest = size * (1 << core::kFixedBits) - value;
+      for (int k = 0; k < 3; k++) {
+        const std::int32_t mask = inside & -static_cast<std::int32_t>(k < 2 ? size == k + 1 : size > 2);
+        inward[k] += rest & mask;
+        count[k] -= mask;
+      }
+    }
+    for (int k = 0; k < 3; k++) sums.inward[k] += inward[k], sums.count[k] += count[k];
+  }
+}
+
+void sum_inward(const std::int32_t* fixed, std::size_t n, int low_bits, const std::uint8_t* symbols,
+                const std::uint8_t* low, InwardSums& sums) {
+  (low_bits > 0 ? sum_inward_of<true> : sum_inward_of<false>)(fixed, n, low_bits, symbols, low, sums);
+}
+
 template <core::Warp W>
 constexpr Kernels make_kernels(std::string_view name) {
-  return {name,  encode_symbols<W>, decode_symbols<W>, checksum<W>, split,
-          merge, histogram,         to_float,          from_float,  to_fixed};
+  return {name,     encode_symbols<W>, decode_symbols<W>, checksum<W>, split,         merge,     histogram,
+          to_float, from_float,        to_fixed,          quantize,    quantize_fine, sum_inward};
 }
 
 }  // namespace

@@ -23,12 +23,12 @@ inline constexpr std::uint32_t kEighthOctaves[8] = {0x3F800000, 0x3F8B95C2, 0x3F
 template <class F>
 void for_steps(const UniformStream& stream, std::uint64_t first, std::uint64_t n, F f) {
   if (stream.scale_codes.empty()) return f(std::uint64_t{0}, n, stream.fine_step);
-  const std::uint64_t channels = stream.scale_codes.size();
-  for (std::uint64_t at = 0; at < n;) {
-    const std::uint64_t row = (first + at) / stream.inner;
-    const std::uint64_t run = (row + 1) * stream.inner - (first + at);
+  std::size_t channel = first / stream.inner % stream.scale_codes.size();
+  std::uint64_t run = stream.inner - first % stream.inner;
+  for (std::uint64_t at = 0; at < n; run = stream.inner) {
     const std::uint64_t end = n - at < run ? n : at + run;
-    f(at, end, channel_step(stream.fine_step, stream.scale_codes[row % channels]));
+    f(at, end, channel_step(stream.fine_step, stream.scale_codes[channel]));
+    channel = channel + 1 < stream.scale_codes.size() ? channel + 1 : 0;
     at = end;
   }
 }

@@ -15,8 +15,8 @@ std::size_t write_zstd_frame(std::span<const std::byte> bytes, int level, std::v
 }
 
 std::string read_zstd_frame(std::span<const std::byte> frame, std::span<std::byte> out) {
-  // ZSTD_decompress would take several frames.
-  if (ZSTD_findFrameCompressedSize(frame.data(), frame.size()) != frame.size()) return "it is not one zstd frame";
+  if (ZSTD_findFrameCompressedSize(frame.data(), frame.size()) != frame.size())
+    return "its zstd frame is damaged or not the only one";
   const std::size_t size = ZSTD_decompress(out.data(), out.size(), frame.data(), frame.size());
   return size == out.size() ? "" : "its zstd frame does not give the bytes it should";
 }

@@ -1,0 +1,395 @@
+#include "archive/index.hpp"
+
+#include <gtest/gtest.h>
+
+#include <random>
+
+#include "archive/bytes.hpp"
+#include "formats/safetensors.hpp"
+#include "support/expect_error.hpp"
+
+namespace weft::archive {
+namespace {
+
+using testing::expect_error;
+using Bytes = std::vector<std::byte>;
+
+TensorInfo tensor(std::string name, DType dtype, std::vector<std::uint64_t> shape) {
+  TensorInfo info{std::move(name), dtype, std::move(shape), 1, 0};
+  for (const std::uint64_t d : info.shape) info.elements *= d;
+  info.bytes = info.elements * static_cast<std::uint64_t>(bits_of(dtype)) / 8;
+  return info;
+}
+
+void add_file(Index& index, const std::string& name, std::size_t tensors) {
+  FileInfo file;
+  file.kind = tensors == 0 ? FileInfo::Kind::kAsset : FileInfo::Kind::kSafetensors;
+  file.name = name;
+  for (const FileInfo& before : index.files) file.first_tensor += before.tensor_count;
+  file.tensor_count = tensors;
+  index.files.push_back(file);
+}
+
+std::size_t add_stream(Index& index, CodecId codec, DType dtype, std::vector<std::size_t> members) {
+  StreamRecord stream;
+  stream.codec = codec;
+  stream.dtype = dtype;
+  stream.block_log2 = 10;
+  stream.segment_log2 = 11;
+  for (const std::size_t t : members) {
+    const std::uint64_t units = index.tensors[t].bytes / static_cast<std::uint64_t>(unit_bytes(dtype));
+    index.places[t] = {index.streams.size(), stream.units, units};
+    stream.units += units;
+  }
+  stream.members = std::move(members);
+  index.streams.push_back(std::move(stream));
+  return index.streams.size() - 1;
+}
+
+// Everything that an index can hold, in one.
+Index rich_index() {
+  Index index;
+  index.is_folder = true;
+  add_file(index, "config.json", 0);
+  add_file(index, "a.safetensors", 4);
+  add_file(index, "b.safetensors", 2);
+  add_file(index, "c.safetensors", 1);
+  index.tensors = {tensor("scalar", DType::kF32, {}),           tensor("empty", DType::kF32, {3, 0, 2}),
+                   tensor("weight", DType::kBF16, {50, 100}),   tensor("packed", DType::kF4, {2, 4}),
+                   tensor("\"quoted\"", DType::kF32, {7}),      tensor("complex", DType::kC64, {3}),
+                   tensor("channels", DType::kF32, {10, 20, 5})};
+  index.places.resize(index.tensors.size());
+  index.tables = {{3, {4095, 1}}, {0, std::vector<std::uint16_t>(256, 16)}, {255 - 2, {1, 0, 4095}}};
+  add_stream(index, CodecId::kLossless, DType::kF32, {0, 1, 4});
+  add_stream(index, CodecId::kLossless, DType::kBF16, {2});
+  add_stream(index, CodecId::kRaw, DType::kF4, {3});
+  add_stream(index, CodecId::kLossless, DType::kC64, {5});
+  const std::size_t uniform = add_stream(index, CodecId::kUniform, DType::kF32, {6});
+  index.streams[uniform].uniform = {0.125f, 4, 5, std::vector<std::uint8_t>(20, 130)};
+  const std::size_t asset = add_stream(index, CodecId::kAsset, DType::kU8, {});
+  index.streams[asset].units = 5000;
+  index.asset_streams = {asset, 0, 0, 0};
+  for (StreamRecord& stream : index.streams) lay_out_stream(index, stream);
+  for (std::size_t s = 0; s < index.segments.size(); s++) index.segments[s].tables.fill(0);
+  SegmentRecord& weight = index.segments[index.streams[1].first_segment + 1];
+  weight.tables[0] = 2;
+  weight.tables[1] = 3;
+  SegmentRecord& channels = index.segments[index.streams[uniform].first_segment];
+  channels.tables[0] = 1;
+  channels.corrections = {1, -2, 127};
+  for (std::size_t b = 0; b < index.blocks.size(); b++) index.blocks[b].size = static_cast<std::uint32_t>(20 + 300 * b);
+  const auto header = [&](std::size_t f) {
+    FileInfo& file = index.files[f];
+    return formats::canonical_header(std::span(index.tensors).subspan(file.first_tensor, file.tensor_count),
+                                     file.metadata, file.has_metadata);
+  };
+  index.files[1].metadata = {{"format", "pt"}, {"odd \"key\"", ""}};
+  index.files[1].has_metadata = true;
+  index.files[1].header = header(1);
+  index.files[2].header = header(2) + "    ";  // not canonical: kept as it is
+  index.files[3].has_metadata = true;
+  index.files[3].header = header(3);
+  for (FileInfo& file : index.files) {
+    file.bytes = file.kind == FileInfo::Kind::kAsset ? 5000 : 8 + file.header.size();
+    for (std::size_t t = 0; t < file.tensor_count; t++) file.bytes += index.tensors[file.first_tensor + t].bytes;
+  }
+  return index;
+}
+
+std::uint64_t payload_end(Index& index) {
+  std::uint64_t end = 0;
+  EXPECT_TRUE(place_blocks(index, UINT64_MAX, end));
+  return end;
+}
+
+// Serializes and parses again.
+Index parsed(Index index) {
+  const std::uint64_t end = payload_end(index);
+  return parse_index(serialize_index(index), end);
+}
+
+TEST(Index, ComesBack) {
+  Index index = rich_index();
+  (void)payload_end(index);
+  const Index back = parsed(index);
+  EXPECT_EQ(back.is_folder, index.is_folder);
+  EXPECT_EQ(back.tensors, index.tensors);
+  EXPECT_EQ(back.tables, index.tables);
+  EXPECT_EQ(back.asset_streams, index.asset_streams);
+  ASSERT_EQ(back.files.size(), index.files.size());
+  for (std::size_t f = 0; f < index.files.size(); f++) {
+    const FileInfo &a = index.files[f], &b = back.files[f];
+    EXPECT_EQ(a.kind, b.kind);
+    EXPECT_EQ(a.name, b.name);
+    EXPECT_EQ(a.bytes, b.bytes);
+    EXPECT_EQ(a.header, b.header);
+    EXPECT_EQ(a.metadata, b.metadata);
+    EXPECT_EQ(a.has_metadata, b.has_metadata);
+    EXPECT_EQ(a.tensor_count, b.tensor_count);
+    if (a.tensor_count > 0) {
+      EXPECT_EQ(a.first_tensor, b.first_tensor);
+    }
+  }
+  for (std::size_t t = 0; t < index.places.size(); t++) {
+    EXPECT_EQ(index.places[t].stream, back.places[t].stream);
+    EXPECT_EQ(index.places[t].first_unit, back.places[t].first_unit);
+    EXPECT_EQ(index.places[t].units, back.places[t].units);
+  }
+  ASSERT_EQ(back.streams.size(), index.streams.size());
+  for (std::size_t s = 0; s < index.streams.size(); s++) {
+    const StreamRecord &a = index.streams[s], &b = back.streams[s];
+    EXPECT_EQ(a.codec, b.codec);
+    EXPECT_EQ(a.dtype, b.dtype);
+    EXPECT_EQ(a.block_log2, b.block_log2);
+    EXPECT_EQ(a.segment_log2, b.segment_log2);
+    EXPECT_EQ(a.units, b.units);
+    EXPECT_EQ(a.uniform, b.uniform);
+    EXPECT_EQ(a.members, b.members);
+    EXPECT_EQ(a.segment_count, b.segment_count);
+  }
+  ASSERT_EQ(back.segments.size(), index.segments.size());
+  for (std::size_t s = 0; s < index.segments.size(); s++) {
+    EXPECT_EQ(index.segments[s].tables, back.segments[s].tables);
+    EXPECT_EQ(index.segments[s].corrections, back.segments[s].corrections);
+    EXPECT_EQ(index.segments[s].units, back.segments[s].units);
+  }
+  ASSERT_EQ(back.blocks.size(), index.blocks.size());
+  for (std::size_t b = 0; b < index.blocks.size(); b++) {
+    EXPECT_EQ(index.blocks[b].offset, back.blocks[b].offset);
+    EXPECT_EQ(index.blocks[b].size, back.blocks[b].size);
+    EXPECT_EQ(index.blocks[b].units, back.blocks[b].units);
+  }
+}
+
+TEST(Index, OfNothingComesBack) {
+  Index index;
+  add_file(index, "none.safetensors", 0);
+  index.files[0].kind = FileInfo::Kind::kSafetensors;
+  index.files[0].header = formats::canonical_header({}, {}, false);
+  index.asset_streams = {0};
+  EXPECT_EQ(parsed(index).tensors.size(), 0u);
+  EXPECT_EQ(parsed(index).files[0].header, index.files[0].header);
+}
+
+TEST(Index, BlocksAreAlignedByTheirUnits) {
+  Index index;
+  index.blocks = {{0, 5, 16384}, {0, 7, 16383}, {0, 1, 20000}};
+  std::uint64_t end = 0;
+  ASSERT_TRUE(place_blocks(index, UINT64_MAX, end));
+  EXPECT_EQ(index.blocks[0].offset, 16u);
+  EXPECT_EQ(index.blocks[1].offset, 22u);
+  EXPECT_EQ(index.blocks[2].offset, 32u);
+  EXPECT_EQ(end, 33u);
+  EXPECT_FALSE(place_blocks(index, 32, end));
+}
+
+// The last file has one tensor and a canonical header.
+void rename_last(Index& index, const std::string& name) {
+  index.tensors.back().name = name;
+  FileInfo& file = index.files.back();
+  file.header = formats::canonical_header(std::span(index.tensors).last(1), file.metadata, file.has_metadata);
+}
+
+// A change to the index that its writer does not check, and what the reader must say.
+struct Lie {
+  std::string name;
+  std::function<void(Index&)> change;
+  std::string message;
+};
+
+TEST(Index, LiesAreRefused) {
+  const std::vector<Lie> lies = {
+      {"file count", [](Index& i) { i.is_folder = false; }, "there are several"},
+      {"file twice", [](Index& i) { i.files[1].name = i.files[2].name; }, "two files have the same name"},
+      {"file path", [](Index& i) { i.files[0].name = "../etc"; }, "separator"},
+      {"file backslash", [](Index& i) { i.files[0].name = "a\\b"; }, "separator"},
+      {"file nul", [](Index& i) { i.files[0].name = std::string("a\0b", 3); }, "separator"},
+      {"file dots", [](Index& i) { i.files[0].name = ".."; }, "folder"},
+      {"file empty", [](Index& i) { i.files[0].name = ""; }, "empty or too long"},
+      {"file long", [](Index& i) { i.files[0].name = std::string(256, 'x'); }, "empty or too long"},
+      {"file not UTF-8", [](Index& i) { i.files[0].name = "a\xFF"; }, "UTF-8"},
+      {"tensor count", [](Index& i) { i.files[3].tensor_count = 0; }, "as many tensors"},
+      {"tensor twice", [](Index& i) { i.tensors[0].name = "weight"; }, "two tensors have the same name"},
+      {"tensor not UTF-8", [](Index& i) { rename_last(i, "a\xFF"); }, "UTF-8"},
+      {"tensor is metadata", [](Index& i) { rename_last(i, "__metadata__"); }, "__metadata__"},
+      {"rank", [](Index& i) { i.tensors[0].shape.assign(33, 1); }, "too many dimensions"},
+      {"elements",
+       [](Index& i) {
+         i.tensors[0].shape = {1ull << 32, 1ull << 32};
+       },
+       "too large"},
+      {"bits", [](Index& i) { i.tensors[0].shape = {1ull << 60}; }, "too large"},
+      {"part of a byte", [](Index& i) { i.tensors[3].shape = {3}; }, "whole byte"},
+      {"too many blocks", [](Index& i) { i.tensors[2].shape = {1ull << 50}; }, "more blocks"},
+      {"stream too large",
+       [](Index& i) { i.tensors[0].shape = i.tensors[4].shape = {1ull << 58}, i.tensors[1].shape = {1ull << 58}; }, ""},
+      {"unknown stream", [](Index& i) { i.places[2].stream = 77; }, "does not exist"},
+      {"types mixed", [](Index& i) { i.places[2].stream = 0; }, "different types"},
+      {"negative stream", [](Index& i) { i.places[0].stream = SIZE_MAX; }, "negative"},
+      {"asset without stream", [](Index& i) { i.asset_streams[0] = 77; }, "not its own"},
+      {"asset on weights", [](Index& i) { i.asset_streams[0] = 1; }, "not its own"},
+      {"table sum", [](Index& i) { i.tables[0].frequencies[0] = 4000; }, "4096"},
+      {"table with one symbol", [](Index& i) { i.tables[0].frequencies = {4096}; }, "too large"},
+      {"table begins with zero",
+       [](Index& i) {
+         i.tables[0].frequencies = {0, 4095, 1};
+       },
+       "zero"},
+      {"table ends with zero",
+       [](Index& i) {
+         i.tables[0].frequencies = {4095, 1, 0};
+       },
+       "zero"},
+      {"table above 255", [](Index& i) { i.tables[0].first = 255; }, "above 255"},
+      {"unknown table", [](Index& i) { i.segments[0].tables[0] = 4; }, "table that does not exist"},
+      {"unknown codec", [](Index& i) { i.streams[2].codec = static_cast<CodecId>(4); }, "unknown codec"},
+      {"wrong codec", [](Index& i) { i.streams[2].codec = CodecId::kAsset; }, "wrong codec"},
+      {"small blocks", [](Index& i) { i.streams[2].block_log2 = 9; }, "size of blocks"},
+      {"large blocks", [](Index& i) { i.streams[2].block_log2 = i.streams[2].segment_log2 = 19; }, "size of blocks"},
+      {"large segments", [](Index& i) { i.streams[2].segment_log2 = 25; }, "size of blocks"},
+      {"small segments", [](Index& i) { i.streams[2].segment_log2 = 9; }, "size of blocks"},
+      {"step zero", [](Index& i) { i.streams[4].uniform.fine_step = 0; }, "step"},
+      {"step negative", [](Index& i) { i.streams[4].uniform.fine_step = -1; }, "step"},
+      {"step denormal", [](Index& i) { i.streams[4].uniform.fine_step = 1e-40f; }, "step"},
+      {"step NaN", [](Index& i) { i.streams[4].uniform.fine_step = std::nanf(""); }, "step"},
+      {"channel's step",
+       [](Index& i) { i.streams[4].uniform.fine_step = 1e-37f, i.streams[4].uniform.scale_codes[7] = 0; }, "normal"},
+      {"low bits", [](Index& i) { i.streams[4].uniform.low_bits = 5; }, "low bits"},
+      {"inner zero", [](Index& i) { i.streams[4].uniform.inner = 0; }, "no size"},
+      {"inner", [](Index& i) { i.streams[4].uniform.inner = 7; }, "do not divide"},
+      {"channels overflow", [](Index& i) { i.streams[4].uniform.inner = UINT64_MAX / 2; }, "too large"},
+      {"block too large", [](Index& i) { i.blocks[1].size = UINT32_MAX; }, ""},
+      {"header of others", [](Index& i) { i.files[2].header = i.files[1].header; }, "b.safetensors"},
+      {"no header", [](Index& i) { i.files[2].header = "{"; }, "a stored header is wrong"},
+  };
+  Index good = rich_index();
+  const std::uint64_t end = payload_end(good);
+  for (const Lie& lie : lies) {
+    SCOPED_TRACE(lie.name);
+    Index bad = rich_index();
+    lie.change(bad);
+    expect_error(ErrorKind::kArchive, {"index is corrupt", lie.message},
+                 [&] { (void)parse_index(serialize_index(bad), end); });
+  }
+}
+
+TEST(Index, ThePayloadIsFilledExactly) {
+  Index index = rich_index();
+  const std::uint64_t end = payload_end(index);
+  const Bytes bytes = serialize_index(index);
+  expect_error(ErrorKind::kArchive, {"run past the end"}, [&] { (void)parse_index(bytes, end - 1); });
+  expect_error(ErrorKind::kArchive, {"do not fill"}, [&] { (void)parse_index(bytes, end + 1); });
+}
+
+// The four sections of a serialized index, ids and lengths taken off.
+std::vector<Bytes> sections_of(const Bytes& index) {
+  ByteReader in(index, [](const char* what) { throw std::runtime_error(what); });
+  std::vector<Bytes> sections;
+  while (in.left() > 0) {
+    (void)in.get_u8();
+    const auto bytes = in.take(in.get_varint());
+    sections.emplace_back(bytes.begin(), bytes.end());
+  }
+  return sections;
+}
+
+Bytes join(const std::vector<Bytes>& sections) {
+  ByteWriter out;
+  for (std::size_t i = 0; i < sections.size(); i++) {
+    out.put_u8(i + 1);
+    out.put_varint(sections[i].size());
+    out.bytes().insert(out.bytes().end(), sections[i].begin(), sections[i].end());
+  }
+  return out.bytes();
+}
+
+TEST(Index, SectionsAreUsedUpAndCountsAreBelieved) {
+  Index index = rich_index();
+  const std::uint64_t end = payload_end(index);
+  const auto sections = sections_of(serialize_index(index));
+  ASSERT_EQ(sections.size(), 4u);
+  ASSERT_NO_THROW((void)parse_index(join(sections), end));
+  for (std::size_t s = 0; s < 4; s++) {
+    SCOPED_TRACE(s);
+    auto longer = sections;
+    longer[s].push_back(std::byte{0});
+    expect_error(ErrorKind::kArchive, {"longer than its content"}, [&] { (void)parse_index(join(longer), end); });
+    auto huge = sections;  // the count, behind the layout in the section of files
+    const std::size_t at = s == 0 ? 1 : 0;
+    const Bytes count(9, std::byte{0xFF});
+    huge[s].erase(huge[s].begin() + static_cast<std::ptrdiff_t>(at));
+    huge[s].insert(huge[s].begin() + static_cast<std::ptrdiff_t>(at), std::byte{0x7F});
+    huge[s].insert(huge[s].begin() + static_cast<std::ptrdiff_t>(at), count.begin(), count.begin() + 8);
+    expect_error(ErrorKind::kArchive, {"index is corrupt"}, [&] { (void)parse_index(join(huge), end); });
+  }
+  auto missing = sections;
+  missing.pop_back();
+  expect_error(ErrorKind::kArchive, {"past the end"}, [&] { (void)parse_index(join(missing), end); });
+  auto extra = sections;
+  extra.emplace_back();
+  expect_error(ErrorKind::kArchive, {"after the last section"}, [&] { (void)parse_index(join(extra), end); });
+  auto swapped = join(sections);
+  swapped[0] = std::byte{2};
+  expect_error(ErrorKind::kArchive, {"missing or unknown"}, [&] { (void)parse_index(swapped, end); });
+}
+
+TEST(Index, UnknownElementTypesAreRefused) {
+  Index index = rich_index();
+  const std::uint64_t end = payload_end(index);
+  auto sections = sections_of(serialize_index(index));
+  std::size_t at = 1 + index.tensors.size();  // behind the count and the lengths of the names
+  for (const TensorInfo& t : index.tensors) at += t.name.size();
+  ASSERT_EQ(sections[1][at], static_cast<std::byte>(DType::kF32));
+  for (int type = kDTypeCount; type < 256; type++) {
+    sections[1][at] = static_cast<std::byte>(type);
+    expect_error(ErrorKind::kArchive, {"unknown element type"}, [&] { (void)parse_index(join(sections), end); });
+  }
+}
+
+TEST(Index, EveryTruncationIsRefused) {
+  Index index = rich_index();
+  const std::uint64_t end = payload_end(index);
+  const Bytes good = serialize_index(index);
+  for (std::size_t n = 0; n < good.size(); n++)
+    EXPECT_THROW((void)parse_index(std::span(good).first(n), end), Error) << n;
+}
+
+// A mutation either throws an Error or gives an index that stands for exactly these bytes.
+TEST(Index, RandomMutationsAreRefusedOrMeanSomething) {
+  Index index = rich_index();
+  const std::uint64_t end = payload_end(index);
+  const Bytes good = serialize_index(index);
+  std::mt19937 random(1);
+  std::size_t accepted = 0;
+  for (int round = 0; round < 20000; round++) {
+    Bytes bad = good;
+    for (std::size_t changes = 1 + random() % 3; changes > 0; changes--) {
+      const auto at = static_cast<std::ptrdiff_t>(random() % bad.size());
+      switch (random() % 4) {
+        case 0:
+          bad[static_cast<std::size_t>(at)] ^= static_cast<std::byte>(1 << random() % 8);
+          break;
+        case 1:
+          bad[static_cast<std::size_t>(at)] = static_cast<std::byte>(random());
+          break;
+        case 2:
+          bad.erase(bad.begin() + at);
+          break;
+        default:
+          bad.insert(bad.begin() + at, static_cast<std::byte>(random()));
+      }
+    }
+    try {
+      const Index got = parse_index(bad, end);
+      accepted++;
+      const Bytes again = serialize_index(got);
+      ASSERT_NO_THROW((void)parse_index(again, end));
+    } catch (const Error& error) {
+      EXPECT_EQ(error.kind(), ErrorKind::kArchive) << error.what();
+    }
+  }
+  EXPECT_GT(accepted, 100u);  // some changes, such as of a name's letter, are another valid index
+}
+
+}  // namespace
+}  // namespace weft::archive

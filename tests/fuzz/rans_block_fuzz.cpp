@@ -1,0 +1,89 @@
+// Any bytes as a block of any codec, with its checksum made right: decoding ends in units or a fault, the same on every
+// kernel set, and stays within its buffers.
+//
+// The first eight bytes of the input choose codec, element type, units, table and parameters; the rest is the block.
+#include <algorithm>
+#include <cstdlib>
+
+#include "archive/bytes.hpp"
+#include "backends/cpu/cpu_codec.hpp"
+#include "core/symbol_sources.hpp"
+
+namespace {
+
+using namespace weft;
+
+const std::vector<FrequencyTable>& tables() {
+  static const auto all = [] {
+    std::vector<FrequencyTable> list;
+    for (const auto& source : test::symbol_sources()) {
+      const auto& f = source.frequencies;
+      const auto is_used = [](std::uint16_t frequency) { return frequency != 0; };
+      const auto first = std::find_if(f.begin(), f.end(), is_used);
+      const auto last = std::find_if(f.rbegin(), f.rend(), is_used).base();
+      list.push_back({static_cast<std::uint8_t>(first - f.begin()), {first, last}});
+    }
+    return list;
+  }();
+  return all;
+}
+
+// One for each kernel set; made once, because they own a good deal of memory.
+const std::vector<std::unique_ptr<SegmentCoder>>& coders() {
+  static const auto all = [] {
+    std::vector<std::unique_ptr<SegmentCoder>> list;
+    for (const cpu::Kernels* kernels : cpu::available_kernels()) list.push_back(cpu::make_segment_coder(*kernels));
+    return list;
+  }();
+  return all;
+}
+
+struct Outcome {
+  std::string reason;
+  std::vector<std::byte> units;
+  bool operator==(const Outcome&) const = default;
+};
+
+}  // namespace
+
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+  constexpr std::size_t kHead = 8;
+  if (size < kHead) return 0;
+  const DType quantizable[] = {DType::kF16, DType::kBF16, DType::kF32, DType::kF64};
+  SegmentView view;
+  view.codec = static_cast<CodecId>(data[0] % 4);
+  view.dtype = static_cast<DType>(data[1] % kDTypeCount);
+  if (view.codec == CodecId::kUniform) view.dtype = quantizable[data[1] % 4];
+  if (view.codec == CodecId::kAsset) view.dtype = DType::kU8;
+  view.units = 1 + (data[2] | std::uint64_t{data[3]} << 8);
+  if (data[4] % 16 < tables().size())
+    for (auto& table : view.tables) table = &tables()[data[4] % 16];
+  UniformStream uniform;
+  uniform.fine_step = 0.01f;
+  uniform.low_bits = static_cast<std::uint8_t>(data[5] % 3 * 4);
+  if ((data[5] & 64) != 0) {
+    uniform.inner = 1 + data[6] % 50;
+    uniform.scale_codes = {data[6], data[7], 128};
+  }
+  view.uniform = &uniform;
+  view.corrections = {static_cast<std::int8_t>(data[6]), static_cast<std::int8_t>(data[7]), -128};
+
+  const auto rest = std::as_bytes(std::span(data, size)).subspan(kHead);
+  std::vector<std::byte> block(rest.begin(), rest.end());
+  if (block.size() >= 4) {
+    const auto* payload = reinterpret_cast<const std::uint8_t*>(block.data() + 4);
+    archive::store_le(block.data(), cpu::active_kernels().crc32c(payload, block.size() - 4));
+  }
+  const std::vector<std::span<const std::byte>> blocks{block};
+  std::optional<Outcome> expected;
+  for (const auto& coder : coders()) {
+    Outcome outcome;
+    outcome.units.resize(view.units * static_cast<std::size_t>(unit_bytes(view.dtype)));
+    if (auto fault = coder->decode(view, 0, blocks, outcome.units)) outcome = {fault->reason, {}};
+    if (!expected)
+      expected = std::move(outcome);
+    else if (!(outcome == *expected))
+      std::abort();
+  }
+  return 0;
+}
