@@ -70,6 +70,7 @@ void merge_units(ConstPlanes planes, std::size_t n, std::byte* __restrict units)
 }
 
 void split(const std::byte* units, std::size_t n, int unit_bytes, bool rotate, Planes planes) {
+  if (n == 0) return;
   if (unit_bytes == 1) {
     std::memcpy(planes[0], units, n);
   } else if (unit_bytes == 2) {
@@ -82,6 +83,7 @@ void split(const std::byte* units, std::size_t n, int unit_bytes, bool rotate, P
 }
 
 void merge(ConstPlanes planes, std::size_t n, int unit_bytes, bool rotate, std::byte* units) {
+  if (n == 0) return;
   if (unit_bytes == 1) {
     std::memcpy(units, planes[0], n);
   } else if (unit_bytes == 2) {
