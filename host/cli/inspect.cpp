@@ -157,8 +157,8 @@ void inspect_archive(const Options& options) {
   for (std::size_t t = 0; t < index.tensors.size(); t++) {
     const TensorInfo& tensor = index.tensors[t];
     table.add(
-        {tensor.name, std::string(name_of(tensor.dtype)), shape_text(tensor), text::decimal_bytes(tensor.bytes),
-         text::decimal_bytes(coded[t].bytes),
+        {text::printable(tensor.name), std::string(name_of(tensor.dtype)), shape_text(tensor),
+         text::decimal_bytes(tensor.bytes), text::decimal_bytes(coded[t].bytes),
          tensor.elements == 0 ? "-" : fmt::format("{:.3f}", bits_per_weight(coded[t].bytes, tensor.elements)),
          coded[t].step ? fmt::format("{}, step {:.4g}", coded[t].codec, *coded[t].step) : std::string(coded[t].codec)});
   }

@@ -86,7 +86,9 @@ void check_outputs(const fs::path& output, const OutputOptions& options, const S
   if (options.report.empty() || options.report == kStandardOutput) return;
   refuse_source(options.report, sources);
   std::error_code error;
-  if (fs::weakly_canonical(options.report, error) == fs::weakly_canonical(output, error))
+  // Neither need exist yet, and a relative path that does not stays relative.
+  const auto place = [&](const fs::path& path) { return fs::weakly_canonical(fs::absolute(path, error), error); };
+  if (place(options.report) == place(output))
     throw Error(ErrorKind::kUsage, fmt::format("{} cannot be both the output and the report", options.report));
   io::check_target(options.report, options.overwrite || looks_like_report(options.report));
 }

@@ -45,6 +45,12 @@ char32_t next_char(std::string_view text, std::size_t& at) noexcept {
   return value;
 }
 
+bool is_utf8(std::string_view text) noexcept {
+  for (std::size_t at = 0; at < text.size();)
+    if (next_char(text, at) >= 0x110000) return false;
+  return true;
+}
+
 std::size_t columns(std::string_view text) noexcept {
   std::size_t count = 0;
   for (std::size_t at = 0; at < text.size(); count++) (void)next_char(text, at);

@@ -13,6 +13,8 @@ namespace weft::text {
 // 0x110000 + its value.
 [[nodiscard]] char32_t next_char(std::string_view text, std::size_t& at) noexcept;
 
+[[nodiscard]] bool is_utf8(std::string_view text) noexcept;
+
 // The number of code points.
 [[nodiscard]] std::size_t columns(std::string_view text) noexcept;
 

@@ -332,7 +332,7 @@ TEST(Overrides, RefuseBadPaths) {
     EXPECT_NE(refusal("{}", {text}).find("expected path.to.key=value"), std::string::npos) << text;
   for (const char* text : {".threads=1", "threads.=1", "rules..step=1", ".=1"})
     EXPECT_NE(refusal(kTwoRules, {text}), "") << text;
-  EXPECT_EQ(refusal("{}", {"device=\xFF"}), "--set device=?: it is not valid UTF-8");
+  EXPECT_EQ(refusal("{}", {"device=\xFF"}), "--set device=\\xff: it is not valid UTF-8");
 }
 
 TEST(Overrides, AreHeldToTheSameLimits) {

@@ -88,7 +88,7 @@ TEST(Compress, RestoresNetworksOfEveryKindByteForByte) {
     const MemoryNetwork network = testing::random_network(seed);
     Config config = seed % 8 == 0 ? raw_config() : Config{};
     config.block_log2 = 10 + static_cast<int>(seed % 7);
-    options.threads = 1 + seed % 3;
+    options.threads = static_cast<std::uint32_t>(1 + seed % 3);
     options.verify = seed % 2 == 0;
     (void)compress(network, config, temp / "w", options);
     const std::string out = network.is_folder() ? "folder" + std::to_string(seed) : "file";

@@ -17,6 +17,12 @@
 
 namespace weft::testing {
 
+[[nodiscard]] inline std::string read_file(const std::filesystem::path& file) {
+  std::ifstream in(file, std::ios::binary);
+  if (!in) throw std::runtime_error("cannot read " + file.string());
+  return {std::istreambuf_iterator<char>(in), {}};
+}
+
 class TempFolder {
  public:
   TempFolder() : TempFolder(std::filesystem::temp_directory_path()) {}
@@ -50,12 +56,7 @@ class TempFolder {
     return file;
   }
 
-  [[nodiscard]] std::string read(std::string_view name) const {
-    const std::filesystem::path file = path_ / name;
-    std::ifstream in(file, std::ios::binary);
-    if (!in) throw std::runtime_error("cannot read " + file.string());
-    return {std::istreambuf_iterator<char>(in), {}};
-  }
+  [[nodiscard]] std::string read(std::string_view name) const { return read_file(path_ / name); }
 
   // Names of everything directly in the folder or in one of its sub-folders, hidden things included, sorted.
   [[nodiscard]] std::vector<std::string> names(std::string_view sub_folder = "") const {

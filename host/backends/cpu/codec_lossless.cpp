@@ -15,7 +15,7 @@ namespace {
 
 using archive::PlaneMode;
 
-constexpr int kTrialLevel = 3, kFinalLevel = 19;
+constexpr int kTrialLevel = 3, kFinalLevel = 9;
 
 // One-byte floats are coded whole, and rotating them would only rename the symbols.
 bool rotates(DType dtype) {
@@ -119,7 +119,7 @@ class LosslessCodec final : public CpuCodec {
 
  private:
   // Whether zstd makes the block an eighth smaller than its planes are, which is what its slower decoding has to be worth.
-  // The strong level takes a tenth of a second a block, so it runs only where the weak one has shown that it will pay.
+  // The stronger level is slow, so it runs only where the weak one has shown that it will pay.
   static bool compress_well(std::span<const std::byte> units, std::uint64_t plane_bytes,
                             std::vector<std::byte>& frame) {
     const std::uint64_t limit = plane_bytes - plane_bytes / 8;
