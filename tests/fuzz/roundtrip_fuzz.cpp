@@ -8,6 +8,7 @@
 
 #include "archive/bytes.hpp"
 #include "backends/cpu/cpu_codec.hpp"
+#include "engine/segment_encoder.hpp"
 
 namespace {
 
@@ -79,11 +80,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   EncodedSegment segment;
   coders().front()->encode(view, spec, units, segment);
   std::vector<std::span<const std::byte>> blocks;
-  std::size_t at = 0;
-  for (const std::uint32_t block_size : segment.block_sizes) {
-    blocks.push_back(std::span(segment.bytes).subspan(at, block_size));
-    at += block_size;
-  }
+  engine::split_blocks(view, 0, segment.block_sizes, segment.bytes, blocks);
   for (const auto& coder : coders()) {
     EncodedSegment again;
     coder->encode(view, spec, units, again);
