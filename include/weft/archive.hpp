@@ -37,6 +37,27 @@ struct UniformStream {
   bool operator==(const UniformStream&) const = default;
 };
 
+// How wide weights are: the code of element e (in view order) is codes[(e / inner) % codes.size()], in thirds of an octave.
+struct ScaleFactor {
+  std::uint64_t inner = 1;
+  std::vector<std::int8_t> codes;
+  bool operator==(const ScaleFactor&) const = default;
+};
+
+// Parameters of a trellis stream.
+struct TrellisStream {
+  float fine_step = 0;  // 1/64 of a step; a cell is two steps wide
+  std::uint8_t states_log2 = 3;
+  bool keeps_zero = false;  // labelling
+  bool predicts = false;
+  std::uint8_t shape = 0;
+  std::int16_t base_class = 0;
+  std::array<std::int8_t, 3> taps{};          // in 1/64, if it predicts
+  std::array<std::uint64_t, 3> view{1, 1, 1};  // a box of the tensor's data that is coded with its axes reversed
+  std::vector<ScaleFactor> factors;            // at most three
+  bool operator==(const TrellisStream&) const = default;
+};
+
 struct BlockRecord {
   std::uint64_t offset = 0;  // in the file
   std::uint32_t size = 0;

@@ -159,6 +159,26 @@ struct Avx2Warp {
   static WEFT_HD U32 shift_right(const U32& x, const U32& n) {
     return each<U32>([&](int k) { return _mm256_srlv_epi32(x.v[k], n.v[k]); });
   }
+  static WEFT_HD std::uint32_t ballot(const Mask& m) {
+    std::uint32_t bits = 0;
+    for (int k = 0; k < kVectors; k++) bits |= static_cast<std::uint32_t>(bits_of(m.v[k])) << (8 * k);
+    return bits;
+  }
+  static WEFT_HD U32 lane_numbers() {
+    return each<U32>([](int k) {
+      return _mm256_add_epi32(_mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7), _mm256_set1_epi32(8 * k));
+    });
+  }
+  static WEFT_HD void store_table(std::uint32_t* p, const U32& x) {
+    for (int k = 0; k < kVectors; k++) _mm256_storeu_si256(reinterpret_cast<__m256i*>(p + 8 * k), x.v[k]);
+  }
+  static WEFT_HD void store_halves(std::uint16_t* p, const U32& x) {
+    const __m256i low = _mm256_set1_epi32(0xFFFF);
+    for (int k = 0; k < kVectors; k += 2) {
+      const __m256i packed = _mm256_packus_epi32(_mm256_and_si256(x.v[k], low), _mm256_and_si256(x.v[k + 1], low));
+      _mm256_storeu_si256(reinterpret_cast<__m256i*>(p + 8 * k), _mm256_permute4x64_epi64(packed, 0xD8));
+    }
+  }
 
  private:
   template <class F>

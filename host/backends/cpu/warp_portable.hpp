@@ -101,6 +101,18 @@ struct PortableWarp {
   static U32 shift_right(const U32& x, const U32& n) {
     return each([&](int i) { return x.lane[i] >> n.lane[i]; });
   }
+  static std::uint32_t ballot(const Mask& m) {
+    std::uint32_t bits = 0;
+    for (int i = 0; i < core::kLanes; i++) bits |= (m.lane[i] & 1) << i;
+    return bits;
+  }
+  static U32 lane_numbers() {
+    return each([](int i) { return static_cast<std::uint32_t>(i); });
+  }
+  static void store_table(std::uint32_t* p, const U32& x) { std::memcpy(p, x.lane, sizeof x.lane); }
+  static void store_halves(std::uint16_t* p, const U32& x) {
+    for (int i = 0; i < core::kLanes; i++) p[i] = static_cast<std::uint16_t>(x.lane[i]);
+  }
 };
 
 using PortableU32 = PortableWarp::U32;

@@ -17,7 +17,7 @@ namespace weft::core {
 
 template <class W>
 concept Warp = requires(typename W::U32 x, typename W::Mask m, std::uint32_t u, const std::uint32_t* table,
-                        const std::uint8_t* bytes, std::uint8_t* out, const std::uint16_t* words, std::uint16_t* end) {
+                        const std::uint8_t* bytes, std::uint8_t* out, const std::uint16_t* words, std::uint16_t* end, std::uint32_t* entries) {
   { W::splat(u) } -> std::same_as<typename W::U32>;              // the same value in all lanes
   { W::first_lanes(u) } -> std::same_as<typename W::Mask>;       // lanes 0 .. u - 1; u <= 32
   { W::load_bytes(bytes) } -> std::same_as<typename W::U32>;     // lane i gets bytes[i]; reads 32 bytes
@@ -40,6 +40,10 @@ concept Warp = requires(typename W::U32 x, typename W::Mask m, std::uint32_t u, 
   { W::load_table(table) } -> std::same_as<typename W::U32>;  // lane i gets table[i]
   { W::xor_lanes(x) } -> std::convertible_to<std::uint32_t>;  // all lanes xored together
   { W::shift_right(x, x) } -> std::same_as<typename W::U32>;  // lane by lane, by 0 .. 31
+  { W::ballot(m) } -> std::convertible_to<std::uint32_t>;     // bit i: lane i is in the mask
+  { W::lane_numbers() } -> std::same_as<typename W::U32>;     // lane i gets i
+  W::store_table(entries, x);                                 // entries[i] = lane i; writes 32 words
+  W::store_halves(end, x);                                    // end[i] = low half of lane i; writes 32 halves
   { x + x } -> std::same_as<typename W::U32>;
   { x - x } -> std::same_as<typename W::U32>;
   { x* x } -> std::same_as<typename W::U32>;  // lower 32 bits

@@ -1,0 +1,40 @@
+// Choosing a tensor's model: which view, which scale factors, prediction or not. By estimated cost, on a sample.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "trellis/scales.hpp"
+#include "weft/archive.hpp"
+
+namespace weft::trellis {
+
+struct Choice {
+  TrellisStream stream;  // without step, states and labelling; shape: a number of typical_shapes()
+  double bits = 0;       // estimated, all of the tensor
+};
+
+// What may be tried; the defaults are what a user wants.
+struct Allowed {
+  bool scales = true, prediction = true, views = true;
+};
+
+// values: the tensor in steps, in its own order; shape: its dimensions. Needs at least one value.
+[[nodiscard]] Choice choose_model(std::span<const float> values, std::span<const std::uint64_t> shape,
+                                  const Allowed& allowed);
+
+// The box reversed: element (i, j, k) of the data is (k, j, i) of the view. Without a view, a copy.
+template <class T>
+void to_view(const std::array<std::uint64_t, 3>& box, const T* data, T* view) {
+  std::size_t at = 0;
+  for (std::uint64_t i = 0; i < box[0]; i++)
+    for (std::uint64_t j = 0; j < box[1]; j++)
+      for (std::uint64_t k = 0; k < box[2]; k++) view[(k * box[1] + j) * box[0] + i] = data[at++];
+}
+template <class T>
+void from_view(const std::array<std::uint64_t, 3>& box, const T* view, T* data) {
+  to_view<T>({box[2], box[1], box[0]}, view, data);
+}
+
+}  // namespace weft::trellis

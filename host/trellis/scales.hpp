@@ -1,0 +1,42 @@
+// Scale classes: how wide a weight's distribution is, as the product of a few factors along the axes of its tensor.
+//
+// A tensor is seen as a box of three groups of axes; a factor has one scale per index of a group or of two neighbouring
+// groups. Which factors pay is decided by cost: a scale costs two or three bits, and says something about all weights that
+// share it.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "weft/archive.hpp"
+
+namespace weft::trellis {
+
+// n = size[0] * size[1] * size[2], row-major.
+struct Box {
+  std::array<std::uint64_t, 3> size{1, 1, 1};
+  bool operator==(const Box&) const = default;
+};
+
+// Factors by group: bit 0, 1, 2: one group; bit 3: groups 0 and 1 together; bit 4: groups 1 and 2.
+inline constexpr int kFactorKinds = 5;
+using FactorSet = unsigned;
+
+[[nodiscard]] ScaleFactor layout_of(const Box& box, int kind);
+
+struct ScaleFit {
+  FactorSet set = 0;
+  std::vector<ScaleFactor> factors;  // codes relative to `base`
+  double base = 0;                   // log2 of the deviation of a weight whose codes are all zero
+  double side_bits = 0;              // what the codes cost
+};
+
+// Fits the factors to the squares of the weights and rounds them to classes, trading their own cost for fit.
+[[nodiscard]] ScaleFit fit_scales(std::span<const float> squares, const Box& box, FactorSet set);
+
+// The classes of elements [begin, begin + classes.size()) of a tensor with these factors.
+void scale_classes(const TrellisStream& stream, std::uint64_t begin, std::span<std::uint8_t> classes);
+
+}  // namespace weft::trellis

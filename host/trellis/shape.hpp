@@ -1,0 +1,58 @@
+// The shape of a distribution, shared by all scale classes, and the frequency tables that follow from it (FORMAT.md 3.5).
+//
+// Read me first:
+// * A shape is a mixture of triangles on |x| / deviation whose corners lie a third of an octave apart, so the density is
+//   piecewise linear and can be as peaked or as heavy-tailed as the weights are. Its weights are small integers.
+// * A class stretches the shape by a third of an octave; a table integrates it over the cells of one quantizer. Integers
+//   only: an encoder and a decoder build the same tables anywhere.
+// * One shape serves a whole network for the price of some thirty bytes, where explicit tables would cost that each.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <vector>
+
+#include "weft/core/rans_encode.hpp"
+#include "weft/core/trellis.hpp"
+
+namespace weft::trellis {
+
+inline constexpr int kTriangles = 32;
+inline constexpr std::uint32_t kShapeScale = 4096;  // sum of a shape's weights
+inline constexpr int kRows = core::kScaleClasses * core::kTables;
+
+using Shape = std::array<std::uint16_t, kTriangles>;
+
+// A cell of an index in a table: [low, high] around the mean, in quarter steps. `distance` is symbol - kIndexZero.
+struct Cell {
+  std::int32_t low, high;
+};
+[[nodiscard]] Cell cell_of(int table, int distance) noexcept;
+
+// Mass of one triangle, scaled to a class, within a cell; in 1/2^24.
+[[nodiscard]] std::uint64_t triangle_mass(int triangle, int scale_class, Cell cell) noexcept;
+
+// A shape, summed up: what lies within a distance of the mean.
+class MassCurve {
+ public:
+  explicit MassCurve(const Shape& shape) noexcept;
+
+  // Mass within this many quarter steps of the mean, for a class; the sum of the weights in 1/2^24.
+  [[nodiscard]] std::int64_t within(int scale_class, int quarters) const noexcept;
+
+  // The largest |symbol - kIndexZero| that the class's tables can say: what lies further is stored apart.
+  [[nodiscard]] int reach(int scale_class) const noexcept;
+
+  // Frequencies of one table; `row` is class * kTables + table.
+  void frequencies(int row, int reach, std::uint16_t out[256]) const noexcept;
+
+ private:
+  Shape shape_;
+  std::array<std::int64_t, kTriangles> whole_{};  // mass of the triangles before this one
+  std::int64_t total_ = 0;
+};
+
+// Shapes to begin with: generalised Gaussians of shape 0.5, 1 (Laplace), 1.5 and 2 (Gauss).
+[[nodiscard]] const std::array<Shape, 4>& typical_shapes() noexcept;
+
+}  // namespace weft::trellis

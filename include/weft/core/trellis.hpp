@@ -1,0 +1,85 @@
+// Trellis-coded quantization: what both directions know (FORMAT.md 3.4).
+//
+// Read me first:
+// * In state s a weight's index k stands for the level m = 2 k + Q with Q = s & 1, in steps of half a cell; the parity of
+//   k leads to the next state. So the two quantizers are the even and the odd levels, and k costs a bit less than m.
+// * The zero-keeping labelling has m = 2 k - sign(k) in the odd quantizer, so that both quantizers have a zero.
+// * n = (s >> 1) ^ (s & 1 ? H0 : 0) ^ (k & 1 ? H1 : 0), where only H0 has its top bit set: the predecessors of n and of
+//   n ^ H1 are the same two states, both of one quantizer, which makes the search a butterfly.
+//
+// Source: Ungerboeck, "Channel coding with multilevel/phase signals", IEEE Trans. IT-28 (1982), table I; Marcellin and
+// Fischer, "Trellis coded quantization of memoryless and Gauss-Markov sources", IEEE Trans. COM-38 (1990).
+#pragma once
+
+#include "weft/core/rans_params.hpp"
+
+namespace weft::core {
+
+inline constexpr int kMinStatesLog2 = 2, kMaxStatesLog2 = 8;
+inline constexpr int kStepBits = 8;        // a weight in fixed point is in 1/256 steps
+inline constexpr int kIndexZero = 128;     // the symbol of an index that is where it was predicted
+inline constexpr int kMaxReach = 96;       // |index - predicted index| never exceeds it
+inline constexpr int kMaxIndex = 96;       // nor does |index|
+inline constexpr int kQuarterBits = 2;     // a predicted level is in 1/4 steps
+inline constexpr int kMaxMean = 224;       // and its size at most this: 56 steps
+inline constexpr int kScaleClasses = 32;   // deviation of a class: 2^(class / 3) / 16 steps
+inline constexpr int kTables = 6;          // per class: distance of the mean from an index, 0 to 4 eighths; 5: odd, zero
+inline constexpr int kOddZeroTable = 5;
+inline constexpr int kMaxTaps = 3;
+inline constexpr int kRatioReach = 12;     // scale ratios of neighbours are limited to 2^(12 / 3)
+inline constexpr int kRatios = 2 * kRatioReach + 1;
+inline constexpr int kTapBits = 6 + 6;     // a tap times a ratio is in 1/4096
+
+// The parity checks' upper bits; the lowest bit of h0 is what Q feeds back.
+struct Parity {
+  std::uint32_t h0, h1;
+};
+WEFT_HD constexpr Parity parity_of(int states_log2) {
+  switch (states_log2) {
+    case 2:
+      return {05 >> 1, 02 >> 1};
+    case 3:
+      return {013 >> 1, 04 >> 1};
+    case 4:
+      return {023 >> 1, 04 >> 1};
+    case 5:
+      return {045 >> 1, 010 >> 1};
+    case 6:
+      return {0103 >> 1, 024 >> 1};
+    case 7:
+      return {0235 >> 1, 0126 >> 1};
+    default:
+      return {0515 >> 1, 0362 >> 1};
+  }
+}
+
+// 2^(delta / 3) in 1/64, for delta from -kRatioReach on.
+struct RatioTable {
+  std::int32_t value[kRatios];
+};
+constexpr RatioTable make_ratios() {
+  // 2^(i/3) in 1/2^20, rounded.
+  constexpr std::int64_t kThirds[3] = {1048576, 1321123, 1664511};
+  RatioTable t{};
+  for (int i = 0; i < kRatios; i++) {
+    const int delta = i - kRatioReach, octave = (delta + 12) / 3 - 4, third = delta - 3 * octave;
+    const std::int64_t value = kThirds[third] * 64;
+    const int shift = 20 - octave;
+    t.value[i] = static_cast<std::int32_t>((value + (std::int64_t{1} << (shift - 1))) >> shift);
+  }
+  return t;
+}
+
+// The order of a block: lane l has the units from l * run on, so that a weight's left neighbours are in its own lane.
+struct Weave {
+  std::uint32_t n, lanes, run;
+  WEFT_HD constexpr Weave(std::uint32_t units, int lanes_log2)
+      : n(units), lanes(1u << lanes_log2), run((units + lanes - 1) >> lanes_log2) {}
+  // Lanes that have a unit in step t < run: always the first ones.
+  WEFT_HD constexpr std::uint32_t active(std::uint32_t t) const {
+    const std::uint32_t count = (n - t + run - 1) / run;
+    return count < lanes ? count : lanes;
+  }
+};
+
+}  // namespace weft::core

@@ -1,0 +1,254 @@
+// The encoder's search: the cheapest path through the trellis for the 32 lanes of a block (Viterbi).
+//
+// Read me first:
+// * Cost is squared error plus lambda times rate, in integers (one squared step is 4096), so every machine finds the same
+//   path; ties go to the even index.
+// * Only four branches exist per weight: the best index of each parity in each quantizer. With prediction all states use
+//   the mean that the cheapest survivor predicts; any path decodes, and the chosen one is priced exactly when it is coded.
+// * An error beyond `far_cost` is cut off there: such a weight is stored apart, which costs a fixed number of bits.
+// * Arrays are woven: element [t * 32 + lane] is the lane's t-th weight.
+#pragma once
+
+#include "weft/core/trellis.hpp"
+#include "weft/core/warp.hpp"
+
+namespace weft::core {
+
+struct SearchInput {
+  const std::uint32_t* fixed;     // woven: weights in 1/256 steps, two's complement, |x| <= kMaxIndex * 512
+  const std::uint8_t* classes;    // woven
+  const std::uint32_t* prices;    // [class * kTables + table][256]: lambda times code length
+  const std::uint32_t* reach;     // per class: largest |symbol - kIndexZero|
+  const std::uint32_t* taps;      // [taps][kRatios], in 1/4096; null: no prediction
+  std::uint32_t far_cost;         // below 2^24
+};
+
+struct SearchScratch {
+  std::uint32_t* decisions;  // [run][states]: one bit per lane
+  std::uint32_t* indices;    // [run][32]: four candidate indices + 128, a byte each: quantizer * 2 + parity
+};
+
+// v / 2^bits, rounded down, of a signed number.
+template <Warp W>
+WEFT_HD typename W::U32 shift_signed(typename W::U32 v, int bits) {
+  return ((v + W::splat(1u << 31)) >> bits) - W::splat((1u << 31) >> bits);
+}
+
+// bit ? value : 0, for a bit that is 0 or 1.
+template <Warp W>
+WEFT_HD typename W::U32 when_bit(typename W::U32 bit, typename W::U32 value) {
+  return (W::splat(0) - bit) & value;
+}
+
+template <Warp W>
+WEFT_HD typename W::U32 smaller(typename W::U32 a, typename W::U32 b) {
+  return W::select(W::less(a, b), a, b);
+}
+
+// Signed a < b, for sizes below 2^30.
+template <Warp W>
+WEFT_HD typename W::Mask signed_less(typename W::U32 a, typename W::U32 b) {
+  const auto bias = W::splat(1u << 30);
+  return W::less(a + bias, b + bias);
+}
+
+// The mean that the last levels predict, in quarter steps. history: three levels + 512, ten bits each, the last one lowest.
+template <Warp W>
+WEFT_HD typename W::U32 predict_mean(const std::uint32_t* taps, typename W::U32 history, typename W::U32 classes,
+                                     typename W::U32 past_classes) {
+  auto sum = W::splat(1u << (kTapBits - kQuarterBits - 1));
+  for (int p = 0; p < kMaxTaps; p++) {
+    const auto level = ((history >> (10 * p)) & W::splat(1023)) - W::splat(512);
+    auto delta = classes + W::splat(kRatioReach) - ((past_classes >> (8 * p)) & W::splat(255));
+    delta = W::select(signed_less<W>(delta, W::splat(0)), W::splat(0), delta);
+    delta = smaller<W>(delta, W::splat(kRatios - 1));
+    sum = sum + W::gather(taps + p * kRatios, delta) * level;
+  }
+  const auto mean = shift_signed<W>(sum, kTapBits - kQuarterBits) + W::splat(kMaxMean);
+  const auto low = W::select(signed_less<W>(mean, W::splat(0)), W::splat(0), mean);
+  return smaller<W>(low, W::splat(2 * kMaxMean)) - W::splat(kMaxMean);
+}
+
+inline constexpr std::uint32_t kNoHistory = 512u | 512u << 10 | 512u << 20;
+
+// Where quantizer Q's indices stand around a mean: the nearest index, which table, and whether it is mirrored.
+template <Warp W>
+struct Placement {
+  typename W::U32 index, table;
+  typename W::Mask mirrored;
+};
+template <Warp W>
+WEFT_HD Placement<W> place(typename W::U32 mean, std::uint32_t q) {
+  const auto offset = mean - W::splat(4 * q);
+  const auto index = shift_signed<W>(offset + W::splat(4), 3);
+  const auto phase = offset - (index << 3);  // -4 .. 3
+  const auto mirrored = signed_less<W>(phase, W::splat(0));
+  return {index, W::select(mirrored, W::splat(0) - phase, phase), mirrored};
+}
+
+template <Warp W>
+struct Branch {
+  typename W::U32 cost, index;  // index + 128
+};
+
+// The squared error of level m for weight x, and the price; cut off at far_cost.
+template <Warp W>
+WEFT_HD typename W::U32 branch_cost(typename W::U32 difference, typename W::U32 price, std::uint32_t far_cost) {
+  const auto negative = signed_less<W>(difference, W::splat(0));
+  const auto size = smaller<W>(W::select(negative, W::splat(0) - difference, difference), W::splat((1u << 15) - 1));
+  return smaller<W>((size * size) >> 4, W::splat(far_cost)) + price;
+}
+
+// The better of the nearest index of parity z and its neighbour towards the mean.
+template <Warp W>
+WEFT_HD Branch<W> natural_branch(typename W::U32 x, std::uint32_t q, std::uint32_t z, const Placement<W>& p,
+                                 typename W::U32 reach, const std::uint32_t* prices, typename W::U32 row,
+                                 std::uint32_t far_cost) {
+  using U32 = typename W::U32;
+  constexpr std::uint32_t kBias = 256;  // indices are kept positive here
+  const U32 nearest = (((x + W::splat((1u << 18) + 512 - 256 * q - 512 * z)) >> 10) << 1) + W::splat(z + kBias - 512);
+  const U32 centre = p.index + W::splat(kBias);
+  const U32 low = centre - reach, high = centre + reach;
+  U32 k = W::select(W::less(high, nearest), high - ((high ^ nearest) & W::splat(1)), nearest);
+  k = W::select(W::less(k, low), low + ((low ^ k) & W::splat(1)), k);
+  const U32 inner = W::select(W::less(centre, k), k - W::splat(2), k + W::splat(2));
+  const auto cost = [&](U32 index) {
+    const U32 distance = index - centre;
+    const U32 symbol = W::select(p.mirrored, W::splat(kIndexZero) - distance, W::splat(kIndexZero) + distance);
+    const U32 level = (index << 1) + W::splat(q - 2 * kBias);
+    return branch_cost<W>(x - (level << kStepBits), W::gather(prices, row + symbol), far_cost);
+  };
+  const U32 cost_k = cost(k), cost_inner = cost(inner);
+  const auto better = W::less(cost_inner, cost_k);
+  return {W::select(better, cost_inner, cost_k), W::select(better, inner, k) - W::splat(kBias - 128)};
+}
+
+// The same in the odd quantizer of the zero-keeping labelling, whose levels are 0, 1, 3, 5, ... and their negatives.
+template <Warp W>
+WEFT_HD Branch<W> odd_zero_branch(typename W::U32 x, std::uint32_t z, typename W::U32 reach,
+                                  const std::uint32_t* prices, typename W::U32 row, std::uint32_t far_cost) {
+  using U32 = typename W::U32;
+  const auto negative = signed_less<W>(x, W::splat(0));
+  const U32 size = W::select(negative, W::splat(0) - x, x);
+  const U32 nearest = (((size + W::splat(z != 0 ? 256 : 768)) >> 10) << 1) + W::splat(z);
+  const U32 k = W::select(W::less(reach, nearest), reach - ((reach ^ nearest) & W::splat(1)), nearest);
+  const U32 inner = W::select(W::less(W::splat(1), k), k - W::splat(2), k);
+  const auto cost = [&](U32 index) {
+    const U32 symbol = W::select(negative, W::splat(kIndexZero) - index, W::splat(kIndexZero) + index);
+    const U32 level = (index << 1) - W::select(W::less(W::splat(0), index), W::splat(1), W::splat(0));
+    return branch_cost<W>(size - (level << kStepBits), W::gather(prices, row + symbol), far_cost);
+  };
+  const U32 cost_k = cost(k), cost_inner = cost(inner);
+  const auto better = W::less(cost_inner, cost_k);
+  const U32 chosen = W::select(better, inner, k);
+  return {W::select(better, cost_inner, cost_k),
+          W::select(negative, W::splat(128) - chosen, W::splat(128) + chosen)};
+}
+
+// Finds the path and writes its indices + 128, woven, to `path` ([run * 32] bytes).
+template <Warp W, int kStatesLog2, bool kZero, bool kPredict>
+WEFT_HD void search_trellis(const Weave& weave, const SearchInput& in, const SearchScratch& scratch, std::uint8_t* path) {
+  using U32 = typename W::U32;
+  constexpr std::uint32_t kStates = 1u << kStatesLog2, kHalf = kStates / 2;
+  constexpr Parity kParity = parity_of(kStatesLog2);
+  constexpr std::uint32_t kUnreached = 1u << 29;
+  U32 costs[2][kStates], histories[2][kPredict ? kStates : 1];
+  for (std::uint32_t s = 0; s < kStates; s++) costs[0][s] = W::splat(s == 0 ? 0 : kUnreached);
+  if (kPredict)
+    for (std::uint32_t s = 0; s < kStates; s++) histories[0][s] = W::splat(kNoHistory);
+  U32 past_classes = W::splat(0);
+
+  for (std::uint32_t t = 0; t < weave.run; t++) {
+    const U32 *old = costs[t & 1], *old_history = histories[t & 1];
+    U32 *next = costs[~t & 1], *next_history = histories[~t & 1];
+    const U32 x = W::load_table(in.fixed + std::size_t{t} * kLanes);
+    const U32 classes = W::load_bytes(in.classes + std::size_t{t} * kLanes);
+    const U32 reach = W::gather(in.reach, classes);
+    const U32 first_row = classes * W::splat(kTables * 256);
+    U32 mean = W::splat(0), base = W::splat(0);
+    if (kPredict || (t & 15) == 0) {
+      base = old[0];
+      U32 history = old_history[0];
+      for (std::uint32_t s = 1; s < kStates; s++) {
+        const auto better = W::less(old[s], base);
+        base = W::select(better, old[s], base);
+        if (kPredict) history = W::select(better, old_history[s], history);
+      }
+      if (kPredict) {
+        mean = predict_mean<W>(in.taps, history, classes, past_classes);
+        past_classes = (past_classes << 8) | classes;
+      }
+    }
+    Branch<W> branches[2][2];
+    for (std::uint32_t q = 0; q < 2; q++) {
+      if (kZero && q == 1) {
+        const U32 row = first_row + W::splat(kOddZeroTable * 256);
+        for (std::uint32_t z = 0; z < 2; z++)
+          branches[q][z] = odd_zero_branch<W>(x, z, reach, in.prices, row, in.far_cost);
+      } else {
+        const Placement<W> p = place<W>(mean, q);
+        const U32 row = first_row + (p.table << 8);
+        for (std::uint32_t z = 0; z < 2; z++)
+          branches[q][z] = natural_branch<W>(x, q, z, p, reach, in.prices, row, in.far_cost);
+      }
+    }
+    const U32 packed = branches[0][0].index | branches[0][1].index << 8 | branches[1][0].index << 16 |
+                       branches[1][1].index << 24;
+    W::store_table(scratch.indices + std::size_t{t} * kLanes, packed);
+    U32 added[2][2], pushed[2][2];
+    for (int q = 0; q < 2; q++)
+      for (int z = 0; z < 2; z++) {
+        added[q][z] = branches[q][z].cost - base;
+        if (kPredict) {
+          const U32 k2 = (branches[q][z].index << 1) + W::splat(static_cast<std::uint32_t>(q) + 512 - 256);
+          pushed[q][z] = k2;
+        }
+      }
+    const std::uint32_t count = weave.active(t);
+    const auto active = W::first_lanes(count);
+    std::uint32_t* decisions = scratch.decisions + std::size_t{t} * kStates;
+    for (std::uint32_t n = 0; n < kStates; n++) {
+      if ((n ^ kParity.h1) < n) continue;  // the pair n, n ^ h1 is done together
+      const std::uint32_t pair = n ^ kParity.h1, q = n >= kHalf ? 1 : 0;
+      const std::uint32_t s0 = 2 * ((n ^ (q != 0 ? kParity.h0 : 0)) & (kHalf - 1)) + q;
+      const std::uint32_t s1 = 2 * ((pair ^ (q != 0 ? kParity.h0 : 0)) & (kHalf - 1)) + q;
+      const U32 a0 = old[s0] + added[q][0], a1 = old[s1] + added[q][1];
+      const U32 b0 = old[s1] + added[q][0], b1 = old[s0] + added[q][1];
+      const auto odd_a = W::less(a1, a0), odd_b = W::less(b1, b0);
+      next[n] = W::select(odd_a, a1, a0);
+      next[pair] = W::select(odd_b, b1, b0);
+      decisions[n] = W::ballot(odd_a);
+      decisions[pair] = W::ballot(odd_b);
+      if (kPredict) {
+        const U32 mask = W::splat((1u << 30) - 1);
+        next_history[n] = (W::select(odd_a, old_history[s1], old_history[s0]) << 10 & mask) |
+                          W::select(odd_a, pushed[q][1], pushed[q][0]);
+        next_history[pair] = (W::select(odd_b, old_history[s0], old_history[s1]) << 10 & mask) |
+                             W::select(odd_b, pushed[q][1], pushed[q][0]);
+      }
+    }
+    if (count < kLanes)
+      for (std::uint32_t s = 0; s < kStates; s++) next[s] = W::select(active, next[s], old[s]);
+  }
+
+  const U32* last = costs[weave.run & 1];
+  U32 state = W::splat(0), best = last[0];
+  for (std::uint32_t s = 1; s < kStates; s++) {
+    const auto better = W::less(last[s], best);
+    best = W::select(better, last[s], best);
+    state = W::select(better, W::splat(s), state);
+  }
+  const U32 lane = W::lane_numbers();
+  for (std::uint32_t t = weave.run; t-- > 0;) {
+    const U32 z = W::shift_right(W::gather(scratch.decisions + std::size_t{t} * kStates, state), lane) & W::splat(1);
+    const U32 q = state >> (kStatesLog2 - 1);
+    const U32 packed = W::load_table(scratch.indices + std::size_t{t} * kLanes);
+    const U32 index = W::shift_right(packed, (q << 4) + (z << 3)) & W::splat(255);
+    W::store_bytes(path + std::size_t{t} * kLanes, index);
+    const U32 before = (state ^ when_bit<W>(q, W::splat(kParity.h0)) ^ when_bit<W>(z, W::splat(kParity.h1))) & W::splat(kHalf - 1);
+    const U32 previous = (before << 1) + q;
+    state = W::select(W::first_lanes(weave.active(t)), previous, state);
+  }
+}
+
+}  // namespace weft::core
