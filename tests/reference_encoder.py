@@ -180,7 +180,7 @@ class Writer:
 
     def frame(self, index, **changes):
         """The archive around an index; `changes` are other values for fields of header and footer."""
-        v = {"major": 0, "minor": 1, "reserved": 0, "coding": 0, "raw": len(index), "zeros": bytes(3), **changes}
+        v = {"major": 0, "minor": 2, "reserved": 0, "coding": 0, "raw": len(index), "zeros": bytes(3), **changes}
         header = with_crc(b"\x89WEFT\r\n\x1a" + struct.pack("<BBH", v["major"], v["minor"], v["reserved"]))
         footer = struct.pack("<QQQI", len(self.payload), len(index), v["raw"], weft.crc32c(index))
         footer += bytes([v["coding"]]) + v["zeros"]

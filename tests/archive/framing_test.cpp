@@ -52,7 +52,7 @@ TEST(Framing, AnotherVersionIsRefusedByNumber) {
     bad[8] = static_cast<std::byte>(major);
     bad[9] = static_cast<std::byte>(minor);
     seal(bad, 12);
-    expect_error(ErrorKind::kArchive, {text, "reads 0.1"}, [&] { check_header(bad); });
+    expect_error(ErrorKind::kArchive, {text, "reads 0.2"}, [&] { check_header(bad); });
   }
 }
 

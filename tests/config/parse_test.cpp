@@ -108,6 +108,11 @@ TEST(ParseConfig, AcceptsBoundsOfRules) {
                {"lossless", "min_saving", "0", "-0.001"},
                {"lossless", "min_saving", "1", "1.001"},
                {"uniform", "relative_step", "0.0001", "0.00009"},
+               {"codebook", "clusters", "2", "1"},
+               {"codebook", "clusters", "256", "257"},
+               {"codebook", "lambda", "10", "10.1"},
+               {"codebook", "centroid_dtype", "\"BF16\"", "\"F64\""},
+               {"codebook", "pin_zero", "true", "1"},
                {"uniform", "relative_step", "16", "16.1"},
                {"uniform", "relative_step", "1", "0"},
                {"uniform", "relative_step", "1", "-0.0"},
@@ -207,8 +212,9 @@ TEST(ParseConfig, SuggestsKeys) {
 }
 
 TEST(ParseConfig, SaysWhichCodecHasAParameter) {
-  EXPECT_EQ(refusal(rule(R"("codec": "lossless", "lambda": 1)")),
-            "c.json: /rules/0/lambda: lambda is a parameter of codec uniform; the codec of this rule is lossless");
+  EXPECT_EQ(
+      refusal(rule(R"("codec": "lossless", "lambda": 1)")),
+      "c.json: /rules/0/lambda: lambda is a parameter of codec uniform, codebook; the codec of this rule is lossless");
   EXPECT_EQ(
       refusal(rule(R"("codec": "uniform", "step": 1, "min_saving": 0)")),
       "c.json: /rules/0/min_saving: min_saving is a parameter of codec lossless; the codec of this rule is uniform");

@@ -1,0 +1,168 @@
+// Codec codebook: every weight becomes the index of an entry (FORMAT.md 3.3). Values that are not finite are exceptions.
+//
+// * A weight's entry is the nearest by the value that a decoder restores, not by the one that the archive stores.
+// * With a bit's price the decision is linear in the weight, as in core/quantize.hpp, so it is a table of thresholds too:
+//   entries are lines -2 c x + c^2 + price, and their lower envelope says which is cheapest where.
+#include <algorithm>
+#include <array>
+#include <bit>
+#include <cmath>
+#include <limits>
+
+#include "backends/cpu/cpu_codec.hpp"
+#include "backends/cpu/exceptions.hpp"
+#include "backends/cpu/look_up.hpp"
+
+namespace weft::cpu {
+namespace {
+
+using archive::PlaneMode;
+
+constexpr int kPriceRounds =
+    3;  // indices and their code lengths follow each other; later rounds change next to nothing
+
+// [i]: the largest float that goes to entry i or a lower one. Padded with what no float exceeds, for a search in full steps.
+using Thresholds = std::array<float, 255>;
+
+// The largest float that is not above x.
+float round_down(double x) {
+  const auto rounded = static_cast<float>(x);
+  constexpr float kInfinity = std::numeric_limits<float>::infinity();
+  return static_cast<double>(rounded) > x ? std::nextafter(rounded, -kInfinity) : rounded;
+}
+
+// Up to which x the lower one of two entries is the cheaper.
+double crossing(double low, double low_price, double high, double high_price) {
+  return (low + high) / 2 + (high_price - low_price) / (2 * (high - low));
+}
+
+// Prices are in squared units of the weight, one for each of the entries.
+Thresholds make_thresholds(std::span<const float> entries, std::span<const double> prices) {
+  std::array<std::size_t, 256> used;  // entries that are cheapest somewhere, so far
+  std::array<double, 256> from;       // where that begins
+  std::size_t count = 0;
+  for (std::size_t i = 0; i < entries.size(); i++) {
+    double begin = -std::numeric_limits<double>::infinity();
+    bool is_cheapest = true;
+    while (count > 0) {
+      const std::size_t last = used[count - 1];
+      if (entries[last] == entries[i]) {
+        is_cheapest = prices[i] < prices[last];
+        if (!is_cheapest) break;
+      } else {
+        begin = crossing(entries[last], prices[last], entries[i], prices[i]);
+        if (begin > from[count - 1]) break;
+      }
+      begin = -std::numeric_limits<double>::infinity();
+      count--;
+    }
+    if (!is_cheapest) continue;
+    used[count] = i;
+    from[count++] = begin;
+  }
+  Thresholds upper;
+  upper.fill(std::numeric_limits<float>::infinity());
+  std::fill_n(upper.begin(), used[0], -std::numeric_limits<float>::infinity());
+  for (std::size_t u = 1; u < count; u++)
+    std::fill(upper.begin() + static_cast<std::ptrdiff_t>(used[u - 1]),
+              upper.begin() + static_cast<std::ptrdiff_t>(used[u]), round_down(from[u]));
+  return upper;
+}
+
+bool is_finite(float value) { return (std::bit_cast<std::uint32_t>(value) & 0x7F800000u) != 0x7F800000u; }
+
+class CodebookCodec final : public CpuCodec {
+ public:
+  [[nodiscard]] int planes(int) const override { return 2; }
+
+  void encode(Scratch& scratch, const SegmentView& view, const CodecSpec&, std::span<const std::byte> units,
+              EncodedSegment& out) const override {
+    const std::size_t n = view.units, count = view.codebook->centroids.size();
+    const Kernels& kernels = scratch.kernels;
+    scratch.values.resize(n);
+    kernels.to_float(view.dtype, units.data(), n, scratch.values.data());
+    auto& symbols = scratch.planes[0];
+    symbols.resize(n);
+    const std::vector<float> entries = restored_entries(kernels, view);
+    std::vector<double> prices(count);
+    std::uint64_t counts[256];
+    const auto choose = [&] {
+      const Thresholds upper = make_thresholds(entries, prices);
+      kernels.search(scratch.values.data(), n, upper.data(), static_cast<int>(std::bit_width(count - 1)),
+                     symbols.data());
+      std::fill_n(counts, 256, 0);
+      kernels.histogram(symbols.data(), n, counts);
+    };
+    choose();
+    for (int round = 0; view.codebook->bit_price > 0 && round < kPriceRounds; round++) {
+      std::uint16_t frequencies[256];
+      core::normalise(counts, frequencies);
+      for (std::size_t i = 0; i < count; i++) prices[i] = view.codebook->bit_price * bits_of_symbol(frequencies[i]);
+      choose();
+    }
+    out.tables[0] = choose_table(counts, 0);
+    write_blocks(scratch, view, units, out);
+  }
+
+  [[nodiscard]] std::string decode(Scratch& scratch, const SegmentView& view, std::uint32_t,
+                                   const archive::BlockView& block, std::span<std::byte> units) const override {
+    const auto unit_size = static_cast<std::size_t>(unit_bytes(view.dtype));
+    const std::size_t n = units.size() / unit_size;
+    auto& buffer = scratch.planes[0];
+    buffer.resize(n);
+    const std::uint8_t* symbols = nullptr;
+    std::string fault = scratch.decoders[0].decode(block.plane(0), n, buffer.data(), symbols);
+    if (!fault.empty()) return fault;
+    std::uint8_t largest = 0;
+    for (std::size_t i = 0; i < n; i++) largest = std::max(largest, symbols[i]);
+    const auto& centroids = view.codebook->centroids;
+    if (largest >= centroids.size()) return "an index is beyond the end of its codebook";
+    look_up(scratch.kernels, view.dtype, centroids, symbols, n, units.data());
+    return apply_exceptions(block.plane(1), unit_size, units);
+  }
+
+ private:
+  static double bits_of_symbol(std::uint16_t frequency) {
+    if (frequency == 0) return core::kProbBits + 2;
+    return static_cast<double>(core::code_length(frequency)) / 256;
+  }
+
+  static std::vector<float> restored_entries(const Kernels& kernels, const SegmentView& view) {
+    const auto& centroids = view.codebook->centroids;
+    std::vector<std::byte> units(centroids.size() * static_cast<std::size_t>(unit_bytes(view.dtype)));
+    std::vector<float> entries(centroids.size());
+    kernels.from_float(view.dtype, centroids.data(), centroids.size(), units.data());
+    kernels.to_float(view.dtype, units.data(), centroids.size(), entries.data());
+    return entries;
+  }
+
+  static void write_blocks(Scratch& scratch, const SegmentView& view, std::span<const std::byte> units,
+                           EncodedSegment& out) {
+    const auto unit_size = static_cast<std::size_t>(unit_bytes(view.dtype));
+    PlaneEncoder& encoder = scratch.encoders[0];
+    encoder.set_table(out.tables[0] ? &*out.tables[0] : nullptr);
+    bool used = false;
+    std::vector<std::byte> exceptions;
+    for (std::uint32_t b = 0; b < view.block_count(); b++) {
+      const std::size_t begin = std::size_t{b} << view.block_log2, n = view.block_units(b);
+      archive::BlockBuilder block(out.bytes, n, 2);
+      used |= encoder.encode({scratch.planes[0].data() + begin, n}, block);
+      collect_exceptions(
+          units.subspan(begin * unit_size, n * unit_size), unit_size,
+          [&](std::size_t i) { return !is_finite(scratch.values[begin + i]); }, exceptions);
+      block.add_bytes(PlaneMode::kRaw, exceptions);
+      out.block_sizes.push_back(block.finish(scratch.kernels.crc32c));
+      out.plane_bytes += block.plane_bytes();
+    }
+    if (!used) out.tables[0].reset();
+  }
+};
+
+}  // namespace
+
+const CpuCodec& codebook_codec() noexcept {
+  static const CodebookCodec codec;
+  return codec;
+}
+
+}  // namespace weft::cpu
