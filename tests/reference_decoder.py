@@ -213,8 +213,8 @@ def read_stream(reader, number, is_asset, tensors, tables):
         check(entry in (F16, BF16, F32) and 1 <= count <= 256, f"{what} has an impossible codebook")
         code, zeros = "<e" if entry == F16 else "<f", b"\0\0" if entry == BF16 else b""
         values = [struct.unpack(code, zeros + reader.take(TYPES[entry][2]))[0] for _ in range(count)]
-        is_possible = values == sorted({*values}) and all(map(math.isfinite, values))
-        check(is_possible, f"{what} has a codebook that is not finite or does not ascend")
+        ascend = values == sorted({*values}) and all(map(math.isfinite, values))
+        check(ascend, f"{what} has entries that are not finite or do not ascend")
         s.entries = [unit_of(v, s.dtype) for v in values]
     elif s.codec == UNIFORM:
         (fine,), s.low_bits, channels = struct.unpack("<f", reader.take(4)), reader.u8(), reader.u8()
@@ -272,11 +272,9 @@ def make_header(file):
 def plane_symbols(plane, n, table):
     """3 and 3.1: the n symbols of a plane of mode 0, 1 or 2."""
     check(plane.mode != MODE_ZSTD, "a plane has a mode that it cannot have")
-    if plane.mode == MODE_CONSTANT:
-        return bytes([plane.size]) * n
-    if plane.mode == MODE_RAW:
-        check(plane.size == n, "a raw plane has the wrong size")
-        return plane.data
+    if plane.mode in (MODE_CONSTANT, MODE_RAW):
+        check(plane.mode == MODE_CONSTANT or plane.size == n, "a raw plane has the wrong size")
+        return plane.data if plane.mode == MODE_RAW else bytes([plane.size]) * n
     check(table is not None, "an entropy-coded plane has no table")
     check(plane.size % 2 == 0 and plane.size >= 2 * plane.lanes, "an entropy-coded plane has an impossible size")
     words, out = (word for (word,) in struct.iter_unpack("<H", plane.data)), bytearray(n)

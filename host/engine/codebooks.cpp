@@ -7,6 +7,7 @@
 #include <cmath>
 #include <cstring>
 #include <mutex>
+#include <numeric>
 #include <span>
 
 #include "backends/cpu/kernels.hpp"
@@ -17,7 +18,7 @@ namespace weft::engine {
 namespace {
 
 constexpr std::uint64_t kSampleRun = 4096;               // consecutive units of a sample
-constexpr std::uint64_t kClusterBytes = 48;              // of memory for each value that is clustered
+constexpr std::uint64_t kClusterBytes = 14;              // a value, its key, the sort's copy of that, prefix sums
 constexpr std::size_t kPatterns = std::size_t{1} << 16;  // of a 16-bit type
 constexpr std::uint64_t kHistogramBytes = kPatterns * (8 + 8 + kClusterBytes);
 
@@ -118,24 +119,14 @@ class Sampler {
   std::vector<StageTimes>& times_;
 };
 
-struct Moments {
-  double weight = 0, squares = 0, variance = 0;
-};
+// How many values there are, by weight.
+double count_of(const Sample& sample) {
+  if (sample.weights.empty()) return static_cast<double>(sample.values.size());
+  return std::accumulate(sample.weights.begin(), sample.weights.end(), 0.0);
+}
 
-Moments moments_of(const Sample& sample) {
-  Moments moments;
-  double sum = 0;
-  for (std::size_t i = 0; i < sample.values.size(); i++) {
-    const double weight = sample.weights.empty() ? 1 : static_cast<double>(sample.weights[i]);
-    const double value = sample.values[i];
-    moments.weight += weight;
-    sum += weight * value;
-    moments.squares += weight * value * value;
-  }
-  if (moments.weight == 0) return moments;
-  const double mean = sum / moments.weight;
-  moments.variance = std::max(0.0, moments.squares / moments.weight - mean * mean);
-  return moments;
+bool all_zero(const Sample& sample) {
+  return std::all_of(sample.values.begin(), sample.values.end(), [](float value) { return value == 0; });
 }
 
 // What comes back when the values are stored as this type.
@@ -173,17 +164,16 @@ bool saves(const CodebookStream& codebook, const StreamRecord& stream, double ex
 std::string set_codebook(const Sample& sample, const CodecSpec& spec, std::uint32_t threads, StreamRecord& stream,
                          Clustering& clustering) {
   if (sample.values.empty()) return "none of its values is finite";
-  const Moments moments = moments_of(sample);
-  if (moments.squares == 0 && sample.beyond_float) return "no float32 entry fits the size of its values";
+  if (sample.beyond_float && all_zero(sample)) return "no float32 entry fits the size of its values";
   const cluster::ScalarClusters clusters = cluster::cluster_scalars(
       sample.values, sample.weights,
       {.clusters = spec.clusters, .lambda = spec.codebook_lambda, .pin_zero = spec.pin_zero, .threads = threads});
   CodebookStream codebook;
   codebook.dtype = spec.centroid_dtype;
-  codebook.bit_price = spec.codebook_lambda * moments.variance;
+  codebook.bit_price = clusters.lambda;
   if (!set_centroids(clusters.centroids, stream.dtype, codebook))
     return fmt::format("its values are beyond the range of {} entries", name_of(codebook.dtype));
-  const double share = 1 - moments.weight / static_cast<double>(sample.units);
+  const double share = 1 - count_of(sample) / static_cast<double>(sample.units);
   if (!saves(codebook, stream, share * static_cast<double>(stream.units))) return "a codebook saves nothing";
   clustering.inertia = clusters.inertia;
   clustering.iterations = clusters.iterations;

@@ -17,7 +17,7 @@
 
 namespace weft::engine {
 
-inline constexpr std::uint64_t kClusteredUnits = std::uint64_t{1} << 22;
+inline constexpr std::uint64_t kClusteredUnits = std::uint64_t{1} << 24;
 
 // What choose_codebooks looks at: all of each codebook stream, or a sample of it.
 [[nodiscard]] std::vector<Piece> pieces_for_codebooks(const Index& index);

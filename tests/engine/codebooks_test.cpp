@@ -149,7 +149,7 @@ TEST(Codebooks, LargeTensorsAreSampledFromEndToEnd) {
 TEST(Codebooks, MemoryIsAccounted) {
   const Plan plan = make_plan(network_of(DType::kF32, draw_weights(1'000'000, 1)), config_of(codebook_spec()));
   EXPECT_NO_THROW(check_codebook_memory(plan.index, 256u << 20));
-  testing::expect_error(ErrorKind::kMemory, {"--memory-limit"}, [&] { check_codebook_memory(plan.index, 16u << 20); });
+  testing::expect_error(ErrorKind::kMemory, {"--memory-limit"}, [&] { check_codebook_memory(plan.index, 8u << 20); });
 }
 
 TEST(Codebooks, NetworksComeBackTheSameWhateverTheThreads) {
