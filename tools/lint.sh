@@ -26,7 +26,7 @@ found=$(files -name '*.[ch]pp' -o -name '*.cu' -o -name '*.cuh' | while read -r 
   ((lines <= 600)) || grep -q 'long file:' "$file" || echo "$file: $lines lines"
 done)
 [[ -z $found ]] || complain "over 600 lines without a line 'long file: <reason>'" <<<"$found"
-found=$(git grep -nIE 'TODO|FIXME|XXX' -- host include cuda tests bench tools demo ':!tools/lint.sh' 2>/dev/null || true)
+found=$(git grep -nIwE 'TODO|FIXME|XXX' -- host include cuda tests bench tools demo ':!tools/lint.sh' 2>/dev/null || true)
 [[ -z $found ]] || complain "unfinished business" <<<"$found"
 ((failed == 0)) || exit 1
 

@@ -3,7 +3,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <unordered_set>
 
 #include "archive/block.hpp"
 #include "archive/bytes.hpp"
@@ -33,29 +32,31 @@ std::uint64_t checked_multiply(std::uint64_t a, std::uint64_t b, const char* wha
   return product;
 }
 
-// Headers are kept aside until the tensors are known.
-struct HeaderChoice {
-  std::uint64_t kind = 0;
-};
+// By sorting: a hash set could be made slow by names that were chosen for it.
+void check_distinct(std::vector<std::string_view>& names, const char* what) {
+  std::sort(names.begin(), names.end());
+  check(std::adjacent_find(names.begin(), names.end()) == names.end(), what);
+}
 
-void read_files(ByteReader& in, Index& index, std::vector<HeaderChoice>& headers) {
+// `header_kinds` says, per file, how its header is stored; it is made once the tensors are known.
+void read_files(ByteReader& in, Index& index, std::vector<std::uint64_t>& header_kinds) {
   const std::uint64_t layout = in.get_varint();
   check(layout <= 1, "unknown layout of files");
   index.is_folder = layout == 1;
-  const std::size_t count = in.get_count();
+  const std::size_t count = in.get_count(3);
   check(index.is_folder || count == 1, "a single file is announced, but there are several");
-  std::unordered_set<std::string_view> names;
+  std::vector<std::string_view> names;
   std::size_t next_tensor = 0;
   index.files.reserve(count);
   for (std::size_t i = 0; i < count; i++) {
     FileInfo file;
-    HeaderChoice header;
+    std::uint64_t header_kind = 0;
     const std::uint64_t kind = in.get_varint();
     check(kind <= 1, "unknown kind of file");
     file.kind = static_cast<FileInfo::Kind>(kind);
     const std::string_view name = in.get_string();
     if (const std::string fault = file_name_fault(name); !fault.empty()) fail_text(fault);
-    check(names.insert(name).second, "two files have the same name");
+    names.push_back(name);
     file.name = name;
     std::size_t asset_stream = 0;
     if (file.kind == FileInfo::Kind::kAsset) {
@@ -65,25 +66,27 @@ void read_files(ByteReader& in, Index& index, std::vector<HeaderChoice>& headers
       file.tensor_count = in.get_varint();
       check(file.tensor_count <= SIZE_MAX - next_tensor, "a count of tensors is too large");
       next_tensor += file.tensor_count;
-      header.kind = in.get_varint();
-      check(header.kind <= 2, "unknown kind of header");
-      if (header.kind == 2) file.header = in.get_string();
-      if (header.kind == 1) {
+      header_kind = in.get_varint();
+      check(header_kind <= 2, "unknown kind of header");
+      if (header_kind == 2) file.header = in.get_string();
+      if (header_kind == 1) {
         file.has_metadata = true;
         const std::size_t pairs = in.get_count();
         file.metadata.reserve(pairs);
-        std::unordered_set<std::string_view> keys;
+        std::vector<std::string_view> keys;
         for (std::size_t k = 0; k < pairs; k++) {
           const std::string_view key = in.get_string();
-          check(keys.insert(key).second, "a key of the metadata of a file occurs twice");
+          keys.push_back(key);
           file.metadata.emplace_back(key, in.get_string());
         }
+        check_distinct(keys, "a key of the metadata of a file occurs twice");
       }
     }
     index.asset_streams.push_back(asset_stream);
     index.files.push_back(std::move(file));
-    headers.push_back(header);
+    header_kinds.push_back(header_kind);
   }
+  check_distinct(names, "two files have the same name");
   in.expect_end("the section of files is longer than its content");
 }
 
@@ -96,13 +99,14 @@ void read_tensors(ByteReader& in, Index& index) {
   index.places.resize(count);
   std::vector<std::uint64_t> sizes(count);
   for (auto& size : sizes) size = in.get_varint();
-  std::unordered_set<std::string_view> names;
+  std::vector<std::string_view> names;
   for (std::size_t i = 0; i < count; i++) {
     const auto bytes = in.take(sizes[i]);
     const std::string_view name(reinterpret_cast<const char*>(bytes.data()), bytes.size());
-    check(names.insert(name).second, "two tensors have the same name");
+    names.push_back(name);
     index.tensors[i].name = name;
   }
+  check_distinct(names, "two tensors have the same name");
   for (auto& tensor : index.tensors) {
     const auto dtype = dtype_from_wire(in.get_u8());
     check(dtype.has_value(), "unknown element type");
@@ -269,7 +273,7 @@ formats::SafetensorsHeader parse_stored_header(std::string_view text, std::uint6
   }
 }
 
-void finish_files(Index& index, const std::vector<HeaderChoice>& headers) {
+void finish_files(Index& index, const std::vector<std::uint64_t>& header_kinds) {
   for (std::size_t f = 0; f < index.files.size(); f++) {
     FileInfo& file = index.files[f];
     if (file.kind == FileInfo::Kind::kAsset) {
@@ -279,7 +283,7 @@ void finish_files(Index& index, const std::vector<HeaderChoice>& headers) {
     const std::span tensors(index.tensors.data() + file.first_tensor, file.tensor_count);
     std::uint64_t data = 0;
     for (const auto& t : tensors) check(!__builtin_add_overflow(data, t.bytes, &data), "a file is too large");
-    if (headers[f].kind == 2) {
+    if (header_kinds[f] == 2) {
       std::string text = std::move(file.header);
       const formats::SafetensorsHeader parsed = parse_stored_header(text, data, file.name);
       check(std::ranges::equal(parsed.tensors, tensors), "a stored header does not name the tensors of its file");
@@ -307,14 +311,14 @@ std::string file_name_fault(std::string_view name) {
 
 Index parse_index(std::span<const std::byte> bytes, std::uint64_t payload_end) {
   Index index;
-  std::vector<HeaderChoice> headers;
+  std::vector<std::uint64_t> header_kinds;
   ByteReader in(bytes, fail);
   const auto section = [&](std::uint8_t id) {
     check(in.get_u8() == id, "a section is missing or unknown");
     return ByteReader(in.take(in.get_varint()), fail);
   };
   auto files = section(1);
-  read_files(files, index, headers);
+  read_files(files, index, header_kinds);
   auto tensors = section(2);
   read_tensors(tensors, index);
   auto tables = section(3);
@@ -325,7 +329,7 @@ Index parse_index(std::span<const std::byte> bytes, std::uint64_t payload_end) {
   std::uint64_t end = 0;
   check(place_blocks(index, payload_end, end), "the blocks run past the end of the payload");
   check(end == payload_end, "the blocks do not fill the payload");
-  finish_files(index, headers);
+  finish_files(index, header_kinds);
   return index;
 }
 

@@ -85,6 +85,7 @@ std::vector<std::string_view> codec_names() {
 
 std::vector<std::string_view> dtype_names() {
   std::vector<std::string_view> names;
+  names.reserve(kDTypeCount);
   for (int i = 0; i < kDTypeCount; i++) names.push_back(name_of(static_cast<DType>(i)));
   return names;
 }

@@ -8,7 +8,7 @@ using Ordered = nlohmann::ordered_json;
 
 template <class Owner>
 void write(const config::Field<Owner>& field, const Owner& owner, Ordered& object) {
-  if (config::Json value = field.get(owner); !value.is_null()) object[std::string(field.name)] = std::move(value);
+  if (const config::Json value = field.get(owner); !value.is_null()) object[std::string(field.name)] = value;
 }
 
 }  // namespace

@@ -105,7 +105,8 @@ class Compression {
       const StreamRecord& stream = index.streams[streams[s]];
       SegmentRecord& segment = index.segments[s];
       const SegmentView view = segment_view(index, stream, segment);
-      const auto& [encoded, errors] = encoders[worker]->encode(streams[s], view, times_[worker]);
+      const SegmentEncoder::Result& result = encoders[worker]->encode(streams[s], view, times_[worker]);
+      const EncodedSegment& encoded = result.encoded;
       std::uint64_t offset = 0;
       turnstile.pass(s, [&] {
         for (std::size_t p = 0; p < encoded.tables.size(); p++) segment.tables[p] = book.number(encoded.tables[p]);
@@ -115,7 +116,7 @@ class Compression {
         std::size_t part = 0;
         for_members(index, stream, segment.first_unit, segment.units,
                     [&](std::size_t tensor, std::uint64_t, std::uint64_t, std::uint64_t) {
-                      errors_[tensor].add(errors[part++]);
+                      errors_[tensor].add(result.errors[part++]);
                     });
         plane_bytes_ += encoded.plane_bytes;
         offset = writer.reserve(encoded.bytes.size(), view.block_units(0));

@@ -76,6 +76,7 @@ Output place_chosen(const Index& index, const std::vector<std::size_t>& chosen, 
   Output output = empty_output(index);
   output.files = {&file};
   std::vector<TensorInfo> tensors;
+  tensors.reserve(chosen.size());
   for (const std::size_t t : chosen) tensors.push_back(index.tensors[t]);
   std::uint64_t at = write_header(file, formats::canonical_header(tensors, {}, false));
   for (const std::size_t t : chosen) place_tensor(index, t, 0, at, output);

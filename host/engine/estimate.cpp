@@ -4,6 +4,7 @@
 // saw.
 #include <algorithm>
 #include <array>
+#include <cmath>
 #include <optional>
 
 #include "archive/archive_writer.hpp"
@@ -61,7 +62,7 @@ struct StreamSample {
 };
 
 std::uint64_t scaled(std::uint64_t bytes, double factor) {
-  return static_cast<std::uint64_t>(static_cast<double>(bytes) * factor + 0.5);
+  return static_cast<std::uint64_t>(std::llround(static_cast<double>(bytes) * factor));
 }
 
 // Gives all blocks of the index the average size that was seen, and every segment the tables of the first piece.
@@ -105,8 +106,8 @@ Report estimate(const Network& network, const Config& config, const RunOptions& 
     SegmentView view = segment_view(index, stream, index.segments[stream.first_segment]);
     view.first_unit = pieces[p].first;
     view.units = pieces[p].units;
-    const auto& [encoded, errors] = encoders[worker]->encode(pieces[p].stream, view, times[worker]);
-    results[p] = {encoded.bytes.size(), encoded.plane_bytes, encoded.tables, errors};
+    const SegmentEncoder::Result& result = encoders[worker]->encode(pieces[p].stream, view, times[worker]);
+    results[p] = {result.encoded.bytes.size(), result.encoded.plane_bytes, result.encoded.tables, result.errors};
     progress.add(view.units * static_cast<std::uint64_t>(unit_bytes(stream.dtype)), "");
   });
 

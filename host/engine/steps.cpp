@@ -178,7 +178,7 @@ StreamStatistics combine(const std::vector<Piece>& pieces, const std::vector<Pie
 
 // Sets the fine step and the scale codes. Returns an empty string, or why that cannot be done.
 std::string set_steps(const StreamStatistics& statistics, const CodecSpec& spec, UniformStream& uniform) {
-  const std::string no_step = "no float32 step fits the size of its values";
+  const char* no_step = "no float32 step fits the size of its values";
   if (statistics.squares == 0 && statistics.beyond_float) return no_step;
   if (statistics.finite == 0) return "none of its values is finite";
   const double rms = std::sqrt(statistics.squares / static_cast<double>(statistics.finite));

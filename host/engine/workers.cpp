@@ -47,7 +47,7 @@ void run_parallel(std::uint32_t threads, std::size_t count, const std::atomic<bo
       const std::size_t item = next++;
       if (item >= count) return;
       try {
-        if (cancel != nullptr && *cancel) throw Error(ErrorKind::kInterrupted, "interrupted");
+        if (cancel != nullptr && *cancel) throw Error(ErrorKind::kInterrupted, "interrupted; nothing was left behind");
         body(worker, item);
       } catch (const Turnstile::Aborted&) {
         return;

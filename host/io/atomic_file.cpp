@@ -26,9 +26,9 @@ Descriptor create_temporary(const Target& target, std::filesystem::path& tempora
 
 }  // namespace
 
-AtomicFile::AtomicFile(std::filesystem::path target, bool overwrite) : AtomicFile(target, overwrite, target) {}
+AtomicFile::AtomicFile(const std::filesystem::path& target, bool overwrite) : AtomicFile(target, overwrite, target) {}
 
-AtomicFile::AtomicFile(std::filesystem::path target, bool overwrite, std::filesystem::path shown)
+AtomicFile::AtomicFile(const std::filesystem::path& target, bool overwrite, std::filesystem::path shown)
     : shown_(std::move(shown)), overwrite_(overwrite) {
   const Target examined = examine_target(target, overwrite, TargetKind::kFile);
   target_ = examined.path;

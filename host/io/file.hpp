@@ -48,7 +48,7 @@ void check_target(const std::filesystem::path& target, bool overwrite, TargetKin
 class AtomicFile {
  public:
   // Creates the temporary file. Throws Error(kUsage) as check_target does, Error(kIo).
-  AtomicFile(std::filesystem::path target, bool overwrite);
+  AtomicFile(const std::filesystem::path& target, bool overwrite);
   AtomicFile(const AtomicFile&) = delete;
   AtomicFile& operator=(const AtomicFile&) = delete;
   ~AtomicFile();  // without commit(): removes the temporary file
@@ -60,7 +60,7 @@ class AtomicFile {
 
  private:
   friend class AtomicFolder;
-  AtomicFile(std::filesystem::path target, bool overwrite, std::filesystem::path shown);
+  AtomicFile(const std::filesystem::path& target, bool overwrite, std::filesystem::path shown);
 
   std::filesystem::path target_, shown_, temporary_;  // shown_: the target's name in messages
   bool overwrite_;

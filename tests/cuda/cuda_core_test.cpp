@@ -4,8 +4,8 @@
 #include <cstring>
 
 #include "backends/cpu/kernels.hpp"
-#include "device_array.hpp"
 #include "cuda/rans_cases.hpp"
+#include "device_array.hpp"
 #include "kernels/kernels.hpp"
 #include "weft/core/byte_planes.hpp"
 #include "weft/core/half.hpp"

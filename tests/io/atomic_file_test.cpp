@@ -230,7 +230,8 @@ TEST(AtomicFile, AKilledProcessLeavesTheOldFileOrTheNewOne) {
   const TempFolder folder;
   const std::string old_text(100'000, 'o'), new_text(300'000, 'n');
   int replaced = 0;
-  for (int delay_us = 0; delay_us < 4000; delay_us += 100) {
+  // A flush takes anything from microseconds to a second, so the delays grow until children get far enough.
+  for (int delay_us = 0; replaced < 10 && delay_us < 2'000'000; delay_us += 100 + delay_us / 16) {
     folder.write("out", old_text);
     std::fflush(nullptr);
     const pid_t child = ::fork();

@@ -34,7 +34,7 @@ inline std::uint32_t over_one_part(std::uint32_t r) {
 }
 
 inline std::uint64_t load_eight(const std::uint8_t* p) {
-  std::uint64_t word;
+  std::uint64_t word = 0;
   std::memcpy(&word, p, 8);
   return word;
 }

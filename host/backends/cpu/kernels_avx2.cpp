@@ -42,7 +42,7 @@ constexpr Kernels make_avx2_kernels() {
 
 const Kernels* avx2_kernels() noexcept {
   static constexpr Kernels kernels = make_avx2_kernels();
-  unsigned eax, ebx, ecx = 0, edx;
+  unsigned eax = 0, ebx = 0, ecx = 0, edx = 0;
   const bool has_f16c = __get_cpuid(1, &eax, &ebx, &ecx, &edx) != 0 && (ecx & bit_F16C) != 0;
   const bool here = has_f16c && __builtin_cpu_supports("avx2") && __builtin_cpu_supports("bmi2") &&
                     __builtin_cpu_supports("popcnt") && __builtin_cpu_supports("sse4.2");

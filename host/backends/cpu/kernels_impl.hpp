@@ -100,7 +100,7 @@ void histogram(const std::uint8_t* data, std::size_t n, std::uint64_t* counts) {
   std::uint32_t tables[8][256] = {};
   std::size_t i = 0;
   for (; i + 8 <= n; i += 8) {
-    std::uint64_t word;
+    std::uint64_t word = 0;
     std::memcpy(&word, data + i, 8);
     for (int k = 0; k < 8; k++) tables[k][word >> (8 * k) & 255]++;
   }
@@ -110,13 +110,13 @@ void histogram(const std::uint8_t* data, std::size_t n, std::uint64_t* counts) {
 }
 
 inline float float_of(std::uint32_t bits) {
-  float value;
+  float value = 0;
   std::memcpy(&value, &bits, 4);
   return value;
 }
 
 inline std::uint32_t bits_of_float(float value) {
-  std::uint32_t bits;
+  std::uint32_t bits = 0;
   std::memcpy(&bits, &value, 4);
   return bits;
 }

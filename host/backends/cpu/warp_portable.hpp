@@ -82,7 +82,7 @@ struct PortableWarp {
   }
   static U32 load_words(const std::uint8_t* p) {
     return each([&](int i) {
-      std::uint32_t word;
+      std::uint32_t word = 0;
       std::memcpy(&word, p + 4 * i, 4);
       return word;
     });
