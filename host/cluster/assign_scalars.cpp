@@ -1,22 +1,9 @@
-#include <cmath>
 #include <limits>
 
 #include "cluster/boundaries.hpp"
 #include "cluster/scalar_kmeans.hpp"
 
 namespace weft::cluster {
-namespace {
-
-float largest_float_up_to(double x) {
-  if (x >= std::numeric_limits<float>::max()) return std::numeric_limits<float>::max();
-  if (x <= std::numeric_limits<float>::lowest()) return -std::numeric_limits<float>::infinity();
-  const auto nearest = static_cast<float>(x);
-  return static_cast<double>(nearest) <= x ? nearest
-                                           : std::nextafter(nearest, -std::numeric_limits<float>::infinity());
-}
-
-}  // namespace
-
 void assign_scalars(std::span<const float> values, std::span<const float> centroids, std::span<const double> bits,
                     double lambda, std::span<std::uint16_t> indices) {
   const std::vector<double> exact(centroids.begin(), centroids.end());

@@ -1,5 +1,8 @@
 #include "cluster/boundaries.hpp"
 
+#include <cmath>
+#include <limits>
+
 namespace weft::cluster {
 
 Boundaries boundaries_of(std::span<const double> centroids, std::span<const double> bits, double lambda) {
@@ -29,6 +32,13 @@ Boundaries boundaries_of(std::span<const double> centroids, std::span<const doub
     chain.clusters.push_back(j);
   }
   return chain;
+}
+
+float largest_float_up_to(double x) {
+  if (x >= std::numeric_limits<float>::max()) return std::numeric_limits<float>::max();
+  if (x <= std::numeric_limits<float>::lowest()) return -std::numeric_limits<float>::infinity();
+  const auto nearest = static_cast<float>(x);
+  return static_cast<double>(nearest) <= x ? nearest : std::nextafter(nearest, -std::numeric_limits<float>::infinity());
 }
 
 }  // namespace weft::cluster

@@ -1,8 +1,7 @@
 // Codec codebook: every weight becomes the index of an entry (FORMAT.md 3.3). Values that are not finite are exceptions.
 //
 // * A weight's entry is the nearest by the value that a decoder restores, not by the one that the archive stores.
-// * With a bit's price the decision is linear in the weight, as in core/quantize.hpp, so it is a table of thresholds too:
-//   entries are lines -2 c x + c^2 + price, and their lower envelope says which is cheapest where.
+// * Which entry is the cheapest is a matter of thresholds (cluster/boundaries.hpp), with a bit's price or without.
 #include <algorithm>
 #include <array>
 #include <bit>
@@ -12,6 +11,7 @@
 #include "backends/cpu/cpu_codec.hpp"
 #include "backends/cpu/exceptions.hpp"
 #include "backends/cpu/look_up.hpp"
+#include "cluster/boundaries.hpp"
 
 namespace weft::cpu {
 namespace {
@@ -24,48 +24,14 @@ constexpr int kPriceRounds =
 // [i]: the largest float that goes to entry i or a lower one. Padded with what no float exceeds, for a search in full steps.
 using Thresholds = std::array<float, 255>;
 
-// The largest float that is not above x.
-float round_down(double x) {
-  const auto rounded = static_cast<float>(x);
-  constexpr float kInfinity = std::numeric_limits<float>::infinity();
-  return static_cast<double>(rounded) > x ? std::nextafter(rounded, -kInfinity) : rounded;
-}
-
-// Up to which x the lower one of two entries is the cheaper.
-double crossing(double low, double low_price, double high, double high_price) {
-  return (low + high) / 2 + (high_price - low_price) / (2 * (high - low));
-}
-
-// Prices are in squared units of the weight, one for each of the entries.
-Thresholds make_thresholds(std::span<const float> entries, std::span<const double> prices) {
-  std::array<std::size_t, 256> used;  // entries that are cheapest somewhere, so far
-  std::array<double, 256> from;       // where that begins
-  std::size_t count = 0;
-  for (std::size_t i = 0; i < entries.size(); i++) {
-    double begin = -std::numeric_limits<double>::infinity();
-    bool is_cheapest = true;
-    while (count > 0) {
-      const std::size_t last = used[count - 1];
-      if (entries[last] == entries[i]) {
-        is_cheapest = prices[i] < prices[last];
-        if (!is_cheapest) break;
-      } else {
-        begin = crossing(entries[last], prices[last], entries[i], prices[i]);
-        if (begin > from[count - 1]) break;
-      }
-      begin = -std::numeric_limits<double>::infinity();
-      count--;
-    }
-    if (!is_cheapest) continue;
-    used[count] = i;
-    from[count++] = begin;
-  }
+Thresholds make_thresholds(std::span<const double> entries, std::span<const double> bits, double bit_price) {
+  const cluster::Boundaries boundaries = cluster::boundaries_of(entries, bits, bit_price);
   Thresholds upper;
   upper.fill(std::numeric_limits<float>::infinity());
-  std::fill_n(upper.begin(), used[0], -std::numeric_limits<float>::infinity());
-  for (std::size_t u = 1; u < count; u++)
-    std::fill(upper.begin() + static_cast<std::ptrdiff_t>(used[u - 1]),
-              upper.begin() + static_cast<std::ptrdiff_t>(used[u]), round_down(from[u]));
+  auto* next = std::fill_n(upper.data(), boundaries.clusters[0], -std::numeric_limits<float>::infinity());
+  for (std::size_t i = 0; i < boundaries.thresholds.size(); i++)
+    next = std::fill_n(next, boundaries.clusters[i + 1] - boundaries.clusters[i],
+                       cluster::largest_float_up_to(boundaries.thresholds[i]));
   return upper;
 }
 
@@ -83,11 +49,11 @@ class CodebookCodec final : public CpuCodec {
     kernels.to_float(view.dtype, units.data(), n, scratch.values.data());
     auto& symbols = scratch.planes[0];
     symbols.resize(n);
-    const std::vector<float> entries = restored_entries(kernels, view);
-    std::vector<double> prices(count);
+    const std::vector<double> entries = restored_entries(kernels, view);
+    std::vector<double> bits;
     std::uint64_t counts[256];
     const auto choose = [&] {
-      const Thresholds upper = make_thresholds(entries, prices);
+      const Thresholds upper = make_thresholds(entries, bits, view.codebook->bit_price);
       kernels.search(scratch.values.data(), n, upper.data(), static_cast<int>(std::bit_width(count - 1)),
                      symbols.data());
       std::fill_n(counts, 256, 0);
@@ -97,7 +63,8 @@ class CodebookCodec final : public CpuCodec {
     for (int round = 0; view.codebook->bit_price > 0 && round < kPriceRounds; round++) {
       std::uint16_t frequencies[256];
       core::normalise(counts, frequencies);
-      for (std::size_t i = 0; i < count; i++) prices[i] = view.codebook->bit_price * bits_of_symbol(frequencies[i]);
+      bits.resize(count);
+      for (std::size_t i = 0; i < count; i++) bits[i] = bits_of_symbol(frequencies[i]);
       choose();
     }
     out.tables[0] = choose_table(counts, 0);
@@ -127,13 +94,13 @@ class CodebookCodec final : public CpuCodec {
     return static_cast<double>(core::code_length(frequency)) / 256;
   }
 
-  static std::vector<float> restored_entries(const Kernels& kernels, const SegmentView& view) {
+  static std::vector<double> restored_entries(const Kernels& kernels, const SegmentView& view) {
     const auto& centroids = view.codebook->centroids;
     std::vector<std::byte> units(centroids.size() * static_cast<std::size_t>(unit_bytes(view.dtype)));
     std::vector<float> entries(centroids.size());
     kernels.from_float(view.dtype, centroids.data(), centroids.size(), units.data());
     kernels.to_float(view.dtype, units.data(), centroids.size(), entries.data());
-    return entries;
+    return {entries.begin(), entries.end()};
   }
 
   static void write_blocks(Scratch& scratch, const SegmentView& view, std::span<const std::byte> units,
