@@ -51,7 +51,7 @@ Plan choose(DType dtype, const std::vector<double>& values, const CodecSpec& spe
   return plan;
 }
 
-const std::vector<float>& centroids_of(const Plan& plan) {
+std::vector<float> centroids_of(const Plan& plan) {
   EXPECT_EQ(plan.index.streams[0].codec, CodecId::kCodebook) << plan.notes[0];
   return plan.index.streams[0].codebook.centroids;
 }
@@ -67,7 +67,7 @@ TEST(Codebooks, EntriesAscendAndFitTheWeights) {
     for (const std::uint32_t clusters : {2u, 16u, 200u}) {
       const auto values = draw_weights(20000, 1);
       const Plan plan = choose(dtype, values, codebook_spec(clusters));
-      const auto& centroids = centroids_of(plan);
+      const auto centroids = centroids_of(plan);
       EXPECT_GT(centroids.size(), clusters * 9 / 10);
       EXPECT_LE(centroids.size(), clusters);
       EXPECT_TRUE(std::is_sorted(centroids.begin(), centroids.end(), std::less_equal<>()));
@@ -95,7 +95,7 @@ TEST(Codebooks, AreStoredInTheirType) {
   for (const DType dtype : {DType::kF16, DType::kBF16}) {
     CodecSpec spec = codebook_spec();
     spec.centroid_dtype = dtype;
-    const auto& centroids = centroids_of(choose(DType::kF32, draw_weights(5000, 1), spec));
+    const auto centroids = centroids_of(choose(DType::kF32, draw_weights(5000, 1), spec));
     for (const float c : centroids)
       EXPECT_EQ(testing::values_of(dtype, weight_bytes(dtype, {c})), std::vector<double>{c});
   }
@@ -107,13 +107,13 @@ TEST(Codebooks, APinnedZeroIsThere) {
   auto values = draw_weights(5000, 1);
   for (double& value : values) value = std::fabs(value) < 0.7 ? 0 : value + 0.1;
   const Plan plan = choose(DType::kF32, values, spec);
-  const auto& centroids = centroids_of(plan);
+  const auto centroids = centroids_of(plan);
   EXPECT_EQ(std::count(centroids.begin(), centroids.end(), 0.0f), 1);
 }
 
 TEST(Codebooks, WhatNoCodebookSuitsIsLossless) {
   expect_lossless(choose(DType::kF32, std::vector<double>(50, kNan), codebook_spec()), "finite");
-  expect_lossless(choose(DType::kF32, draw_weights(20, 1), codebook_spec()), "saves nothing");
+  expect_lossless(choose(DType::kF32, draw_weights(17, 1), codebook_spec()), "saves nothing");
   expect_lossless(choose(DType::kF64, draw_weights(3000, 1, 1e-60), codebook_spec()), "no float32 entry");
   CodecSpec half = codebook_spec();
   half.centroid_dtype = DType::kF16;
