@@ -5,6 +5,7 @@
 
 #include "backends/backend.hpp"
 #include "data.hpp"
+#include "engine/segment_encoder.hpp"
 #include "suites.hpp"
 #include "timing.hpp"
 
@@ -50,17 +51,14 @@ Measured measure_weft(SegmentView view, const CodecSpec& spec, std::span<const s
   std::vector<std::byte> back(units.size());
   std::vector<std::vector<std::span<const std::byte>>> blocks(count);
   for (std::size_t s = 0; s < count; s++) {
-    std::size_t at = 0;
-    for (const auto size : segments[s].block_sizes) {
-      blocks[s].push_back(std::span(segments[s].bytes).subspan(at, size));
-      at += size;
-    }
+    engine::split_blocks(view_of(s), 0, segments[s].block_sizes, segments[s].bytes, blocks[s]);
     measured.bytes += static_cast<double>(segments[s].bytes.size() + side_bytes(segments[s]));
   }
   measured.decode = fastest([&] {
     for (std::size_t s = 0; s < count; s++) {
       const SegmentView part = segments[s].with_tables(view_of(s));
-      if (coder->decode(part, 0, blocks[s], bytes_of(part, std::span(back)))) throw std::runtime_error("a fault");
+      if (const auto fault = coder->decode(part, 0, blocks[s], bytes_of(part, std::span(back))))
+        throw std::runtime_error(fault->reason);
     }
   });
   if (lossless && std::memcmp(back.data(), units.data(), units.size()) != 0)

@@ -1,6 +1,7 @@
-// The fastest of many runs of one thread.
+// The fastest of many runs on one thread.
 //
-// Time is the thread's own processor time, not the wall's: on a machine that does other work the wall clock would measure that.
+// Time is the thread's own processor time, not the wall's: on a machine that does other work the wall clock would
+// measure that.
 #pragma once
 
 #include <algorithm>
@@ -14,17 +15,21 @@ inline double thread_seconds() {
   return static_cast<double>(now.tv_sec) + 1e-9 * static_cast<double>(now.tv_nsec);
 }
 
-// Seconds of the fastest call of f, of at least three and for at least `budget` seconds.
+// Seconds that a call of f takes at best, from at least three batches and for at least `budget` seconds. A batch has so
+// many calls that it takes a millisecond, because the clock may stand still for shorter times.
 template <class F>
 double fastest(F f, double budget = 0.25) {
-  double best = 1e300;
-  const double begin = thread_seconds();
-  for (int runs = 0; runs < 3 || thread_seconds() - begin < budget; runs++) {
+  const auto time_batch = [&](int calls) {
     const double start = thread_seconds();
-    f();
-    best = std::min(best, thread_seconds() - start);
-  }
-  return best;
+    for (int i = 0; i < calls; i++) f();
+    return thread_seconds() - start;
+  };
+  int calls = 1;
+  double best = time_batch(calls);
+  while (best < 1e-3) best = time_batch(calls *= 2);
+  const double begin = thread_seconds();
+  for (int batch = 1; batch < 3 || thread_seconds() - begin < budget; batch++) best = std::min(best, time_batch(calls));
+  return best / calls;
 }
 
 }  // namespace weft::bench

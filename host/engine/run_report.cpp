@@ -1,8 +1,8 @@
 #include "engine/run_report.hpp"
 
-#include <sys/resource.h>
-
+#include <fstream>
 #include <numeric>
+#include <string>
 
 #include "weft/core/quantize.hpp"
 
@@ -18,10 +18,12 @@ std::uint64_t share(std::uint64_t bytes, std::uint64_t units, std::uint64_t end)
 
 }  // namespace
 
-std::uint64_t peak_host_bytes() noexcept {
-  rusage usage{};
-  getrusage(RUSAGE_SELF, &usage);
-  return static_cast<std::uint64_t>(usage.ru_maxrss) * 1024;
+std::uint64_t peak_host_bytes() {
+  // Not getrusage: its figure survives exec, so a small program would report the size of the one that started it.
+  std::ifstream status("/proc/self/status");
+  for (std::string line; std::getline(status, line);)
+    if (line.starts_with("VmHWM:")) return std::stoull(line.substr(6)) * 1024;
+  return 0;
 }
 
 std::vector<std::size_t> all_tensors(const Index& index) {

@@ -12,8 +12,8 @@
 
 namespace weft::engine {
 
-// Peak resident set of this process, in bytes.
-[[nodiscard]] std::uint64_t peak_host_bytes() noexcept;
+// Peak resident set of this process, in bytes; 0 where the system does not say.
+[[nodiscard]] std::uint64_t peak_host_bytes();
 
 // One entry per tensor: name, type, shape, sizes, codec and step. `tensors` selects and orders them.
 [[nodiscard]] std::vector<TensorReport> describe_tensors(const Index& index, const std::vector<std::size_t>& tensors);

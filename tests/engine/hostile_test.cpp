@@ -16,6 +16,7 @@
 #include "engine/decode_run.hpp"
 #include "support/child.hpp"
 #include "support/memory_network.hpp"
+#include "support/sanitizer.hpp"
 #include "support/temp_folder.hpp"
 #include "support/weights.hpp"
 #include "weft/engine.hpp"
@@ -25,17 +26,10 @@ namespace weft {
 namespace {
 
 using testing::draw_weights;
+using testing::kSanitized;
 using testing::MemoryNetwork;
 using testing::TempFolder;
 using testing::weight_bytes;
-
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-constexpr bool kSanitized = true;
-#elif defined(__has_feature)
-constexpr bool kSanitized = __has_feature(address_sanitizer) || __has_feature(thread_sanitizer);
-#else
-constexpr bool kSanitized = false;
-#endif
 
 RunOptions one_thread() {
   RunOptions options;

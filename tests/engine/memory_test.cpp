@@ -9,6 +9,7 @@
 #include <functional>
 
 #include "formats/safetensors.hpp"
+#include "support/sanitizer.hpp"
 #include "support/temp_folder.hpp"
 #include "weft/engine.hpp"
 #include "weft/error.hpp"
@@ -64,9 +65,7 @@ std::uint64_t peak_of(const std::function<void()>& action) {
 }
 
 TEST(Memory, StaysFarBelowTheSizeOfTheNetwork) {
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-  GTEST_SKIP() << "a sanitizer's own memory is counted too";
-#endif
+  if (testing::kSanitized) GTEST_SKIP() << "a sanitizer's own memory is counted too";
   const TempFolder temp = TempFolder::in_memory();
   const ComputedNetwork network(18, 8'000);  // 16 MB each
   const std::uint64_t largest = network.tensors()[0].bytes;

@@ -104,7 +104,8 @@ TEST(Plan, ChannelsFollowTheAxis) {
   for (const auto& [axis, inner, channels] :
        {std::tuple{0, 15u, 2u}, {1, 5u, 3u}, {2, 1u, 5u}, {-1, 1u, 5u}, {-3, 15u, 2u}}) {
     spec.channel_axis = axis;
-    const UniformStream& uniform = make_plan(network, one_rule(spec)).index.streams[0].uniform;
+    const Plan plan = make_plan(network, one_rule(spec));
+    const UniformStream& uniform = plan.index.streams[0].uniform;
     EXPECT_EQ(uniform.inner, inner) << axis;
     EXPECT_EQ(uniform.scale_codes.size(), channels) << axis;
   }

@@ -7,6 +7,7 @@
 
 #include "archive/bytes.hpp"
 #include "backends/cpu/cpu_codec.hpp"
+#include "coders.hpp"
 #include "core/symbol_sources.hpp"
 
 namespace {
@@ -23,16 +24,6 @@ const std::vector<FrequencyTable>& tables() {
       const auto last = std::find_if(f.rbegin(), f.rend(), is_used).base();
       list.push_back({static_cast<std::uint8_t>(first - f.begin()), {first, last}});
     }
-    return list;
-  }();
-  return all;
-}
-
-// One for each kernel set; made once, because they own a good deal of memory.
-const std::vector<std::unique_ptr<SegmentCoder>>& coders() {
-  static const auto all = [] {
-    std::vector<std::unique_ptr<SegmentCoder>> list;
-    for (const cpu::Kernels* kernels : cpu::available_kernels()) list.push_back(cpu::make_segment_coder(*kernels));
     return list;
   }();
   return all;
@@ -79,7 +70,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   }
   const std::vector<std::span<const std::byte>> blocks{block};
   std::optional<Outcome> expected;
-  for (const auto& coder : coders()) {
+  for (const auto& coder : fuzz::coders()) {
     Outcome outcome;
     outcome.units.resize(view.units * static_cast<std::size_t>(unit_bytes(view.dtype)));
     if (auto fault = coder->decode(view, 0, blocks, outcome.units)) outcome = {fault->reason, {}};

@@ -8,6 +8,8 @@
 
 #include "archive/bytes.hpp"
 #include "backends/cpu/cpu_codec.hpp"
+#include "coders.hpp"
+#include "engine/segment_encoder.hpp"
 
 namespace {
 
@@ -28,16 +30,6 @@ double value_of(DType dtype, const std::byte* unit) {
 double rounding(DType dtype, double value) {
   const int bits = dtype == DType::kF16 ? 10 : dtype == DType::kBF16 ? 7 : 22;
   return std::abs(value) * std::ldexp(2.0, -bits) + std::ldexp(1.0, dtype == DType::kF16 ? -23 : -125);
-}
-
-// One for each kernel set, the portable one first; made once, because they own a good deal of memory.
-const std::vector<std::unique_ptr<SegmentCoder>>& coders() {
-  static const auto all = [] {
-    std::vector<std::unique_ptr<SegmentCoder>> list;
-    for (const cpu::Kernels* kernels : cpu::available_kernels()) list.push_back(cpu::make_segment_coder(*kernels));
-    return list;
-  }();
-  return all;
 }
 
 void check_uniform(DType dtype, double cell, const std::byte* before, const std::byte* after, std::size_t size) {
@@ -77,14 +69,10 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   const std::vector<std::byte> units(body.begin(), body.end());
 
   EncodedSegment segment;
-  coders().front()->encode(view, spec, units, segment);
+  fuzz::coders().front()->encode(view, spec, units, segment);
   std::vector<std::span<const std::byte>> blocks;
-  std::size_t at = 0;
-  for (const std::uint32_t block_size : segment.block_sizes) {
-    blocks.push_back(std::span(segment.bytes).subspan(at, block_size));
-    at += block_size;
-  }
-  for (const auto& coder : coders()) {
+  engine::split_blocks(view, 0, segment.block_sizes, segment.bytes, blocks);
+  for (const auto& coder : fuzz::coders()) {
     EncodedSegment again;
     coder->encode(view, spec, units, again);
     require(again.bytes == segment.bytes && again.tables == segment.tables && again.corrections == segment.corrections);

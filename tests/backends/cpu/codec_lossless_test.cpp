@@ -87,7 +87,7 @@ TEST(LosslessCodecTest, AnyRunOfBlocksDecodesAlone) {
   EncodedSegment segment;
   const auto coder = cpu::make_segment_coder(cpu::active_kernels());
   coder->encode(view, CodecSpec{}, units, segment);
-  const auto blocks = test::blocks_of(segment);
+  const auto blocks = test::blocks_of(view, segment);
   ASSERT_EQ(blocks.size(), 5u);
   Bytes out(2 * (1024 + 904));
   EXPECT_FALSE(coder->decode(segment.with_tables(view), 3, std::span(blocks).subspan(3), out));

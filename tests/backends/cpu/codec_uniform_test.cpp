@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <cmath>
 
 #include "archive/bytes.hpp"
@@ -91,6 +92,21 @@ TEST(UniformCodecTest, WithoutLambdaErrorsAreHalfACell) {
         }
       }
     }
+  }
+}
+
+TEST(UniformCodecTest, LargeBlocksOfAnySizeAreAligned) {
+  auto values = gaussian(50001, 1.0, 8);
+  for (const std::size_t exception : {5u, 20000u, 20001u, 40000u}) values[exception] = 1e9;
+  const Bytes units = to_units(DType::kF32, values);
+  for (const int low_bits : {0, 4, 8}) {
+    const UniformStream stream = stream_with(0.1, low_bits);
+    EncodedSegment segment;
+    const SegmentView view = view_of(DType::kF32, units, stream, 14);
+    const auto after = to_values(DType::kF32, test::round_trip(view, spec_with(0), units, segment));
+    const auto is_odd = [](std::uint32_t size) { return size % 16 != 0; };
+    EXPECT_TRUE(std::any_of(segment.block_sizes.begin(), segment.block_sizes.end() - 1, is_odd));
+    for (std::size_t i = 0; i < values.size(); i++) ASSERT_LE(std::abs(after[i] - values[i]), 0.0501) << i;
   }
 }
 

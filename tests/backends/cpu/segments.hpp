@@ -9,6 +9,7 @@
 
 #include "backends/cpu/cpu_codec.hpp"
 #include "core/guarded.hpp"
+#include "engine/segment_encoder.hpp"
 
 namespace weft::test {
 
@@ -36,14 +37,11 @@ inline std::vector<float> gaussian(std::size_t n, float scale, std::uint32_t see
   return values;
 }
 
-inline std::vector<std::span<const std::byte>> blocks_of(const EncodedSegment& segment) {
+inline std::vector<std::span<const std::byte>> blocks_of(const SegmentView& view, const EncodedSegment& segment) {
   std::vector<std::span<const std::byte>> blocks;
-  std::size_t at = 0;
-  for (const std::uint32_t size : segment.block_sizes) {
-    blocks.push_back(std::span(segment.bytes).subspan(at, size));
-    at += size;
-  }
-  EXPECT_EQ(at, segment.bytes.size());
+  engine::split_blocks(view, 0, segment.block_sizes, segment.bytes, blocks);
+  const std::byte* end = blocks.empty() ? segment.bytes.data() : blocks.back().data() + blocks.back().size();
+  EXPECT_EQ(end, segment.bytes.data() + segment.bytes.size());
   return blocks;
 }
 
@@ -68,7 +66,7 @@ inline Bytes round_trip(const SegmentView& view, const CodecSpec& spec, const By
     EXPECT_EQ(again.tables, segment.tables) << kernels->name;
     EXPECT_EQ(again.corrections, segment.corrections) << kernels->name;
     Guarded<std::byte> out(units.size());
-    const auto fault = coder->decode(segment.with_tables(view), 0, blocks_of(segment), out.span());
+    const auto fault = coder->decode(segment.with_tables(view), 0, blocks_of(view, segment), out.span());
     EXPECT_FALSE(fault.has_value()) << kernels->name << ": " << fault->reason;
     EXPECT_TRUE(out.intact()) << kernels->name;
     const Bytes decoded(out.data(), out.end());

@@ -1,0 +1,21 @@
+// The coders that fuzz targets compare with each other.
+#pragma once
+
+#include <memory>
+#include <vector>
+
+#include "backends/cpu/cpu_codec.hpp"
+
+namespace weft::fuzz {
+
+// One for each kernel set, the portable one first; made once, because they own a good deal of memory.
+inline const std::vector<std::unique_ptr<SegmentCoder>>& coders() {
+  static const auto all = [] {
+    std::vector<std::unique_ptr<SegmentCoder>> list;
+    for (const cpu::Kernels* kernels : cpu::available_kernels()) list.push_back(cpu::make_segment_coder(*kernels));
+    return list;
+  }();
+  return all;
+}
+
+}  // namespace weft::fuzz
