@@ -1,0 +1,18 @@
+// Which values are cheapest to keep at which centroid.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <vector>
+
+namespace weft::cluster {
+
+struct Boundaries {
+  std::vector<std::uint32_t> clusters;  // those that some number would choose, ascending
+  std::vector<double> thresholds;       // clusters[j] keeps numbers up to thresholds[j]; the last one has none
+};
+
+// Squared distance plus lambda x bits decides; `bits` may be empty. `centroids` ascend; of equal ones the cheaper stays.
+[[nodiscard]] Boundaries boundaries_of(std::span<const double> centroids, std::span<const double> bits, double lambda);
+
+}  // namespace weft::cluster
