@@ -122,11 +122,10 @@ def read_index(data, payload_end):
         sections.append(Reader(whole.take(whole.varint()), f"the index's section of {name}"))
     layout, files = read_files(sections[0])
     tensors = read_tensors(sections[1])
-    tables = [read_table(sections[2]) for _ in range(sections[2].count())]
+    tables = [None, *(read_table(sections[2]) for _ in range(sections[2].count()))]
     assets = [f.stream for f in files if f.kind == 0]
-    count = sections[3].count()
-    users = [*assets, *{t.stream for t in tensors}]
-    check(sorted(users) == list(range(count)), "the streams are not those that tensors and assets name")
+    users = sorted([*assets, *{t.stream for t in tensors}])
+    check(users == [*range(count := sections[3].count())], "the streams are not those that tensors and assets name")
     streams = [read_stream(sections[3], n, n in assets, tensors, tables) for n in range(count)]
     check(all(r.at == len(r.data) for r in (*sections, whole)), "the index or a section is longer than its content")
     at = 16
@@ -134,9 +133,8 @@ def read_index(data, payload_end):
         block.gap, block.offset = at, align(at, block.units)
         at = block.offset + block.size
     check(at == payload_end, "the blocks do not fill the payload")
-    networks = [f for f in files if f.kind == 1]
-    check(sum(f.tensors for f in networks) == len(tensors), "the files and the network differ in number of tensors")
-    for file in networks:
+    check(sum(f.tensors for f in files if f.kind) == len(tensors), "files and network differ in number of tensors")
+    for file in (f for f in files if f.kind):
         file.tensors, tensors = tensors[: file.tensors], tensors[file.tensors :]
         file.header = make_header(file)
     return layout, files, streams
@@ -213,7 +211,7 @@ def read_stream(reader, number, is_asset, tensors, tables):
         check(entry in (F16, BF16, F32) and 1 <= count <= 256, f"{what} has an impossible codebook")
         code, zeros = "<e" if entry == F16 else "<f", b"\0\0" if entry == BF16 else b""
         values = [struct.unpack(code, zeros + reader.take(TYPES[entry][2]))[0] for _ in range(count)]
-        ascend = values == sorted({*values}) and all(map(math.isfinite, values))
+        ascend = all(map(math.isfinite, values)) and values == sorted({*values})
         check(ascend, f"{what} has entries that are not finite or do not ascend")
         s.entries = [unit_of(v, s.dtype) for v in values]
     elif s.codec == UNIFORM:
@@ -227,11 +225,10 @@ def read_stream(reader, number, is_asset, tensors, tables):
         check(all(2.0**-126 <= x < 2.0**128 for x in (fine, *s.steps)), f"{what} has a step that is not normal")
     check(-(-s.units >> block_log2) <= len(reader.data) - reader.at, f"{what} has more blocks than the index has bytes")
     for units in pieces(s.units, segment_log2):
-        segment = Record(units=units, tables=[reader.varint() for _ in range(coded_planes)])
-        check(all(t <= len(tables) for t in segment.tables), f"{what} names a table that is not there")
-        segment.tables = [tables[t - 1] if t else None for t in segment.tables]
-        segment.corrections = struct.unpack("3b", reader.take(3)) if s.codec == UNIFORM else None
-        s.segments.append(segment)
+        numbers = [reader.varint() for _ in range(coded_planes)]
+        check(all(t < len(tables) for t in numbers), f"{what} names a table that is not there")
+        corrections = struct.unpack("3b", reader.take(3)) if s.codec == UNIFORM else None
+        s.segments.append(Record(units=units, tables=[tables[t] for t in numbers], corrections=corrections))
     for segment in s.segments:
         segment.blocks = [Record(units=n, size=reader.varint()) for n in pieces(segment.units, block_log2)]
     return s
@@ -278,9 +275,8 @@ def plane_symbols(plane, n, table):
     check(table is not None, "an entropy-coded plane has no table")
     check(plane.size % 2 == 0 and plane.size >= 2 * plane.lanes, "an entropy-coded plane has an impossible size")
     words, out = (word for (word,) in struct.iter_unpack("<H", plane.data)), bytearray(n)
-    states = [next(words) for _ in range(plane.lanes)]
     try:
-        states = [x if x >= 32768 else x << 16 | next(words) for x in states]
+        states = [x if x >= 32768 else x << 16 | next(words) for x in [next(words) for _ in range(plane.lanes)]]
         for i in range(n):  # a lane reads its word at once: steps read none, so the order of words is that of 3.1
             lane = i % plane.lanes
             out[i], frequency, place = table[states[lane] & 4095]
@@ -313,12 +309,10 @@ def unit_of(weight, dtype):
 
 def decode_lossy(planes, n, s, segment, first):
     """3.3, codecs 2 and 4. `first` is the number of the block's first element in the tensor."""
-    symbols, exceptions, out = plane_symbols(planes[0], n, segment.tables[0]), planes[-1], bytearray()
-    if s.codec == CODEBOOK:
-        check(max(symbols) < len(s.entries), "an index is beyond the end of its codebook")
-        out += b"".join(s.entries[y] for y in symbols)
-    else:
-        out += b"".join(uniform_units(symbols, planes[1], s, segment, first))
+    symbols, exceptions = plane_symbols(planes[0], n, segment.tables[0]), planes[-1]
+    check(s.codec == UNIFORM or max(symbols) < len(s.entries), "an index is beyond the end of its codebook")
+    indexed = (s.entries[y] for y in symbols)
+    out = bytearray().join(indexed if s.codec == CODEBOOK else uniform_units(symbols, planes[1], s, segment, first))
     count, rest = divmod(len(exceptions.data), 4 + s.unit)
     positions = [*struct.unpack_from(f"<{count}I", exceptions.data)]
     is_possible = exceptions.mode == MODE_RAW and rest == 0 and positions == sorted({*positions} & {*range(n)})
@@ -330,7 +324,7 @@ def decode_lossy(planes, n, s, segment, first):
 
 def uniform_units(symbols, plane, s, segment, first):
     """3.3, codec 2: the units that symbols and low bits stand for."""
-    b, low, made = s.low_bits, plane.data, {}
+    b, low = s.low_bits, plane.data
     check(plane.mode == MODE_RAW and len(low) == (len(symbols) * b + 7) // 8, "the low bits have a wrong mode or size")
     if b == 4:
         check(len(symbols) % 2 == 0 or low[-1] < 16, "the unused half of a byte of low bits is not zero")
@@ -338,12 +332,10 @@ def uniform_units(symbols, plane, s, segment, first):
     for i, symbol in enumerate(symbols):
         level = (symbol - 128 << b) + (low[i] - (1 << b - 1) if b else 0)
         step = s.steps[(first + i) // s.inner % len(s.steps)]
-        if (level, step) not in made:
-            correction = segment.corrections[min(abs(level), 3) - 1]
-            m = 64 * level - (correction if level > 0 else -correction if level < 0 else 0)
-            # The product of two binary32 numbers is exact in binary64, so it is rounded once.
-            made[level, step] = unit_of(rounded(m * step), s.dtype)
-        yield made[level, step]
+        correction = segment.corrections[min(abs(level), 3) - 1]
+        m = 64 * level - (correction if level > 0 else -correction if level < 0 else 0)
+        # The product of two binary32 numbers is exact in binary64, so it is rounded once.
+        yield unit_of(rounded(m * step), s.dtype)
 
 
 def decode_block(data, n, s, segment, first):
@@ -374,14 +366,13 @@ def decode(archive):
     """The files of an archive: (layout, {name: bytes})."""
     (layout, files, streams), data, result = read_index(*read_frame(archive)), [], {}
     for s in streams:
-        out, first = bytearray(), 0
+        out = bytearray()
         for number, (segment, b) in enumerate((segment, b) for segment in s.segments for b in segment.blocks):
             try:
                 check(not any(archive[b.gap : b.offset]), "a byte before it is not zero")
-                out += decode_block(archive[b.offset : b.offset + b.size], b.units, s, segment, first)
+                out += decode_block(archive[b.offset : b.offset + b.size], b.units, s, segment, len(out) // s.unit)
             except Corrupt as error:
                 raise Corrupt(f"{[t.name for t in s.members] or 'an asset'}: block {number}: {error}") from None
-            first += b.units
         data.append(Reader(bytes(out), f"stream {s.number}"))
     for f in files:
         begin = data[f.stream].data if f.kind == 0 else struct.pack("<Q", len(f.header)) + f.header

@@ -225,7 +225,7 @@ class Refuses(unittest.TestCase):
         self.assertEqual(restored(self.uniform(exceptions=b"\2\0\0\0" + value))[""][-4:], value)
         refuse(self, self.uniform(exceptions=b"\3\0\0\0" + value), "ascend")
         refuse(self, self.uniform(exceptions=b"\1\0\0\0" * 2 + value * 2), "ascend")
-        refuse(self, self.uniform(exceptions=b"\1\0\0\0" + value + b"\0"), "impossible size")
+        refuse(self, self.uniform(exceptions=b"\1\0\0\0" + value + b"\0"), "impossible mode or size")
         refuse(self, self.uniform(b"\x98\x17", low_bits=4), "unused half")
         refuse(self, self.uniform(b"\x98", low_bits=4), "mode or size")
         refuse(self, self.uniform(low_bits=3), "parameters")

@@ -4,6 +4,7 @@
 #include "cluster/scalar_kmeans.hpp"
 
 namespace weft::cluster {
+
 void assign_scalars(std::span<const float> values, std::span<const float> centroids, std::span<const double> bits,
                     double lambda, std::span<std::uint16_t> indices) {
   const std::vector<double> exact(centroids.begin(), centroids.end());

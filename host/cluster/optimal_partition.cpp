@@ -12,7 +12,8 @@ constexpr int kMostPrices = 60;
 
 class Solver {
  public:
-  Solver(const Points& points, bool pin_zero) : count_(static_cast<std::uint32_t>(points.positions.size())), pin_(pin_zero) {
+  Solver(const Points& points, bool pin_zero)
+      : count_(static_cast<std::uint32_t>(points.positions.size())), pin_(pin_zero) {
     double weight = 0, moment = 0;
     for (std::uint32_t i = 0; i < count_; i++) {
       weight += points.weights[i];
@@ -87,8 +88,8 @@ class Solver {
         parents[end] = queue[front].begin;
       }
       if (end == count_) break;
-      while (queue.size() > front + 1 &&
-             through(end, std::max(queue.back().from, end + 1)) <= through(queue.back().begin, std::max(queue.back().from, end + 1)))
+      while (queue.size() > front + 1 && through(end, std::max(queue.back().from, end + 1)) <=
+                                             through(queue.back().begin, std::max(queue.back().from, end + 1)))
         queue.pop_back();
       std::uint32_t low = std::max(queue.back().from, end + 1), high = count_ + 1;
       while (low < high) {

@@ -41,7 +41,8 @@ class Lloyd {
       : values_(values), options_(options), all_(values.sums(values.size())), mean_(values.mean(all_)) {
     const std::size_t edges[] = {0, values.size()};
     scatter_ = values.squared_distances(edges, {&mean_, 1}, options.threads);
-    lambda_ = options.lambda > 0 ? std::min(options.lambda, kMostLambda) * scatter_ / static_cast<double>(all_.weight) : 0;
+    lambda_ =
+        options.lambda > 0 ? std::min(options.lambda, kMostLambda) * scatter_ / static_cast<double>(all_.weight) : 0;
   }
 
   [[nodiscard]] double lambda() const { return lambda_; }

@@ -19,21 +19,21 @@
 namespace weft::cluster {
 
 struct ScalarOptions {
-  std::uint32_t clusters = 16;      // 2 to 4096 wanted; fewer come back when there are fewer distinct values or lambda asks
+  std::uint32_t clusters = 16;  // 2 to 4096 wanted; fewer come back when there are fewer distinct values or lambda asks
   std::uint32_t max_iterations = 64;
-  double lambda = 0;                // squared error that one bit of code length is worth, in units of the values' variance
-  bool pin_zero = false;            // one centroid is exactly zero and stays there
-  std::uint32_t threads = 1;        // of the sort
+  double lambda = 0;          // squared error that one bit of code length is worth, in units of the values' variance
+  bool pin_zero = false;      // one centroid is exactly zero and stays there
+  std::uint32_t threads = 1;  // of the sort
 };
 
 struct ScalarClusters {
-  std::vector<float> centroids;     // ascending
-  std::vector<std::uint64_t> sizes; // values in each
-  double inertia = 0;               // weighted sum of squared distances to the centroids
+  std::vector<float> centroids;      // ascending
+  std::vector<std::uint64_t> sizes;  // values in each
+  double inertia = 0;                // weighted sum of squared distances to the centroids
   std::uint32_t iterations = 0;
-  std::uint32_t dead = 0;           // clusters wanted that came to nothing
-  std::vector<double> bits;         // with lambda: the code lengths that decided; empty without
-  double lambda = 0;                // with lambda: in squared units of the values, as assign_scalars takes it
+  std::uint32_t dead = 0;    // clusters wanted that came to nothing
+  std::vector<double> bits;  // with lambda: the code lengths that decided; empty without
+  double lambda = 0;         // with lambda: in squared units of the values, as assign_scalars takes it
 };
 
 // Clusters finite values (the caller leaves out NaN and infinities). `weights` is empty (all 1) or has one non-negative

@@ -106,7 +106,8 @@ void SortedValues::sum_up(std::uint32_t threads) {
   static_assert(kPiece % kStride == 0);
   prefix_.resize(n_ / kStride + 1);
   for_pieces(threads, n_, [&](std::size_t begin, std::size_t end) {
-    for (std::size_t i = begin; i + kStride <= end; i += kStride) prefix_[i / kStride + 1] = sums_between(i, i + kStride);
+    for (std::size_t i = begin; i + kStride <= end; i += kStride)
+      prefix_[i / kStride + 1] = sums_between(i, i + kStride);
   });
   for (std::size_t i = 1; i < prefix_.size(); i++) {
     prefix_[i].weight += prefix_[i - 1].weight;

@@ -50,8 +50,9 @@ std::vector<std::size_t> cell_edges(const SortedValues& values, std::size_t cell
   }
   const std::size_t pieces = edges.size() - 1;
   for (std::size_t piece = 0; piece < pieces && all > 0; piece++) {
-    const auto parts = std::min<std::size_t>(static_cast<std::size_t>(shares[piece] / all * static_cast<double>(cells / 2)) + 1,
-                                             edges[piece + 1] - edges[piece]);
+    const auto parts =
+        std::min<std::size_t>(static_cast<std::size_t>(shares[piece] / all * static_cast<double>(cells / 2)) + 1,
+                              edges[piece + 1] - edges[piece]);
     const double from = value_at(edges[piece]), wide = value_at(edges[piece + 1]) - from;
     for (std::size_t part = 1; part < parts; part++)
       edges.push_back(values.count_up_to(from + wide * static_cast<double>(part) / static_cast<double>(parts),
@@ -82,6 +83,8 @@ std::vector<double> optimal_start(const SortedValues& values, std::uint32_t k, b
     centroids.push_back(static_cast<std::ptrdiff_t>(j) == partition.pinned
                             ? 0
                             : values.mean(sums[partition.edges[j + 1]] - sums[partition.edges[j]]));
+  // A pinned interval without points may lie anywhere.
+  std::sort(centroids.begin(), centroids.end());
   return centroids;
 }
 

@@ -14,7 +14,6 @@ namespace weft::cluster {
 
 // Centroids on a grid of this step through zero, one per cell that holds a value (and zero if pinned); none when there are
 // more than k.
-[[nodiscard]] std::vector<double> grid_start(const SortedValues& values, std::uint32_t k, bool pin_zero,
-                                             double step);
+[[nodiscard]] std::vector<double> grid_start(const SortedValues& values, std::uint32_t k, bool pin_zero, double step);
 
 }  // namespace weft::cluster

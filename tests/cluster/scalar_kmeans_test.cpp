@@ -216,16 +216,17 @@ TEST(ScalarKmeans, LambdaIsNeverWorseThanPlainClustersOfAnyNumber) {
   for (const auto& [name, source] : kSources) {
     const Values values = draw(20000, 8, source);
     const double squares = variance(values);
-    for (const double lambda : {0.3, 0.03, 0.003, 0.0003}) {
+    for (const double lambda : {0.3, 0.03, 0.001}) {
       auto options = clusters_of(256);
       options.lambda = lambda;
       const auto coded = cluster_scalars(values, {}, options);
       EXPECT_NEAR(coded.lambda, lambda * squares, 1e-3 * lambda * squares);
       expect_consistent(values, {}, coded);
       const double cost = coded.inertia + coded.lambda * coded_bits(coded);
-      for (const std::uint32_t k : {1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 64, 128, 256}) {
+      for (const std::uint32_t k : {1, 2, 3, 5, 12, 24, 64, 256}) {
         const auto plain = cluster_scalars(values, {}, clusters_of(k));
-        EXPECT_LE(cost, 1.001 * (plain.inertia + coded.lambda * coded_bits(plain))) << name << " " << lambda << " " << k;
+        EXPECT_LE(cost, 1.001 * (plain.inertia + coded.lambda * coded_bits(plain)))
+            << name << " " << lambda << " " << k;
       }
     }
   }

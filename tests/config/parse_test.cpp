@@ -187,12 +187,12 @@ TEST(ParseConfig, MessagesNamePlaceExpectedAndFound) {
 }
 
 TEST(ParseConfig, SuggestsValues) {
-  EXPECT_EQ(
-      refusal(rule(R"("codec": "losless")")),
-      "c.json: /rules/0/codec: expected one of raw, lossless, uniform; found the string \"losless\"; did you mean "
-      "\"lossless\"?");
+  EXPECT_EQ(refusal(rule(R"("codec": "losless")")),
+            "c.json: /rules/0/codec: expected one of raw, lossless, uniform, codebook; found the string \"losless\"; "
+            "did you mean "
+            "\"lossless\"?");
   EXPECT_EQ(refusal(rule(R"("codec": "trellis")")),
-            "c.json: /rules/0/codec: expected one of raw, lossless, uniform; found the string \"trellis\"");
+            "c.json: /rules/0/codec: expected one of raw, lossless, uniform, codebook; found the string \"trellis\"");
   const std::string message = refusal(rule(R"("codec": "raw", "dtypes": ["F32", "bf16"])"));
   EXPECT_TRUE(message.starts_with("c.json: /rules/0/dtypes/1: expected one of BOOL, U8, ")) << message;
   EXPECT_TRUE(message.ends_with("found the string \"bf16\"; did you mean \"BF16\"?")) << message;
@@ -223,7 +223,7 @@ TEST(ParseConfig, SaysWhichCodecHasAParameter) {
 
 TEST(ParseConfig, WantsACodecAndExactlyOneStep) {
   EXPECT_EQ(refusal(rule(R"("match": "*")")),
-            "c.json: /rules/0: the rule has no \"codec\": expected one of raw, lossless, uniform");
+            "c.json: /rules/0: the rule has no \"codec\": expected one of raw, lossless, uniform, codebook");
   EXPECT_EQ(refusal(rule(R"("codec": "uniform")")),
             "c.json: /rules/0: codec uniform takes exactly one of relative_step, step; give one");
   EXPECT_EQ(refusal(rule(R"("codec": "uniform", "relative_step": 1, "step": 1)")),
@@ -311,10 +311,10 @@ TEST(Overrides, MessagesNameTheOverride) {
             "--set rules.0.lamda=0: /rules/0/lamda: unknown key \"lamda\"; did you mean \"lambda\"?");
   EXPECT_EQ(refusal(kTwoRules, {"threads=2", "thraeds=1"}),
             "--set thraeds=1: /thraeds: unknown key \"thraeds\"; did you mean \"threads\"?");
-  EXPECT_EQ(
-      refusal(kTwoRules, {"rules=[{\"codec\": \"zip\"}]"}),
-      "--set rules=[{\"codec\": \"zip\"}]: /rules/0/codec: expected one of raw, lossless, uniform; found the string "
-      "\"zip\"");
+  EXPECT_EQ(refusal(kTwoRules, {"rules=[{\"codec\": \"zip\"}]"}),
+            "--set rules=[{\"codec\": \"zip\"}]: /rules/0/codec: expected one of raw, lossless, uniform, codebook; "
+            "found the string "
+            "\"zip\"");
   EXPECT_TRUE(refusal(kTwoRules, {"rules.0.step=1"}).starts_with("--set rules.0.step=1: /rules/0/step: codec uniform"));
   EXPECT_TRUE(refusal("{\"threads\": -1}", {"device=cpu"}).starts_with("c.json: /threads"));
   EXPECT_TRUE(refusal("{\"rules10\": 1}", {"rules=[]"}).starts_with("c.json: /rules10"));

@@ -118,12 +118,13 @@ TEST(CodebookCodecTest, AnIndexBeyondTheCodebookIsRefused) {
   const auto values = draw_weights(5000, 4);
   const Bytes units = to_units(DType::kF32, values);
   const CodebookStream codebook = evenly_spread(16, -2, 2), shorter = evenly_spread(15, -2, 2);
+  const SegmentView view = view_of(DType::kF32, units, codebook);
   EncodedSegment segment;
-  (void)test::round_trip(view_of(DType::kF32, units, codebook), {}, units, segment);
+  (void)test::round_trip(view, {}, units, segment);
   Bytes out(units.size());
   for (const cpu::Kernels* kernels : cpu::available_kernels()) {
     const auto fault = cpu::make_segment_coder(*kernels)->decode(
-        segment.with_tables(view_of(DType::kF32, units, shorter)), 0, test::blocks_of(segment), out);
+        segment.with_tables(view_of(DType::kF32, units, shorter)), 0, test::blocks_of(view, segment), out);
     ASSERT_TRUE(fault.has_value());
     EXPECT_EQ(fault->reason, "an index is beyond the end of its codebook");
   }
