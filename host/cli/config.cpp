@@ -26,6 +26,9 @@ std::string rule_line(std::size_t number, const Rule& rule) {
   if (spec.relative_step) line += fmt::format(", relative_step {}", *spec.relative_step);
   if (spec.step) line += fmt::format(", step {}", *spec.step);
   if (spec.codec == CodecId::kUniform) line += fmt::format(", lambda {}", spec.lambda);
+  if (spec.codec == CodecId::kCodebook)
+    line += fmt::format(", {} x {}, lambda {}{}", spec.clusters, name_of(spec.centroid_dtype), spec.codebook_lambda,
+                        spec.pin_zero ? ", zero pinned" : "");
   if (spec.per_channel) line += fmt::format(", per channel of axis {}", spec.channel_axis);
   if (rule.min_elements > 0) line += fmt::format("; from {} elements", text::grouped(rule.min_elements));
   if (rule.min_rank > 0) line += fmt::format("; from rank {}", rule.min_rank);

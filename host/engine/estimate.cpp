@@ -8,6 +8,7 @@
 #include <optional>
 
 #include "archive/archive_writer.hpp"
+#include "engine/codebooks.hpp"
 #include "engine/plan.hpp"
 #include "engine/progress.hpp"
 #include "engine/run_report.hpp"
@@ -40,10 +41,10 @@ std::vector<Piece> sample(const Index& index) {
   return pieces;
 }
 
-std::vector<Piece> uniform_only(const Index& index, const std::vector<Piece>& pieces) {
+std::vector<Piece> only(CodecId codec, const Index& index, const std::vector<Piece>& pieces) {
   std::vector<Piece> chosen;
   for (const Piece& piece : pieces)
-    if (index.streams[piece.stream].codec == CodecId::kUniform) chosen.push_back(piece);
+    if (index.streams[piece.stream].codec == codec) chosen.push_back(piece);
   return chosen;
 }
 
@@ -87,9 +88,11 @@ Report estimate(const Network& network, const Config& config, const RunOptions& 
   Plan plan = make_plan(network, config);
   Index& index = plan.index;
   const std::uint32_t threads = thread_count(options.threads, options.memory_limit, encode_bytes(index));
+  check_codebook_memory(index, options.memory_limit);
   std::vector<StageTimes> times(threads);
   const std::vector<Piece> pieces = sample(index);
-  choose_steps(network, plan, uniform_only(index, pieces), threads, options.cancel, times);
+  choose_steps(network, plan, only(CodecId::kUniform, index, pieces), threads, options.cancel, times);
+  choose_codebooks(network, plan, only(CodecId::kCodebook, index, pieces), threads, options.cancel, times);
 
   std::uint64_t total_bytes = 0;
   for (const Piece& piece : pieces)
@@ -143,8 +146,8 @@ Report estimate(const Network& network, const Config& config, const RunOptions& 
     errors[t].squared_error *= factor;
     errors[t].squares *= factor;
     set_errors(report.tensors[t], errors[t]);
-    report.tensors[t].note = plan.notes[t];
   }
+  add_notes(plan, report.tensors);
   for (const auto& file : network.files()) report.bytes_in += file.bytes;
   report.command = "dry-run";
   report.input = network.path().string();

@@ -12,6 +12,7 @@
 #include <cstdint>
 #include <vector>
 
+#include "weft/archive.hpp"
 #include "weft/core/rans_encode.hpp"
 #include "weft/core/trellis.hpp"
 
@@ -21,7 +22,7 @@ inline constexpr int kTriangles = 32;
 inline constexpr std::uint32_t kShapeScale = 4096;  // sum of a shape's weights
 inline constexpr int kRows = core::kScaleClasses * core::kTables;
 
-using Shape = std::array<std::uint16_t, kTriangles>;
+static_assert(std::tuple_size_v<Shape> == kTriangles);
 
 // A cell of an index in a table: [low, high] around the mean, in quarter steps. `distance` is symbol - kIndexZero.
 struct Cell {

@@ -19,7 +19,7 @@
 namespace weft {
 
 inline constexpr int kFormatMajor = 0;
-inline constexpr int kFormatMinor = 1;
+inline constexpr int kFormatMinor = 2;
 
 // A frequency table: consecutive symbols from `first` on; the frequencies sum to 4096.
 struct FrequencyTable {
@@ -37,6 +37,16 @@ struct UniformStream {
   bool operator==(const UniformStream&) const = default;
 };
 
+// Parameters of a codebook stream: the values that its indices stand for.
+struct CodebookStream {
+  DType dtype = DType::kF32;     // of the centroids in the archive: F16, BF16 or F32
+  std::vector<float> centroids;  // strictly ascending, finite
+  double bit_price = 0;          // squared error that a bit may cost the encoder; not in the archive
+  bool operator==(const CodebookStream&) const = default;
+
+// A mixture of 32 triangles that says how normalised weights are distributed (trellis/shape.hpp); sums to 4096.
+using Shape = std::array<std::uint16_t, 32>;
+
 // How wide weights are: the code of element e (in view order) is codes[(e / inner) % codes.size()], in thirds of an octave.
 struct ScaleFactor {
   std::uint64_t inner = 1;
@@ -50,11 +60,12 @@ struct TrellisStream {
   std::uint8_t states_log2 = 3;
   bool keeps_zero = false;  // labelling
   bool predicts = false;
-  std::uint8_t shape = 0;
+  std::uint32_t shape = 0;  // in Index::shapes
   std::int16_t base_class = 0;
   std::array<std::int8_t, 3> taps{};          // in 1/64, if it predicts
   std::array<std::uint64_t, 3> view{1, 1, 1};  // a box of the tensor's data that is coded with its axes reversed
   std::vector<ScaleFactor> factors;            // at most three
+  double lambda = 0;                           // squared cells that a bit may cost the encoder; not in the archive
   bool operator==(const TrellisStream&) const = default;
 };
 
@@ -79,6 +90,8 @@ struct StreamRecord {
   std::uint8_t block_log2 = 16, segment_log2 = 20;
   std::uint64_t units = 0;
   UniformStream uniform;
+  CodebookStream codebook;
+  TrellisStream trellis;
   std::size_t first_segment = 0, segment_count = 0;  // in Index::segments
   std::vector<std::size_t> members;                  // tensors, ascending
 };
@@ -97,6 +110,7 @@ struct Index {
   std::vector<TensorInfo> tensors;
   std::vector<TensorPlace> places;  // per tensor
   std::vector<FrequencyTable> tables;
+  std::vector<Shape> shapes;  // of trellis streams
   std::vector<StreamRecord> streams;
   std::vector<SegmentRecord> segments;
   std::vector<BlockRecord> blocks;
