@@ -96,8 +96,9 @@ class ByteReader {
     const auto bytes = take(get_varint());
     return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
   }
-  void expect_end(const char* what) {
-    if (!rest_.empty()) fail_(what);
+  void expect_end(const char* what) { require(rest_.empty(), what); }
+  void require(bool ok, const char* what) {
+    if (!ok) fail_(what);
   }
 
  private:

@@ -31,6 +31,11 @@ inline constexpr std::uint64_t kIndexSlack = 1024;
   return dtype == DType::kF16 || dtype == DType::kBF16 || dtype == DType::kF32;
 }
 
+// Codecs whose segments say how far reconstruction lies inside of the levels.
+[[nodiscard]] constexpr bool has_corrections(CodecId codec) noexcept {
+  return codec == CodecId::kUniform || codec == CodecId::kTrellis;
+}
+
 // Appends the segments and blocks that the stream's units, block_log2 and segment_log2 call for: sizes, tables and
 // corrections are left to be filled in.
 void lay_out_stream(Index& index, StreamRecord& stream);

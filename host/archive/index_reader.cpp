@@ -7,6 +7,7 @@
 #include "archive/block.hpp"
 #include "archive/bytes.hpp"
 #include "archive/index.hpp"
+#include "archive/trellis_index.hpp"
 #include "backends/cpu/kernels.hpp"
 #include "backends/cpu/uniform_steps.hpp"
 #include "formats/safetensors.hpp"
@@ -157,6 +158,7 @@ void read_tables(ByteReader& in, Index& index) {
           "a frequency table begins or ends with zero");
     index.tables.push_back(std::move(table));
   }
+  read_shapes(in, index.shapes);
   in.expect_end("the section of tables is longer than its content");
 }
 
@@ -209,7 +211,7 @@ void read_segments(ByteReader& in, Index& index, StreamRecord& stream) {
       check(table <= index.tables.size(), "a segment names a frequency table that does not exist");
       segment.tables[static_cast<std::size_t>(p)] = static_cast<std::uint32_t>(table);
     }
-    if (stream.codec == CodecId::kUniform)
+    if (has_corrections(stream.codec))
       for (auto& c : segment.corrections) c = in.get<std::int8_t>();
   }
   for (std::size_t s = 0; s < stream.segment_count; s++) {
@@ -222,7 +224,7 @@ void read_segments(ByteReader& in, Index& index, StreamRecord& stream) {
   }
 }
 
-void read_streams(ByteReader& in, Index& index) {
+void read_streams(ByteReader& in, Index& index, std::vector<std::uint64_t>& code_counts) {
   const std::size_t count = in.get_count(3);
   index.streams.resize(count);
   for (std::size_t i = 0; i < index.tensors.size(); i++) {
@@ -247,7 +249,7 @@ void read_streams(ByteReader& in, Index& index) {
   for (std::size_t s = 0; s < count; s++) {
     StreamRecord& stream = index.streams[s];
     const std::uint8_t codec = in.get_u8();
-    check(codec <= static_cast<std::uint8_t>(CodecId::kCodebook), "unknown codec");
+    check(codec <= static_cast<std::uint8_t>(CodecId::kTrellis), "unknown codec");
     stream.codec = static_cast<CodecId>(codec);
     check((stream.codec == CodecId::kAsset) == is_asset[s] && (is_asset[s] || !stream.members.empty()),
           "a stream belongs to no tensor or asset, or has the wrong codec");
@@ -260,6 +262,7 @@ void read_streams(ByteReader& in, Index& index) {
     if (is_asset[s]) stream.units = in.get_varint();
     if (stream.codec == CodecId::kUniform) read_uniform(in, index, stream);
     if (stream.codec == CodecId::kCodebook) read_codebook(in, stream);
+    if (stream.codec == CodecId::kTrellis) read_trellis(in, stream.units, index.shapes.size(), stream, code_counts);
     read_segments(in, index, stream);
   }
   in.expect_end("the section of streams is longer than its content");
@@ -324,7 +327,11 @@ Index parse_index(std::span<const std::byte> bytes, std::uint64_t payload_end) {
   auto tables = section(3);
   read_tables(tables, index);
   auto streams = section(4);
-  read_streams(streams, index);
+  std::vector<std::uint64_t> code_counts;
+  read_streams(streams, index, code_counts);
+  auto codes = section(5);
+  read_scale_codes(codes, code_counts, index);
+  codes.expect_end("the section of scale codes is longer than its content");
   in.expect_end("there are bytes after the last section");
   std::uint64_t end = 0;
   check(place_blocks(index, payload_end, end), "the blocks run past the end of the payload");

@@ -2,6 +2,7 @@
 
 #include "archive/bytes.hpp"
 #include "archive/index.hpp"
+#include "archive/trellis_index.hpp"
 #include "backends/cpu/kernels.hpp"
 #include "formats/safetensors.hpp"
 
@@ -66,6 +67,7 @@ void put_tables(ByteWriter& out, const Index& index) {
     out.put_u8(table.frequencies.size() - 1);
     for (const std::uint16_t f : table.frequencies) out.put_varint(f);
   }
+  put_shapes(out, index.shapes);
 }
 
 void put_codebook(ByteWriter& out, const CodebookStream& codebook) {
@@ -93,10 +95,11 @@ void put_stream(ByteWriter& out, const Index& index, const StreamRecord& stream)
     }
   }
   if (stream.codec == CodecId::kCodebook) put_codebook(out, stream.codebook);
+  if (stream.codec == CodecId::kTrellis) put_trellis(out, stream.trellis);
   const std::span segments(index.segments.data() + stream.first_segment, stream.segment_count);
   for (const auto& segment : segments) {
     for (int p = 0; p < coded_planes(stream); p++) out.put_varint(segment.tables[static_cast<std::size_t>(p)]);
-    if (stream.codec == CodecId::kUniform)
+    if (has_corrections(stream.codec))
       for (const std::int8_t c : segment.corrections) out.put(c);
   }
   for (const auto& segment : segments)
@@ -106,7 +109,7 @@ void put_stream(ByteWriter& out, const Index& index, const StreamRecord& stream)
 }  // namespace
 
 std::vector<std::byte> serialize_index(const Index& index) {
-  ByteWriter files, tensors, tables, streams, out;
+  ByteWriter files, tensors, tables, streams, codes, out;
   put_files(files, index);
   put_tensors(tensors, index);
   put_tables(tables, index);
@@ -116,6 +119,8 @@ std::vector<std::byte> serialize_index(const Index& index) {
   put_section(out, 2, tensors);
   put_section(out, 3, tables);
   put_section(out, 4, streams);
+  put_scale_codes(codes, index);
+  put_section(out, 5, codes);
   return std::move(out.bytes());
 }
 

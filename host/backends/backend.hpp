@@ -27,8 +27,10 @@ struct SegmentView {
   std::uint64_t units = 0;
   const UniformStream* uniform = nullptr;         // codec kUniform
   const CodebookStream* codebook = nullptr;       // codec kCodebook
+  const TrellisStream* trellis = nullptr;         // codec kTrellis
+  const Shape* shape = nullptr;                   // codec kTrellis: the one that the stream names
   std::array<const FrequencyTable*, 8> tables{};  // per plane; null: none
-  std::array<std::int8_t, 3> corrections{};       // codec kUniform
+  std::array<std::int8_t, 3> corrections{};       // codecs kUniform and kTrellis
 
   [[nodiscard]] std::uint32_t block_count() const noexcept {
     return static_cast<std::uint32_t>((units + (std::uint64_t{1} << block_log2) - 1) >> block_log2);

@@ -26,6 +26,10 @@ std::string rule_line(std::size_t number, const Rule& rule) {
   if (spec.relative_step) line += fmt::format(", relative_step {}", *spec.relative_step);
   if (spec.step) line += fmt::format(", step {}", *spec.step);
   if (spec.codec == CodecId::kUniform) line += fmt::format(", lambda {}", spec.lambda);
+  if (spec.codec == CodecId::kTrellis)
+    line += fmt::format(", {} states, lambda {}, labelling {}, model {}", spec.states,
+                        spec.trellis_lambda ? fmt::format("{}", *spec.trellis_lambda) : "auto", spec.labelling,
+                        spec.model);
   if (spec.codec == CodecId::kCodebook)
     line += fmt::format(", {} x {}, lambda {}{}", spec.clusters, name_of(spec.centroid_dtype), spec.codebook_lambda,
                         spec.pin_zero ? ", zero pinned" : "");

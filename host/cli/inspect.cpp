@@ -57,6 +57,7 @@ std::vector<Coded> coded_tensors(const Index& index) {
       coded.bytes = static_cast<std::uint64_t>(std::llround(
           static_cast<double>(coded.bytes) * static_cast<double>(place.units) / static_cast<double>(stream.units)));
     if (stream.codec == CodecId::kUniform) coded.step = 64.0 * static_cast<double>(stream.uniform.fine_step);
+    if (stream.codec == CodecId::kTrellis) coded.step = 128.0 * static_cast<double>(stream.trellis.fine_step);
     if (stream.codec == CodecId::kCodebook) coded.codebook = &stream.codebook;
     result.push_back(coded);
   }

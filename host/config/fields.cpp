@@ -21,6 +21,8 @@ std::string_view name_of(CodecId codec) noexcept {
       return "asset";
     case CodecId::kCodebook:
       return "codebook";
+    case CodecId::kTrellis:
+      return "trellis";
   }
   return "unknown";
 }
@@ -40,7 +42,9 @@ struct Convert {
 };
 template <class T>
 struct Convert<std::optional<T>> {
-  static std::optional<T> from(const Json& value) { return value.get<T>(); }
+  static std::optional<T> from(const Json& value) {
+    return value.is_null() ? std::nullopt : std::optional<T>(value.get<T>());
+  }
   static Json to(const std::optional<T>& value) { return value ? Json(*value) : Json(); }
 };
 template <>
@@ -97,6 +101,9 @@ const std::vector<CodecEntry>& codecs() {
       {CodecId::kRaw, "Stores the bytes as they are.", {}},
       {CodecId::kLossless, "Gives every bit back; exponents, and what else pays, are entropy-coded.", {}},
       {CodecId::kUniform, "Quantizes to multiples of a step and entropy-codes the levels.", {"relative_step", "step"}},
+      {CodecId::kTrellis,
+       "Quantizes along a trellis, with scale classes and prediction: the smallest at the same error.",
+       {"relative_step", "step"}},
       {CodecId::kCodebook, "Replaces weights by the nearest entry of a codebook, found by clustering.", {}},
   };
   return entries;
@@ -151,10 +158,10 @@ const std::vector<Parameter>& codec_parameters() {
        {CodecId::kLossless}},
       {field<&CodecSpec::relative_step>("relative_step", ValueType::number(0.0001, 16),
                                         "Width of a quantizer's cell over the tensor's rms."),
-       {CodecId::kUniform}},
+       {CodecId::kUniform, CodecId::kTrellis}},
       {field<&CodecSpec::step>("step", ValueType::number(1e-35, 1e35),
                                "Width of a quantizer's cell, in units of the weight."),
-       {CodecId::kUniform}},
+       {CodecId::kUniform, CodecId::kTrellis}},
       {field<&CodecSpec::lambda>("lambda", ValueType::number(0, 10),
                                  "Error that a bit may cost, in units of the cell's width squared; 0: nearest level."),
        {CodecId::kUniform}},
@@ -165,7 +172,25 @@ const std::vector<Parameter>& codec_parameters() {
        {CodecId::kUniform}},
       {field<&CodecSpec::correct_reconstruction>("correct_reconstruction", ValueType::boolean(),
                                                  "Reconstruct at the mean of a cell's weights instead of its middle."),
-       {CodecId::kUniform}},
+       {CodecId::kUniform, CodecId::kTrellis}},
+      {field<&CodecSpec::trellis_lambda>(
+           "lambda", ValueType::number(0, 10).or_auto(),
+           "Error that a bit may cost, in units of the cell's width squared; auto: by the rate."),
+       {CodecId::kTrellis}},
+      {field<&CodecSpec::states>("states", ValueType::power_of_two(4, 256),
+                                 "States of the trellis: more make the archive smaller and the encoder slower; decoding "
+                                 "takes the same time."),
+       {CodecId::kTrellis}},
+      {field<&CodecSpec::labelling>("labelling", ValueType::choice({"auto", "natural", "zero"}),
+                                    "natural suits most tensors, zero those with many weights near zero."),
+       {CodecId::kTrellis}},
+      {field<&CodecSpec::model>("model", ValueType::choice({"auto", "order0", "scaled", "predictive"}),
+                                "What the coder knows of a weight: nothing, the scales of its row and column, or also "
+                                "its neighbours; auto: whatever pays, tensor by tensor."),
+       {CodecId::kTrellis}},
+      {field<&CodecSpec::choose_view>("choose_view", ValueType::boolean(),
+                                      "Also try to code a tensor with its axes reversed."),
+       {CodecId::kTrellis}},
       {field<&CodecSpec::clusters>("clusters", ValueType::integer(2, 256), "Entries of the codebook."),
        {CodecId::kCodebook}},
       {field<&CodecSpec::centroid_dtype>("centroid_dtype", ValueType::choice({"F32", "BF16", "F16"}),

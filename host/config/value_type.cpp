@@ -55,6 +55,10 @@ ValueType ValueType::choice(std::vector<std::string_view> names) {
   type.names_ = std::move(names);
   return type;
 }
+ValueType ValueType::or_auto() && {
+  or_auto_ = true;
+  return std::move(*this);
+}
 ValueType ValueType::list(std::vector<std::string_view> names) {
   ValueType type(Kind::kList);
   type.names_ = std::move(names);
@@ -92,6 +96,10 @@ std::optional<Complaint> ValueType::normalise(Json& value) const {
     case Kind::kNumber:
     case Kind::kInteger:
     case Kind::kPowerOfTwo:
+      if (or_auto_ && value == "auto") {
+        value = nullptr;
+        return {};
+      }
       return unless(accepts_number(value));
     case Kind::kBytes: {
       if (!value.is_string()) return unless(accepts_number(value));
@@ -129,7 +137,7 @@ std::string ValueType::expected() const {
     case Kind::kBoolean:
       return "true or false";
     case Kind::kNumber:
-      return fmt::format("a number from {} to {}", digits(min_), digits(max_));
+      return fmt::format("a number from {} to {}{}", digits(min_), digits(max_), or_auto_ ? ", or auto" : "");
     case Kind::kInteger:
       return !words_.empty() ? std::string(words_)
                              : fmt::format("an integer from {} to {}", digits(min_), digits(max_));
@@ -168,6 +176,9 @@ nlohmann::ordered_json ValueType::schema() const {
     case Kind::kBoolean:
       return {{"type", "boolean"}};
     case Kind::kNumber:
+      if (or_auto_)
+        return {{"anyOf", Schema::array({Schema{{"type", "number"}, {"minimum", min_}, {"maximum", max_}},
+                                         Schema{{"const", "auto"}}})}};
       return {{"type", "number"}, {"minimum", min_}, {"maximum", max_}};
     case Kind::kInteger:
       if (min_ == max_) return {{"const", whole(min_)}};

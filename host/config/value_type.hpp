@@ -33,6 +33,9 @@ class ValueType {
   // One string or a list of one and more. Without names: any that are not empty.
   [[nodiscard]] static ValueType list(std::vector<std::string_view> names = {});
 
+  // The same, or the string "auto", whose one form is null.
+  [[nodiscard]] ValueType or_auto() &&;
+
   // Checks a value and brings it to its one form: integers as integers, sizes in bytes, lists as arrays.
   [[nodiscard]] std::optional<Complaint> normalise(Json& value) const;
   [[nodiscard]] std::string expected() const;
@@ -49,6 +52,7 @@ class ValueType {
 
   Kind kind_;
   double min_, max_;
+  bool or_auto_ = false;
   std::string_view pattern_, words_;
   std::vector<std::string_view> names_;
 };

@@ -9,6 +9,7 @@
 
 #include "archive/archive_writer.hpp"
 #include "engine/codebooks.hpp"
+#include "engine/models.hpp"
 #include "engine/plan.hpp"
 #include "engine/progress.hpp"
 #include "engine/run_report.hpp"
@@ -68,12 +69,14 @@ class Compression {
       : network_(network), options_(options), backend_(make_cpu_backend()), plan_(make_plan(network, config)) {
     threads_ = thread_count(options.threads, options.memory_limit, encode_bytes(plan_.index));
     check_codebook_memory(plan_.index, options.memory_limit);
+    check_model_memory(plan_.index, options.memory_limit);
     times_.resize(threads_);
   }
 
   Report run(const std::filesystem::path& output) {
     const auto begin = std::chrono::steady_clock::now();
     io::AtomicFile file(output, options_.overwrite);
+    choose_models(network_, plan_, threads_, options_.cancel, times_);
     choose_steps(network_, plan_, pieces_for_steps(plan_.index), threads_, options_.cancel, times_);
     choose_codebooks(network_, plan_, pieces_for_codebooks(plan_.index), threads_, options_.cancel, times_);
     archive::ArchiveWriter writer(file);

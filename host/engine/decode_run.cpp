@@ -7,6 +7,7 @@
 #include "archive/index.hpp"
 #include "backends/backend.hpp"
 #include "engine/plan.hpp"
+#include "engine/view.hpp"
 #include "engine/workers.hpp"
 #include "weft/error.hpp"
 
@@ -25,7 +26,8 @@ void add_tasks(const Index& index, std::size_t s, std::size_t segment, std::uint
                std::vector<DecodeTask>& tasks) {
   const StreamRecord& stream = index.streams[s];
   const SegmentRecord& record = index.segments[segment];
-  const auto step = static_cast<std::uint32_t>(std::max<std::uint64_t>(1, kTaskUnits >> stream.block_log2));
+  auto step = static_cast<std::uint32_t>(std::max<std::uint64_t>(1, kTaskUnits >> stream.block_log2));
+  if (has_view(stream)) first = 0, end = step = record.block_count;  // must be reordered whole
   for (; first < end; first += step) {
     const std::uint32_t count = std::min(step, end - first);
     const std::uint64_t begin_unit = std::uint64_t{first} << stream.block_log2;
@@ -69,7 +71,10 @@ class Decoder {
       const auto fault = coder_->decode(segment_view(index, stream, segment), task.first_block, views_, units_);
       if (fault) throw Error(ErrorKind::kArchive, describe(task, *fault));
     });
-    return units_;
+    if (!has_view(stream)) return units_;
+    memory_order_.resize(units_.size());
+    to_memory_order(stream, units_, memory_order_);
+    return memory_order_;
   }
 
  private:
@@ -85,7 +90,7 @@ class Decoder {
 
   const Archive& archive_;
   std::unique_ptr<SegmentCoder> coder_;
-  std::vector<std::byte> stored_, units_;
+  std::vector<std::byte> stored_, units_, memory_order_;
   std::vector<std::span<const std::byte>> views_;
 };
 

@@ -9,11 +9,13 @@
 
 #include "archive/archive_writer.hpp"
 #include "engine/codebooks.hpp"
+#include "engine/models.hpp"
 #include "engine/plan.hpp"
 #include "engine/progress.hpp"
 #include "engine/run_report.hpp"
 #include "engine/segment_encoder.hpp"
 #include "engine/steps.hpp"
+#include "engine/view.hpp"
 #include "engine/workers.hpp"
 #include "weft/engine.hpp"
 
@@ -33,6 +35,10 @@ std::vector<Piece> sample(const Index& index) {
     const std::uint64_t block = std::uint64_t{1} << stream.block_log2;
     const std::uint64_t blocks = archive::blocks_in(stream.units, stream.block_log2);
     const std::uint64_t count = std::min(blocks, kSampledBlocks);
+    if (has_view(stream)) {  // cannot be read in part
+      pieces.push_back({s, 0, stream.units});
+      continue;
+    }
     for (std::uint64_t i = 0; i < count; i++) {
       const std::uint64_t first = (count == blocks ? i : i * (blocks - 1) / (count - 1)) * block;
       pieces.push_back({s, first, std::min(block, stream.units - first)});
@@ -89,7 +95,9 @@ Report estimate(const Network& network, const Config& config, const RunOptions& 
   Index& index = plan.index;
   const std::uint32_t threads = thread_count(options.threads, options.memory_limit, encode_bytes(index));
   check_codebook_memory(index, options.memory_limit);
+  check_model_memory(index, options.memory_limit);
   std::vector<StageTimes> times(threads);
+  choose_models(network, plan, threads, options.cancel, times);
   const std::vector<Piece> pieces = sample(index);
   choose_steps(network, plan, only(CodecId::kUniform, index, pieces), threads, options.cancel, times);
   choose_codebooks(network, plan, only(CodecId::kCodebook, index, pieces), threads, options.cancel, times);

@@ -7,12 +7,16 @@
 #include <tuple>
 
 #include "archive/index.hpp"
+#include "engine/view.hpp"
 #include "weft/error.hpp"
 
 namespace weft::engine {
 namespace {
 
 constexpr int kSegmentLog2 = 20;                        // one table and one set of corrections per million units
+// A tensor that a view may reorder is one segment.
+constexpr int kViewSegmentLog2 = 22;
+constexpr std::uint64_t kViewUnits = std::uint64_t{1} << kViewSegmentLog2;
 constexpr std::uint64_t kSharedUnits = 1u << 14;        // tensors below this size share streams
 constexpr std::uint64_t kSharedStreamUnits = 1u << 20;  // and a shared stream ends here, so that its parts stay near
 
@@ -97,6 +101,8 @@ class Planner {
     std::size_t s = 0;
     if (is_lossy(spec.codec) || units >= kSharedUnits) {
       s = new_stream(spec, tensor.dtype, config_.block_log2);
+      if (spec.codec == CodecId::kTrellis && units > (1u << kSegmentLog2) && units <= kViewUnits && spec.choose_view)
+        plan_.index.streams[s].segment_log2 = kViewSegmentLog2;
       if (spec.codec == CodecId::kUniform && spec.per_channel) set_channels(tensor, spec, plan_.index.streams[s]);
     } else {
       s = shared_stream(spec, tensor.dtype);
@@ -136,6 +142,7 @@ void fall_back_to_lossless(Plan& plan, std::size_t stream, const std::string& wh
   plan.index.streams[stream].codec = CodecId::kLossless;
   plan.index.streams[stream].uniform = {};
   plan.index.streams[stream].codebook = {};
+  plan.index.streams[stream].trellis = {};
   plan.specs[stream] = CodecSpec{};
   for (const std::size_t tensor : plan.index.streams[stream].members) plan.notes[tensor] = why;
 }
@@ -149,6 +156,10 @@ SegmentView segment_view(const Index& index, const StreamRecord& stream, const S
   view.units = segment.units;
   if (stream.codec == CodecId::kUniform) view.uniform = &stream.uniform;
   if (stream.codec == CodecId::kCodebook) view.codebook = &stream.codebook;
+  if (stream.codec == CodecId::kTrellis) {
+    view.trellis = &stream.trellis;
+    view.shape = &index.shapes[stream.trellis.shape];
+  }
   for (std::size_t p = 0; p < view.tables.size(); p++)
     view.tables[p] = segment.tables[p] == 0 ? nullptr : &index.tables[segment.tables[p] - 1];
   view.corrections = segment.corrections;
@@ -181,6 +192,16 @@ void add_notes(const Plan& plan, std::vector<TensorReport>& reports) {
 
 void read_units(const Network& network, const Plan& plan, std::size_t s, std::uint64_t first,
                 std::span<std::byte> out) {
+  const StreamRecord& stream = plan.index.streams[s];
+  if (!has_view(stream)) return read_memory_order(network, plan, s, first, out);
+  // A stream with a view is one segment (kWholeUnits), so this is all of it.
+  std::vector<std::byte> memory(out.size());
+  read_memory_order(network, plan, s, 0, memory);
+  to_view_order(stream, memory, out);
+}
+
+void read_memory_order(const Network& network, const Plan& plan, std::size_t s, std::uint64_t first,
+                       std::span<std::byte> out) {
   const StreamRecord& stream = plan.index.streams[s];
   const auto unit = static_cast<std::uint64_t>(unit_bytes(stream.dtype));
   if (stream.codec == CodecId::kAsset) return network.read_file(plan.asset_files[s], first, out);

@@ -62,5 +62,8 @@ void add_notes(const Plan& plan, std::vector<TensorReport>& reports);
 // Reads units [first, first + out.size() / unit bytes) of a stream from the network.
 void read_units(const Network& network, const Plan& plan, std::size_t stream, std::uint64_t first,
                 std::span<std::byte> out);
+// The same before a view reorders them.
+void read_memory_order(const Network& network, const Plan& plan, std::size_t stream, std::uint64_t first,
+                       std::span<std::byte> out);
 
 }  // namespace weft::engine

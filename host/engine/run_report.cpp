@@ -4,6 +4,7 @@
 #include <numeric>
 #include <string>
 
+#include "archive/trellis_index.hpp"
 #include "weft/core/quantize.hpp"
 
 namespace weft::engine {
@@ -14,6 +15,17 @@ __extension__ using Wide = unsigned __int128;
 // A stream's bytes are shared out by units, so that the parts sum to the whole.
 std::uint64_t share(std::uint64_t bytes, std::uint64_t units, std::uint64_t end) {
   return static_cast<std::uint64_t>(static_cast<Wide>(bytes) * end / units);
+}
+
+TrellisReport describe(const TrellisStream& stream) {
+  TrellisReport report;
+  report.states = 1u << stream.states_log2;
+  report.labelling = stream.keeps_zero ? "zero" : "natural";
+  report.model = stream.predicts ? "predictive" : stream.factors.empty() ? "order0" : "scaled";
+  if (archive::has_view(stream)) report.view.assign(stream.view.begin(), stream.view.end());
+  for (const ScaleFactor& factor : stream.factors) report.scales.push_back(factor.codes.size());
+  report.shape = stream.shape;
+  return report;
 }
 
 }  // namespace
@@ -62,6 +74,10 @@ std::vector<TensorReport> describe_tensors(const Index& index, const std::vector
     }
     if (stream.codec == CodecId::kUniform)
       report.step = static_cast<double>(stream.uniform.fine_step) * (1 << core::kFineBits);
+    if (stream.codec == CodecId::kTrellis) {
+      report.step = static_cast<double>(stream.trellis.fine_step) * (2 << core::kFineBits);
+      report.trellis = describe(stream.trellis);
+    }
     if (stream.codec == CodecId::kCodebook)
       report.codebook = {stream.codebook.centroids.size(), std::string(name_of(stream.codebook.dtype)), {}, {}, {}};
     reports.push_back(std::move(report));

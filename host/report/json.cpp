@@ -36,9 +36,15 @@ Json codebook_json(const CodebookReport& codebook) {
           {"dead", count(codebook.dead)}};
 }
 
+Json trellis_json(const TrellisReport& trellis) {
+  return {{"states", trellis.states}, {"labelling", trellis.labelling}, {"model", trellis.model},
+          {"view", trellis.view},     {"scales", trellis.scales},       {"shape", trellis.shape}};
+}
+
 Json tensor_json(const TensorReport& tensor, const Report& report) {
   Json object{{"name", tensor.name}, {"dtype", tensor.dtype}, {"shape", tensor.shape}, {"codec", tensor.codec}};
   object["step"] = number(tensor.step);
+  if (tensor.trellis) object["trellis"] = trellis_json(*tensor.trellis);
   if (tensor.codebook) object["codebook"] = codebook_json(*tensor.codebook);
   object["note"] = tensor.note.empty() ? Json() : Json(tensor.note);
   add_figures(report::sums_of(tensor, report), object);

@@ -10,15 +10,15 @@
 namespace weft::trellis {
 namespace {
 
-constexpr std::size_t kChunk = 2048;          // consecutive weights, so that neighbours are there
-constexpr std::size_t kSampled = 1u << 16;    // weights priced per candidate
+constexpr std::size_t kChunk = 2048;        // consecutive weights, so that neighbours are there
+constexpr std::size_t kSampled = 1u << 16;  // weights priced per candidate
 constexpr float kFarBits = 34;
 
 // Code lengths under a typical shape, in bits, built as they are needed.
 class Prices {
  public:
-  explicit Prices(const Shape& shape) : shape_(shape), rows_(kRows) {
-    for (int c = 0; c < core::kScaleClasses; c++) reach_[static_cast<std::size_t>(c)] = reach_of(shape, c);
+  explicit Prices(const Shape& shape) : curve_(shape), rows_(kRows) {
+    for (int c = 0; c < core::kScaleClasses; c++) reach_[static_cast<std::size_t>(c)] = curve_.reach(c);
   }
   // Price of an index at this distance from the predicted one.
   float operator()(int scale_class, int table, int distance) {
@@ -31,12 +31,12 @@ class Prices {
  private:
   void fill(std::vector<float>& row, int number) {
     std::uint16_t frequencies[256];
-    make_frequencies(shape_, number, reach_[static_cast<std::size_t>(number / core::kTables)], frequencies);
+    curve_.frequencies(number, reach_[static_cast<std::size_t>(number / core::kTables)], frequencies);
     row.assign(256, kFarBits);
     for (std::size_t s = 0; s < 256; s++)
       if (frequencies[s] != 0) row[s] = static_cast<float>(core::code_length(frequencies[s])) / 256;
   }
-  Shape shape_;
+  MassCurve curve_;
   std::array<int, core::kScaleClasses> reach_{};
   std::vector<std::vector<float>> rows_;
 };
@@ -152,9 +152,24 @@ std::vector<Box> boxes_of(std::span<const std::uint64_t> shape) {
   return boxes;
 }
 
+// Sets of factors worth trying: every factor has more than one scale and several weights for each.
 std::vector<FactorSet> sets_for(const Box& box) {
-  if (box.size[1] == 1) return {0b001, 0b100, 0b101};
-  return {0b00001, 0b00010, 0b00100, 0b10001, 0b01100, 0b00011, 0b00101, 0b00110, 0b00111};
+  constexpr std::array<FactorSet, 9> kSets{0b00001, 0b00010, 0b00100, 0b10001, 0b01100,
+                                           0b00011, 0b00101, 0b00110, 0b00111};
+  constexpr std::uint64_t kFewestWeights = 4;
+  std::vector<FactorSet> sets;
+  for (const FactorSet set : kSets) {
+    bool useful = true;
+    for (int kind = 0; kind < kFactorKinds; kind++) {
+      if ((set >> kind & 1) == 0) continue;
+      const std::uint64_t scales = layout_of(box, kind).codes.size();
+      const std::uint64_t weights = box.size[0] * box.size[1] * box.size[2] / std::max<std::uint64_t>(1, scales);
+      const bool is_pair = kind >= 3 && (box.size[1] == 1 || box.size[kind == 3 ? 0 : 2] == 1);  // the same as a single
+      useful = useful && scales > 1 && weights >= kFewestWeights && !is_pair;
+    }
+    if (useful) sets.push_back(set);
+  }
+  return sets;
 }
 
 }  // namespace
@@ -185,8 +200,8 @@ Choice choose_model(std::span<const float> values, std::span<const std::uint64_t
 
   Choice best;
   bool first = true;
-  const auto consider = [&](const TrellisStream& stream, double bits) {
-    if (first || bits < best.bits) best = {stream, bits};
+  const auto consider = [&](const TrellisStream& stream, double bits, double side) {
+    if (first || bits + side < best.bits) best = {stream, bits + side, side};
     first = false;
   };
   for (const Box& box : boxes_of(shape)) {
@@ -204,7 +219,7 @@ Choice choose_model(std::span<const float> values, std::span<const std::uint64_t
       stream.factors = fit.factors;
       stream.base_class = base_class(fit.base);
       const double side = fit.side_bits + kParameterBits;
-      consider(stream, price(values, stream) + side);
+      if (!allowed.only_prediction) consider(stream, price(values, stream), side);
       if (!allowed.prediction) continue;
       for (int view = 0; view < (has_view ? 2 : 1); view++) {
         const std::span<const float> ordered = view == 0 ? values : std::span<const float>(reversed);
@@ -219,7 +234,7 @@ Choice choose_model(std::span<const float> values, std::span<const std::uint64_t
         stream.base_class = base_class(fit.base);
         const double shrink = fit_taps(ordered, stream);
         stream.base_class = base_class(fit.base + shrink);
-        consider(stream, price(ordered, stream) + side + kTapBits);
+        consider(stream, price(ordered, stream), side + kTapBits);
       }
     }
   }

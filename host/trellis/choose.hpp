@@ -13,11 +13,14 @@ namespace weft::trellis {
 struct Choice {
   TrellisStream stream;  // without step, states and labelling; shape: a number of typical_shapes()
   double bits = 0;       // estimated, all of the tensor
+  double side_bits = 0;  // the part that is not the weights themselves
 };
 
 // What may be tried; the defaults are what a user wants.
 struct Allowed {
-  bool scales = true, prediction = true, views = true;
+  bool scales = true, prediction = true;
+  bool only_prediction = false;  // nothing without it
+  bool views = true;
 };
 
 // values: the tensor in steps, in its own order; shape: its dimensions. Needs at least one value.

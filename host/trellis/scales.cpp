@@ -14,7 +14,8 @@ constexpr int kRounds = 3;
 
 struct FactorState {
   int kind = 0;
-  std::vector<double> variance, weight;  // weights that share the scale
+  std::vector<double> variance;
+  double weight = 0;  // weights that share a scale
 };
 
 std::uint64_t dimension(const Box& box, int kind) {
@@ -78,12 +79,14 @@ double mismatch(double delta) {
   return 0.5 * ((ratio - 1) / std::log(2.0) - std::log2(ratio));
 }
 
-// Rounds log-deviations to codes: each code costs what its neighbours' frequencies say, so rare ones are drawn in.
-double round_codes(const FactorState& factor, ScaleFactor& out) {
-  const std::size_t n = factor.variance.size();
+}  // namespace
+
+// Each code costs what the codes' frequencies say, so rare ones are drawn in.
+double round_scales(std::span<const double> variances, double weights, ScaleFactor& out) {
+  const std::size_t n = variances.size();
   std::vector<double> wanted(n);
   for (std::size_t i = 0; i < n; i++)
-    wanted[i] = std::clamp(0.5 * kClassesPerOctave * std::log2(factor.variance[i]), -40.0, 40.0);
+    wanted[i] = std::clamp(0.5 * kClassesPerOctave * std::log2(std::max(variances[i], 1e-30)), -40.0, 40.0);
   out.codes.resize(n);
   for (std::size_t i = 0; i < n; i++) out.codes[i] = static_cast<std::int8_t>(std::lrint(wanted[i]));
   double bits = 0;
@@ -96,8 +99,7 @@ double round_codes(const FactorState& factor, ScaleFactor& out) {
     for (std::size_t i = 0; i < n; i++) {
       double best = 1e300;
       for (const auto& [code, count] : counts) {
-        const double price = std::log2(static_cast<double>(n) / count) +
-                             factor.weight[i] * mismatch(wanted[i] - code);
+        const double price = std::log2(static_cast<double>(n) / count) + weights * mismatch(wanted[i] - code);
         if (price < best) best = price, out.codes[i] = static_cast<std::int8_t>(code);
       }
     }
@@ -105,7 +107,7 @@ double round_codes(const FactorState& factor, ScaleFactor& out) {
   return bits + 16;
 }
 
-}  // namespace
+double inverse_variance(int code) { return std::exp2(-2.0 * code / kClassesPerOctave); }
 
 ScaleFactor layout_of(const Box& box, int kind) {
   ScaleFactor factor;
@@ -123,28 +125,27 @@ ScaleFit fit_scales(std::span<const float> squares, const Box& box, FactorSet se
   for (int kind = 0; kind < kFactorKinds; kind++)
     if ((set >> kind & 1) != 0) {
       const std::uint64_t d = dimension(box, kind);
-      factors.push_back({kind, std::vector<double>(d, 1.0), std::vector<double>(d, n / static_cast<double>(d))});
+      factors.push_back({kind, std::vector<double>(d, 1.0), n / static_cast<double>(d)});
     }
   for (int round = 0; round < (factors.size() > 1 ? kRounds : 1); round++)
     for (std::size_t f = 0; f < factors.size(); f++) {
       std::vector<double> sums(factors[f].variance.size());
       accumulate(squares, box, factors, f, sums);
       for (std::size_t i = 0; i < sums.size(); i++)
-        factors[f].variance[i] = (sums[i] / mean + 0.5) / (factors[f].weight[i] + 0.5);
+        factors[f].variance[i] = (sums[i] / mean + 0.5) / (factors[f].weight + 0.5);
     }
   ScaleFit fit;
   fit.set = set;
   for (const FactorState& factor : factors) {
     fit.factors.push_back(layout_of(box, factor.kind));
-    fit.side_bits += round_codes(factor, fit.factors.back());
+    fit.side_bits += round_scales(factor.variance, factor.weight, fit.factors.back());
   }
   // The base that makes the rounded scales right on average.
   TrellisStream flat;
   flat.factors = fit.factors;
   double normalised = 0;
   std::array<double, 256> inverse{};
-  for (int c = -128; c < 128; c++)
-    inverse[static_cast<std::size_t>(c + 128)] = std::exp2(-2.0 * c / kClassesPerOctave);
+  for (int c = -128; c < 128; c++) inverse[static_cast<std::size_t>(c + 128)] = std::exp2(-2.0 * c / kClassesPerOctave);
   std::vector<std::int16_t> codes;
   constexpr std::size_t kPart = 4096;
   for (std::size_t begin = 0; begin < squares.size(); begin += kPart) {
@@ -152,14 +153,24 @@ ScaleFit fit_scales(std::span<const float> squares, const Box& box, FactorSet se
     codes.assign(end - begin, 0);
     for (const ScaleFactor& factor : fit.factors)
       for (std::size_t e = begin; e < end; e++)
-        codes[e - begin] = static_cast<std::int16_t>(
-            codes[e - begin] + factor.codes[(e / factor.inner) % factor.codes.size()]);
+        codes[e - begin] =
+            static_cast<std::int16_t>(codes[e - begin] + factor.codes[(e / factor.inner) % factor.codes.size()]);
     for (std::size_t e = begin; e < end; e++)
       normalised += static_cast<double>(squares[e]) *
                     inverse[static_cast<std::size_t>(std::clamp<int>(codes[e - begin], -128, 127) + 128)];
   }
   fit.base = 0.5 * std::log2(std::max(normalised / n, 1e-30));
   return fit;
+}
+
+ClassRange class_range(const TrellisStream& stream) noexcept {
+  int lowest = stream.base_class, highest = stream.base_class;
+  for (const ScaleFactor& factor : stream.factors) {
+    const auto [low, high] = std::minmax_element(factor.codes.begin(), factor.codes.end());
+    lowest += *low;
+    highest += *high;
+  }
+  return {std::clamp(lowest, 0, core::kScaleClasses - 1), std::clamp(highest, 0, core::kScaleClasses - 1)};
 }
 
 void scale_classes(const TrellisStream& stream, std::uint64_t begin, std::span<std::uint8_t> classes) {

@@ -36,6 +36,18 @@ struct ScaleFit {
 // Fits the factors to the squares of the weights and rounds them to classes, trading their own cost for fit.
 [[nodiscard]] ScaleFit fit_scales(std::span<const float> squares, const Box& box, FactorSet set);
 
+// Rounds variances, each shared by this many weights, to codes. Returns the bits that the codes cost.
+double round_scales(std::span<const double> variances, double weights, ScaleFactor& out);
+
+// What a code divides squares by, inverted.
+[[nodiscard]] double inverse_variance(int code);
+
+// The classes that a stream's weights may have.
+struct ClassRange {
+  int lowest = 0, highest = 0;
+};
+[[nodiscard]] ClassRange class_range(const TrellisStream& stream) noexcept;
+
 // The classes of elements [begin, begin + classes.size()) of a tensor with these factors.
 void scale_classes(const TrellisStream& stream, std::uint64_t begin, std::span<std::uint8_t> classes);
 

@@ -34,7 +34,7 @@ std::int64_t mass_below(int triangle, std::int64_t x) noexcept {
 // |quarter steps| in 1/8192 deviations of a class.
 std::int64_t in_deviations(std::int64_t quarters, int scale_class) noexcept {
   // A deviation is 2^(class / 3) / 16 steps, so a quarter step is 4 * 2^(-class / 3) deviations: 2^-1, 2^-2/3, 2^-1/3, 1.
-  constexpr std::array<std::int64_t, 3> kInverse{1048576, 832255, 660561};  // 2^(-i / 3) in 1/2^20
+  constexpr std::array<std::int64_t, 3> kInverse{1048576, 832255, 660561};                // 2^(-i / 3) in 1/2^20
   const std::int64_t inverse = kInverse[static_cast<std::size_t>(scale_class % 3)] >> 1;  // below: 2^19 / 2^(octaves)
   return (quarters * inverse) >> (19 - 15 + scale_class / 3);
 }
@@ -76,8 +76,7 @@ std::int64_t MassCurve::within(int scale_class, int quarters) const noexcept {
   const int c = static_cast<int>(std::upper_bound(kCorners.begin(), kCorners.end(), x) - kCorners.begin()) - 1;
   if (c >= kTriangles) return total_;
   std::int64_t mass = whole_[static_cast<std::size_t>(c)];
-  for (int t = c; t <= c + 1 && t < kTriangles; t++)
-    mass += shape_[static_cast<std::size_t>(t)] * mass_below(t, x);
+  for (int t = c; t <= c + 1 && t < kTriangles; t++) mass += shape_[static_cast<std::size_t>(t)] * mass_below(t, x);
   return mass;
 }
 
@@ -110,7 +109,15 @@ void MassCurve::frequencies(int row, int reach, std::uint16_t out[256]) const no
 }
 
 const std::array<Shape, 4>& typical_shapes() noexcept {
-  static const std::array<Shape, 4> shapes{Shape{335, 241, 104, 121, 140, 159, 179, 198, 217, 232, 244, 251, 252, 246, 233, 213, 187, 157, 125, 95, 67, 45, 27, 15, 8, 4, 1, 0, 0, 0, 0, 0}, Shape{90, 108, 50, 62, 77, 94, 115, 140, 169, 201, 235, 270, 303, 330, 345, 346, 325, 284, 225, 158, 96, 48, 19, 5, 1, 0, 0, 0, 0, 0, 0, 0}, Shape{60, 76, 35, 44, 56, 70, 87, 109, 135, 167, 204, 246, 293, 340, 381, 406, 406, 368, 291, 189, 94, 32, 6, 1, 0, 0, 0, 0, 0, 0, 0, 0}, Shape{51, 64, 30, 37, 47, 59, 75, 94, 117, 147, 183, 226, 277, 333, 390, 437, 458, 430, 340, 204, 80, 16, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0}};
+  static const std::array<Shape, 4> shapes{
+      Shape{335, 241, 104, 121, 140, 159, 179, 198, 217, 232, 244, 251, 252, 246, 233, 213,
+            187, 157, 125, 95,  67,  45,  27,  15,  8,   4,   1,   0,   0,   0,   0,   0},
+      Shape{90,  108, 50,  62,  77, 94, 115, 140, 169, 201, 235, 270, 303, 330, 345, 346,
+            325, 284, 225, 158, 96, 48, 19,  5,   1,   0,   0,   0,   0,   0,   0,   0},
+      Shape{60,  76,  35,  44,  56, 70, 87, 109, 135, 167, 204, 246, 293, 340, 381, 406,
+            406, 368, 291, 189, 94, 32, 6,  1,   0,   0,   0,   0,   0,   0,   0,   0},
+      Shape{51,  64,  30,  37,  47, 59, 75, 94, 117, 147, 183, 226, 277, 333, 390, 437,
+            458, 430, 340, 204, 80, 16, 1,  0,  0,   0,   0,   0,   0,   0,   0,   0}};
   return shapes;
 }
 

@@ -19,7 +19,7 @@
 namespace weft {
 
 inline constexpr int kFormatMajor = 0;
-inline constexpr int kFormatMinor = 2;
+inline constexpr int kFormatMinor = 3;
 
 // A frequency table: consecutive symbols from `first` on; the frequencies sum to 4096.
 struct FrequencyTable {
@@ -43,6 +43,7 @@ struct CodebookStream {
   std::vector<float> centroids;  // strictly ascending, finite
   double bit_price = 0;          // squared error that a bit may cost the encoder; not in the archive
   bool operator==(const CodebookStream&) const = default;
+};
 
 // A mixture of 32 triangles that says how normalised weights are distributed (trellis/shape.hpp); sums to 4096.
 using Shape = std::array<std::uint16_t, 32>;

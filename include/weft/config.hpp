@@ -17,11 +17,11 @@
 namespace weft {
 
 // The values are part of the archive format (FORMAT.md, "Codecs").
-enum class CodecId : std::uint8_t { kRaw = 0, kLossless = 1, kUniform = 2, kAsset = 3, kCodebook = 4 };
+enum class CodecId : std::uint8_t { kRaw = 0, kLossless = 1, kUniform = 2, kAsset = 3, kCodebook = 4, kTrellis = 5 };
 [[nodiscard]] std::string_view name_of(CodecId codec) noexcept;
 // True for the codecs that restore approximations: of floating-point tensors only.
 [[nodiscard]] constexpr bool is_lossy(CodecId codec) noexcept {
-  return codec == CodecId::kUniform || codec == CodecId::kCodebook;
+  return codec == CodecId::kUniform || codec == CodecId::kCodebook || codec == CodecId::kTrellis;
 }
 
 // Parameters of one rule's codec. Fields that a codec does not use keep their defaults.
@@ -36,6 +36,12 @@ struct CodecSpec {
   bool per_channel = false;       // one step per output channel
   std::int64_t channel_axis = 0;  // per_channel: which axis is the output channel; negative counts from the end
   bool correct_reconstruction = true;  // move reconstruction points to the mean of their cells
+  // trellis; relative_step, step and correct_reconstruction as for uniform
+  std::uint32_t states = 8;
+  std::optional<double> trellis_lambda;  // as lambda; none: by the rate
+  std::string labelling = "auto";        // auto | natural | zero
+  std::string model = "auto";            // auto | order0 | scaled | predictive
+  bool choose_view = true;               // try other orders of the axes
   // codebook
   std::uint32_t clusters = 16;         // entries wanted
   DType centroid_dtype = DType::kF32;  // that entries are stored in: F32, BF16 or F16

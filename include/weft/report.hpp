@@ -22,6 +22,16 @@ struct CodebookReport {
   std::optional<std::uint32_t> dead;  // clusters wanted that came to nothing
 };
 
+// How a trellis stream models its tensor.
+struct TrellisReport {
+  std::uint32_t states = 0;
+  std::string labelling;               // natural | zero
+  std::string model;                   // order0 | scaled | predictive
+  std::vector<std::uint64_t> view;     // the box whose axes are reversed; empty: memory order
+  std::vector<std::uint64_t> scales;   // codes of each scale factor
+  std::uint32_t shape = 0;             // in the archive's bank
+};
+
 struct TensorReport {
   std::string name;
   std::string dtype;
@@ -30,6 +40,7 @@ struct TensorReport {
   std::string note;            // why it differs from the config's wish, if it does; else empty
   std::optional<double> step;  // lossy codecs: width of a cell
   std::optional<CodebookReport> codebook;
+  std::optional<TrellisReport> trellis;
   std::uint64_t elements = 0;
   std::uint64_t bytes_in = 0;
   std::uint64_t bytes_out = 0;  // coded blocks of this tensor; a share by elements where tensors share blocks

@@ -14,6 +14,7 @@
 #include "archive/block.hpp"
 #include "backends/backend.hpp"
 #include "backends/cpu/plane_coder.hpp"
+#include "backends/cpu/trellis_block.hpp"
 
 namespace weft::cpu {
 
@@ -28,6 +29,7 @@ struct Scratch {
   std::vector<float> values;
   std::vector<std::int32_t> fixed;
   std::vector<std::byte> frame;
+  TrellisWork trellis;
 
  private:
   template <class T>
@@ -57,5 +59,6 @@ class CpuCodec {
 [[nodiscard]] const CpuCodec& uniform_codec() noexcept;
 [[nodiscard]] const CpuCodec& asset_codec() noexcept;
 [[nodiscard]] const CpuCodec& codebook_codec() noexcept;
+[[nodiscard]] const CpuCodec& trellis_codec() noexcept;
 
 }  // namespace weft::cpu

@@ -9,6 +9,7 @@
 #include <span>
 #include <string_view>
 
+#include "backends/cpu/trellis_kernels.hpp"
 #include "weft/core/rans_encode.hpp"
 #include "weft/dtype.hpp"
 
@@ -57,6 +58,8 @@ struct Kernels {
   // Adds up how far values lie inside of their levels. low may be null when low_bits is 0.
   void (*sum_inward)(const std::int32_t* fixed, std::size_t n, int low_bits, const std::uint8_t* symbols,
                      const std::uint8_t* low, InwardSums& sums);
+
+  const TrellisKernels* trellis;
 };
 
 [[nodiscard]] const Kernels& portable_kernels() noexcept;

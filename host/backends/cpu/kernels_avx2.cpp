@@ -30,8 +30,8 @@ void from_float_f16c(DType dtype, const float* values, std::size_t n, std::byte*
   from_float(dtype, values + i, n - i, units + i * 2);
 }
 
-constexpr Kernels make_avx2_kernels() {
-  Kernels kernels = make_kernels<Avx2Warp>("avx2");
+Kernels make_avx2_kernels() {
+  Kernels kernels = make_kernels<Avx2Warp>("avx2", &avx2_trellis_kernels());
   kernels.crc32c = crc32c_sse42;
   kernels.to_float = to_float_f16c;
   kernels.from_float = from_float_f16c;
@@ -41,12 +41,13 @@ constexpr Kernels make_avx2_kernels() {
 }  // namespace
 
 const Kernels* avx2_kernels() noexcept {
-  static constexpr Kernels kernels = make_avx2_kernels();
   unsigned eax = 0, ebx = 0, ecx = 0, edx = 0;
   const bool has_f16c = __get_cpuid(1, &eax, &ebx, &ecx, &edx) != 0 && (ecx & bit_F16C) != 0;
   const bool here = has_f16c && __builtin_cpu_supports("avx2") && __builtin_cpu_supports("bmi2") &&
                     __builtin_cpu_supports("popcnt") && __builtin_cpu_supports("sse4.2");
-  return here ? &kernels : nullptr;
+  if (!here) return nullptr;
+  static const Kernels kernels = make_avx2_kernels();
+  return &kernels;
 }
 
 }  // namespace weft::cpu

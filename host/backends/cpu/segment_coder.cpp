@@ -32,6 +32,8 @@ const CpuCodec& codec_of(CodecId id) {
       return asset_codec();
     case CodecId::kCodebook:
       return codebook_codec();
+    case CodecId::kTrellis:
+      return trellis_codec();
   }
   return raw_codec();
 }

@@ -16,19 +16,19 @@
 namespace weft::core {
 
 inline constexpr int kMinStatesLog2 = 2, kMaxStatesLog2 = 8;
-inline constexpr int kStepBits = 8;        // a weight in fixed point is in 1/256 steps
-inline constexpr int kIndexZero = 128;     // the symbol of an index that is where it was predicted
-inline constexpr int kMaxReach = 96;       // |index - predicted index| never exceeds it
-inline constexpr int kMaxIndex = 96;       // nor does |index|
-inline constexpr int kQuarterBits = 2;     // a predicted level is in 1/4 steps
-inline constexpr int kMaxMean = 224;       // and its size at most this: 56 steps
-inline constexpr int kScaleClasses = 32;   // deviation of a class: 2^(class / 3) / 16 steps
-inline constexpr int kTables = 6;          // per class: distance of the mean from an index, 0 to 4 eighths; 5: odd, zero
+inline constexpr int kStepBits = 8;       // a weight in fixed point is in 1/256 steps
+inline constexpr int kIndexZero = 128;    // the symbol of an index that is where it was predicted
+inline constexpr int kMaxReach = 96;      // |index - predicted index| never exceeds it
+inline constexpr int kMaxIndex = 96;      // nor does |index|
+inline constexpr int kQuarterBits = 2;    // a predicted level is in 1/4 steps
+inline constexpr int kMaxMean = 224;      // and its size at most this: 56 steps
+inline constexpr int kScaleClasses = 32;  // deviation of a class: 2^(class / 3) / 16 steps
+inline constexpr int kTables = 6;         // per class: distance of the mean from an index, 0 to 4 eighths; 5: odd, zero
 inline constexpr int kOddZeroTable = 5;
 inline constexpr int kMaxTaps = 3;
-inline constexpr int kRatioReach = 12;     // scale ratios of neighbours are limited to 2^(12 / 3)
+inline constexpr int kRatioReach = 12;  // scale ratios of neighbours are limited to 2^(12 / 3)
 inline constexpr int kRatios = 2 * kRatioReach + 1;
-inline constexpr int kTapBits = 6 + 6;     // a tap times a ratio is in 1/4096
+inline constexpr int kTapBits = 6 + 6;  // a tap times a ratio is in 1/4096
 
 // The parity checks' upper bits; the lowest bit of h0 is what Q feeds back.
 struct Parity {

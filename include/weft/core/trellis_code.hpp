@@ -64,7 +64,8 @@ class TrellisWalk {
       const U32 at_zero = W::select(W::less(W::splat(kIndexZero), index), W::splat(0), zero);
       level = level - when_bit<W>(q_, above + at_zero);
     }
-    state_ = (state_ >> 1) ^ when_bit<W>(q_, W::splat(parity_.h0)) ^ when_bit<W>(index & W::splat(1), W::splat(parity_.h1));
+    state_ =
+        (state_ >> 1) ^ when_bit<W>(q_, W::splat(parity_.h0)) ^ when_bit<W>(index & W::splat(1), W::splat(parity_.h1));
     if (kPredict) history_ = (history_ << 10 & W::splat((1u << 30) - 1)) | level;
     return level;
   }

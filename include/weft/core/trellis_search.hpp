@@ -15,12 +15,12 @@
 namespace weft::core {
 
 struct SearchInput {
-  const std::uint32_t* fixed;     // woven: weights in 1/256 steps, two's complement, |x| <= kMaxIndex * 512
-  const std::uint8_t* classes;    // woven
-  const std::uint32_t* prices;    // [class * kTables + table][256]: lambda times code length
-  const std::uint32_t* reach;     // per class: largest |symbol - kIndexZero|
-  const std::uint32_t* taps;      // [taps][kRatios], in 1/4096; null: no prediction
-  std::uint32_t far_cost;         // below 2^24
+  const std::uint32_t* fixed;   // woven: weights in 1/256 steps, two's complement, |x| <= kMaxIndex * 512
+  const std::uint8_t* classes;  // woven
+  const std::uint32_t* prices;  // [class * kTables + table][256]: lambda times code length
+  const std::uint32_t* reach;   // per class: largest |symbol - kIndexZero|
+  const std::uint32_t* taps;    // [taps][kRatios], in 1/4096; null: no prediction
+  std::uint32_t far_cost;       // below 2^24
 };
 
 struct SearchScratch {
@@ -141,13 +141,13 @@ WEFT_HD Branch<W> odd_zero_branch(typename W::U32 x, std::uint32_t z, typename W
   const U32 cost_k = cost(k), cost_inner = cost(inner);
   const auto better = W::less(cost_inner, cost_k);
   const U32 chosen = W::select(better, inner, k);
-  return {W::select(better, cost_inner, cost_k),
-          W::select(negative, W::splat(128) - chosen, W::splat(128) + chosen)};
+  return {W::select(better, cost_inner, cost_k), W::select(negative, W::splat(128) - chosen, W::splat(128) + chosen)};
 }
 
 // Finds the path and writes its indices + 128, woven, to `path` ([run * 32] bytes).
 template <Warp W, int kStatesLog2, bool kZero, bool kPredict>
-WEFT_HD void search_trellis(const Weave& weave, const SearchInput& in, const SearchScratch& scratch, std::uint8_t* path) {
+WEFT_HD void search_trellis(const Weave& weave, const SearchInput& in, const SearchScratch& scratch,
+                            std::uint8_t* path) {
   using U32 = typename W::U32;
   constexpr std::uint32_t kStates = 1u << kStatesLog2, kHalf = kStates / 2;
   constexpr Parity kParity = parity_of(kStatesLog2);
@@ -192,8 +192,8 @@ WEFT_HD void search_trellis(const Weave& weave, const SearchInput& in, const Sea
           branches[q][z] = natural_branch<W>(x, q, z, p, reach, in.prices, row, in.far_cost);
       }
     }
-    const U32 packed = branches[0][0].index | branches[0][1].index << 8 | branches[1][0].index << 16 |
-                       branches[1][1].index << 24;
+    const U32 packed =
+        branches[0][0].index | branches[0][1].index << 8 | branches[1][0].index << 16 | branches[1][1].index << 24;
     W::store_table(scratch.indices + std::size_t{t} * kLanes, packed);
     U32 added[2][2], pushed[2][2];
     for (int q = 0; q < 2; q++)
@@ -245,7 +245,8 @@ WEFT_HD void search_trellis(const Weave& weave, const SearchInput& in, const Sea
     const U32 packed = W::load_table(scratch.indices + std::size_t{t} * kLanes);
     const U32 index = W::shift_right(packed, (q << 4) + (z << 3)) & W::splat(255);
     W::store_bytes(path + std::size_t{t} * kLanes, index);
-    const U32 before = (state ^ when_bit<W>(q, W::splat(kParity.h0)) ^ when_bit<W>(z, W::splat(kParity.h1))) & W::splat(kHalf - 1);
+    const U32 before =
+        (state ^ when_bit<W>(q, W::splat(kParity.h0)) ^ when_bit<W>(z, W::splat(kParity.h1))) & W::splat(kHalf - 1);
     const U32 previous = (before << 1) + q;
     state = W::select(W::first_lanes(weave.active(t)), previous, state);
   }

@@ -1,0 +1,216 @@
+// Codec trellis: trellis-coded quantization with scale classes and prediction (FORMAT.md 3.4, core/trellis.hpp).
+//
+// * A weight far from every level that its tables can say is coded as some near level and stored apart, as a whole number of
+//   steps: 32 bits. Values that are not finite, and those beyond that, are stored as they are.
+// * A block that all this does not make smaller holds its units as they are.
+#include <algorithm>
+#include <cmath>
+
+#include "archive/bytes.hpp"
+#include "backends/cpu/cpu_codec.hpp"
+#include "backends/cpu/trellis_block.hpp"
+#include "weft/core/quantize.hpp"
+
+namespace weft::cpu {
+namespace {
+
+using archive::PlaneMode;
+using core::kLanes;
+
+constexpr int kFarBits = 14;                             // of a level that is stored apart
+constexpr std::int32_t kExact = -(1 << (kFarBits - 1));  // instead of a level: the unit follows
+constexpr float kLargestFar = (1 << (kFarBits - 1)) - 1;
+constexpr int kPositionBits = 18;
+
+float value_of(std::int32_t level, const SegmentView& view) {
+  return static_cast<float>(core::fine_level(level, view.corrections.data())) * view.trellis->fine_step;
+}
+
+// How far weights lie inside of their levels, by the level's size: 1, 2, and 3 or more.
+struct Inward {
+  double sum[3] = {}, count[3] = {};
+  void add(std::int32_t level, float offset) {
+    if (level == 0) return;
+    const std::size_t k = static_cast<std::size_t>(std::min(std::abs(level), 3)) - 1;
+    sum[k] += static_cast<double>(level < 0 ? offset : -offset);
+    count[k] += 1;
+  }
+  [[nodiscard]] std::array<std::int8_t, 3> corrections() const {
+    std::array<std::int8_t, 3> result{};
+    for (std::size_t k = 0; k < 3; k++)
+      if (count[k] > 0)
+        result[k] = static_cast<std::int8_t>(std::clamp<long>(std::lrint(sum[k] / count[k] * 64), -63, 63));
+    return result;
+  }
+};
+
+class TrellisCodec final : public CpuCodec {
+ public:
+  [[nodiscard]] int planes(int) const override { return 2; }
+
+  void encode(Scratch& scratch, const SegmentView& view, const CodecSpec& spec, std::span<const std::byte> units,
+              EncodedSegment& out) const override {
+    TrellisTables& tables = scratch.trellis.cache.tables(*view.shape);
+    tables.prepare_encode(*view.trellis);
+    make_taps(*view.trellis, scratch.trellis.taps);
+    scratch.values.resize(view.units);
+    scratch.kernels.to_float(view.dtype, units.data(), view.units, scratch.values.data());
+    const float inverse = 1.0f / (view.trellis->fine_step * static_cast<float>(1 << core::kFineBits));
+    for (float& value : scratch.values) value *= inverse;
+    Inward inward;
+    const auto unit_size = static_cast<std::size_t>(unit_bytes(view.dtype));
+    for (std::uint32_t b = 0; b < view.block_count(); b++) {
+      const std::size_t begin = std::size_t{b} << view.block_log2, n = view.block_units(b);
+      encode_block(scratch, view, tables, begin, units.subspan(begin * unit_size, n * unit_size), inward, out);
+    }
+    if (spec.correct_reconstruction) out.corrections = inward.corrections();
+  }
+
+  void prepare(Scratch& scratch, const SegmentView& view) const override {
+    scratch.trellis.cache.tables(*view.shape).prepare_decode(*view.trellis);
+    make_taps(*view.trellis, scratch.trellis.taps);
+    scratch.trellis.levels.resize(2 * core::kLevelBias);
+    for (std::int32_t i = 0; i < static_cast<std::int32_t>(scratch.trellis.levels.size()); i++)
+      scratch.trellis.levels[static_cast<std::size_t>(i)] =
+          value_of(i - static_cast<std::int32_t>(core::kLevelBias), view);
+  }
+
+  [[nodiscard]] std::string decode(Scratch& scratch, const SegmentView& view, std::uint32_t block_index,
+                                   const archive::BlockView& block, std::span<std::byte> units) const override {
+    const auto unit_size = static_cast<std::size_t>(unit_bytes(view.dtype));
+    const std::size_t n = units.size() / unit_size;
+    const archive::PlaneView& plane = block.plane(0);
+    if (plane.mode == PlaneMode::kRaw) {
+      if (plane.bytes.size() != units.size() || !block.plane(1).bytes.empty())
+        return "its raw units have the wrong size";
+      std::copy(plane.bytes.begin(), plane.bytes.end(), units.begin());
+      return "";
+    }
+    if (plane.mode != PlaneMode::kRans) return "a plane has a mode that its codec does not use";
+    if (plane.bytes.size() % 2 != 0) return "a coded plane has an odd size";
+    const core::Weave order(static_cast<std::uint32_t>(n), plane.lanes_log2);
+    weave_classes(scratch.trellis, *view.trellis, view.first_unit + (std::uint64_t{block_index} << view.block_log2),
+                  order);
+    scratch.trellis.woven_levels.resize(std::size_t{order.run} * kLanes);
+    const core::Status status = scratch.kernels.trellis->decode(
+        mode_of(*view.trellis), order, scratch.trellis.taps.data(), scratch.trellis.woven_classes.data(),
+        reinterpret_cast<const std::uint16_t*>(plane.bytes.data()), static_cast<std::uint32_t>(plane.bytes.size() / 2),
+        scratch.trellis.cache.tables(*view.shape).decode(), scratch.trellis.woven_levels.data());
+    if (status == core::Status::kTruncated) return "a coded plane ends too early";
+    if (status == core::Status::kTrailing) return "a coded plane does not end where its symbols do";
+    restore(scratch, view, order, units);
+    return put_far(view, block.plane(1), unit_size, units);
+  }
+
+ private:
+  static void encode_block(Scratch& scratch, const SegmentView& view, const TrellisTables& tables, std::size_t begin,
+                           std::span<const std::byte> units, Inward& inward, EncodedSegment& out) {
+    const auto unit_size = static_cast<std::size_t>(unit_bytes(view.dtype));
+    const std::size_t n = units.size() / unit_size;
+    const core::Weave order(static_cast<std::uint32_t>(n), lanes_log2_for(n));
+    const std::span<const float> values(scratch.values.data() + begin, n);
+    TrellisWork& work = scratch.trellis;
+    quantize_block(scratch.kernels, *view.trellis, tables, view.first_unit + begin, values, order, work);
+    collect_far(work, view, order, values, units, inward);
+    work.words.resize(core::encode_bound_words(n));
+    std::uint16_t* end = work.words.data() + work.words.size();
+    const std::size_t count = scratch.kernels.trellis->encode(order, work.entries.data(), tables.encode(), end);
+
+    archive::BlockBuilder block(out.bytes, n, 2);
+    if (2 * count + work.far.size() < units.size()) {
+      block.add_bytes(PlaneMode::kRans, std::as_bytes(std::span(end - count, count)), lanes_log2_for(n));
+      block.add_bytes(PlaneMode::kRaw, work.far);
+    } else {
+      block.add_bytes(PlaneMode::kRaw, units);
+      block.add_bytes(PlaneMode::kRaw, {});
+    }
+    out.block_sizes.push_back(block.finish(scratch.kernels.crc32c));
+    out.plane_bytes += block.plane_bytes();
+  }
+
+  // The records of what the levels miss by too much; the others' offsets are summed up.
+  static void collect_far(TrellisWork& work, const SegmentView& view, const core::Weave& order,
+                          std::span<const float> values, std::span<const std::byte> units, Inward& inward) {
+    const auto unit_size = static_cast<std::size_t>(unit_bytes(view.dtype));
+    const double largest = view.dtype == DType::kF16 ? 65504.0 : view.dtype == DType::kBF16 ? 3.38e38 : 3.4e38;
+    const double step = static_cast<double>(view.trellis->fine_step) * (1 << core::kFineBits);
+    const auto largest_level = static_cast<float>(std::min<double>(kLargestFar, 0.99 * largest / step - 1));
+    const float limit = static_cast<float>(far_cost(*view.trellis)) / 4096;
+    work.far.clear();
+    std::vector<std::byte> exact;
+    for (std::uint32_t lane = 0; lane < order.lanes; lane++)
+      for (std::uint32_t t = 0, i = lane * order.run; t < order.run && i < order.n; t++, i++) {
+        const std::int32_t level =
+            work.woven_levels[std::size_t{t} * kLanes + lane] - static_cast<std::int32_t>(core::kLevelBias);
+        const float offset = values[i] - static_cast<float>(level);
+        if (offset * offset <= limit && std::fabs(static_cast<float>(level)) <= largest_level) {
+          inward.add(level, offset);
+          continue;
+        }
+        const bool fits = std::fabs(values[i]) < largest_level;  // false for NaN
+        const std::int32_t stored = fits ? static_cast<std::int32_t>(std::lrint(values[i])) : kExact;
+        std::byte record[4];
+        archive::store_le(record, i | static_cast<std::uint32_t>(stored) << kPositionBits);
+        work.far.insert(work.far.end(), record, record + 4);
+        if (fits) continue;
+        const auto unit = units.subspan(i * unit_size, unit_size);
+        exact.insert(exact.end(), unit.begin(), unit.end());
+      }
+    work.far.insert(work.far.end(), exact.begin(), exact.end());
+  }
+
+  static void restore(Scratch& scratch, const SegmentView& view, const core::Weave& order, std::span<std::byte> units) {
+    scratch.values.resize(order.n);
+    for (std::uint32_t lane = 0; lane < order.lanes; lane++) {
+      const std::uint32_t begin = std::min(order.n, lane * order.run), end = std::min(order.n, begin + order.run);
+      const std::uint16_t* level = scratch.trellis.woven_levels.data() + lane;
+      for (std::uint32_t i = begin; i < end; i++, level += kLanes)
+        scratch.values[i] = scratch.trellis.levels[*level & (2 * core::kLevelBias - 1)];
+    }
+    scratch.kernels.from_float(view.dtype, scratch.values.data(), order.n, units.data());
+  }
+
+  [[nodiscard]] static std::string put_far(const SegmentView& view, const archive::PlaneView& plane,
+                                           std::size_t unit_size, std::span<std::byte> units) {
+    // The records' number is not stored: they end where the units that they ask for begin.
+    if (plane.mode != PlaneMode::kRaw) return "its far weights have the wrong mode";
+    const std::size_t n = units.size() / unit_size;
+    std::size_t count = 0, exact = 0;
+    while (4 * count + unit_size * exact < plane.bytes.size()) {
+      if (plane.bytes.size() - 4 * count < 4) return "its far weights have the wrong size";
+      exact += level_of(plane, count++) == kExact;
+    }
+    if (4 * count + unit_size * exact != plane.bytes.size()) return "its far weights have the wrong size";
+    std::uint64_t next = 0;
+    std::size_t at = 4 * count;
+    for (std::size_t i = 0; i < count; i++) {
+      const std::uint32_t position =
+          archive::load_le<std::uint32_t>(plane.bytes.data() + 4 * i) & ((1u << kPositionBits) - 1);
+      if (position < next || position >= n) return "the positions of its far weights are not ascending";
+      next = std::uint64_t{position} + 1;
+      const std::int32_t level = level_of(plane, i);
+      std::byte* unit = units.data() + position * unit_size;
+      if (level == kExact) {
+        std::copy_n(plane.bytes.begin() + static_cast<std::ptrdiff_t>(at), unit_size, unit);
+        at += unit_size;
+      } else {
+        const float value = static_cast<float>(level * (1 << core::kFineBits)) * view.trellis->fine_step;
+        portable_kernels().from_float(view.dtype, &value, 1, unit);
+      }
+    }
+    return "";
+  }
+
+  static std::int32_t level_of(const archive::PlaneView& plane, std::size_t i) {
+    return static_cast<std::int32_t>(archive::load_le<std::uint32_t>(plane.bytes.data() + 4 * i)) >> kPositionBits;
+  }
+};
+
+}  // namespace
+
+const CpuCodec& trellis_codec() noexcept {
+  static const TrellisCodec codec;
+  return codec;
+}
+
+}  // namespace weft::cpu

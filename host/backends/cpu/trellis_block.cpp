@@ -1,0 +1,76 @@
+#include "backends/cpu/trellis_block.hpp"
+
+#include <algorithm>
+
+#include "trellis/scales.hpp"
+
+namespace weft::cpu {
+namespace {
+
+using core::kLanes;
+
+constexpr float kFixedLimit = core::kMaxIndex * 512 - 512;  // in 1/256 steps: what the search is given at most
+
+// Copies n elements, made by f(i), to the weave.
+template <class To, class F>
+void weave(const core::Weave& order, To* to, F f) {
+  for (std::uint32_t lane = 0; lane < order.lanes; lane++) {
+    const std::uint32_t begin = std::min(order.n, lane * order.run), end = std::min(order.n, begin + order.run);
+    for (std::uint32_t i = begin; i < end; i++) to[std::size_t{i - begin} * kLanes + lane] = f(i);
+  }
+}
+
+}  // namespace
+
+TrellisMode mode_of(const TrellisStream& stream) noexcept {
+  return {stream.states_log2, stream.keeps_zero, stream.predicts};
+}
+
+void make_taps(const TrellisStream& stream, std::vector<std::uint32_t>& taps) {
+  constexpr core::RatioTable kRatio = core::make_ratios();
+  taps.resize(std::size_t{core::kMaxTaps} * core::kRatios);
+  for (std::size_t p = 0; p < core::kMaxTaps; p++)
+    for (std::size_t i = 0; i < core::kRatios; i++)
+      taps[p * core::kRatios + i] = static_cast<std::uint32_t>(stream.taps[p] * kRatio.value[i]);
+}
+
+void weave_classes(TrellisWork& work, const TrellisStream& stream, std::uint64_t first, const core::Weave& order) {
+  work.classes.resize(order.n);
+  work.woven_classes.assign(std::size_t{order.run} * kLanes, 0);
+  trellis::scale_classes(stream, first, work.classes);
+  weave(order, work.woven_classes.data(), [&](std::uint32_t i) { return work.classes[i]; });
+}
+
+std::uint32_t far_cost(const TrellisStream& stream) noexcept {
+  constexpr std::uint32_t kFarBits = 32;
+  return std::clamp<std::uint32_t>(kFarBits * price_of_bit(stream.lambda), 1u << 14, (1u << 24) - 1);
+}
+
+void quantize_block(const Kernels& kernels, const TrellisStream& stream, const TrellisTables& tables,
+                    std::uint64_t first, std::span<const float> values, const core::Weave& order, TrellisWork& work) {
+  const std::size_t woven = std::size_t{order.run} * kLanes;
+  const TrellisMode mode = mode_of(stream);
+  weave_classes(work, stream, first, order);
+  work.woven_fixed.assign(woven, 0);
+  weave(order, work.woven_fixed.data(), [&](std::uint32_t i) {
+    const float scaled = values[i] * static_cast<float>(1 << core::kStepBits);
+    const float number = scaled == scaled ? scaled : 0.0f;
+    const auto fixed = static_cast<std::int32_t>(__builtin_rintf(std::clamp(number, -kFixedLimit, kFixedLimit)));
+    return static_cast<std::uint32_t>(fixed);
+  });
+  work.decisions.resize(std::size_t{order.run} << mode.states_log2);
+  work.indices.resize(woven);
+  work.path.resize(woven);
+  work.entries.resize(woven);
+  work.woven_levels.resize(woven);
+  const core::SearchInput in{work.woven_fixed.data(),
+                             work.woven_classes.data(),
+                             tables.prices(),
+                             tables.reach(),
+                             stream.predicts ? work.taps.data() : nullptr,
+                             far_cost(stream)};
+  kernels.trellis->search(mode, order, in, {work.decisions.data(), work.indices.data()}, work.path.data());
+  kernels.trellis->follow(mode, order, in, work.path.data(), work.entries.data(), work.woven_levels.data());
+}
+
+}  // namespace weft::cpu

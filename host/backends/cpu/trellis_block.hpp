@@ -1,0 +1,40 @@
+// Quantizing one block of weights along the trellis: what encoding a block and trying a model have in common.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "backends/cpu/kernels.hpp"
+#include "backends/cpu/trellis_tables.hpp"
+#include "weft/archive.hpp"
+
+namespace weft::cpu {
+
+// Memory that is kept from block to block. Woven arrays are in the order of core::Weave.
+struct TrellisWork {
+  TrellisCache cache;
+  std::vector<std::uint32_t> taps, woven_fixed, decisions, indices, entries;
+  std::vector<std::uint8_t> classes, woven_classes, path;
+  std::vector<std::uint16_t> woven_levels, words;
+  std::vector<float> levels;
+  std::vector<std::byte> far;
+};
+
+[[nodiscard]] TrellisMode mode_of(const TrellisStream& stream) noexcept;
+
+// The predictor's products of taps and scale ratios.
+void make_taps(const TrellisStream& stream, std::vector<std::uint32_t>& taps);
+
+// The classes of the weights from `first` on, woven.
+void weave_classes(TrellisWork& work, const TrellisStream& stream, std::uint64_t first, const core::Weave& order);
+
+// The error, in 1/4096 squared steps, beyond which a weight is stored apart.
+[[nodiscard]] std::uint32_t far_cost(const TrellisStream& stream) noexcept;
+
+// Finds the path of the weights (in steps; those that are not finite count as zero) and leaves its entries and levels in
+// `work`. The tables are prepared for the stream, the taps made.
+void quantize_block(const Kernels& kernels, const TrellisStream& stream, const TrellisTables& tables,
+                    std::uint64_t first, std::span<const float> values, const core::Weave& order, TrellisWork& work);
+
+}  // namespace weft::cpu

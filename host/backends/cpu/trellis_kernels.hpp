@@ -1,0 +1,32 @@
+// The inner loops of codec trellis, one set per Warp model (core/trellis_search.hpp, core/trellis_code.hpp).
+#pragma once
+
+#include <cstdint>
+
+#include "weft/core/rans_encode.hpp"
+#include "weft/core/trellis_code.hpp"
+
+namespace weft::cpu {
+
+struct TrellisMode {
+  int states_log2 = 3;
+  bool keeps_zero = false;
+  bool predicts = false;
+};
+
+struct TrellisKernels {
+  void (*search)(TrellisMode mode, const core::Weave& weave, const core::SearchInput& in,
+                 const core::SearchScratch& scratch, std::uint8_t* path);
+  void (*follow)(TrellisMode mode, const core::Weave& weave, const core::SearchInput& in, const std::uint8_t* path,
+                 std::uint32_t* entries, std::uint16_t* levels);
+  std::uint32_t (*encode)(const core::Weave& weave, const std::uint32_t* entries, const core::EncodeTable* tables,
+                          std::uint16_t* end);
+  core::Status (*decode)(TrellisMode mode, const core::Weave& weave, const std::uint32_t* taps,
+                         const std::uint8_t* classes, const std::uint16_t* words, std::uint32_t word_count,
+                         const std::uint32_t* tables, std::uint16_t* levels);
+};
+
+[[nodiscard]] const TrellisKernels& portable_trellis_kernels() noexcept;
+[[nodiscard]] const TrellisKernels& avx2_trellis_kernels() noexcept;  // only where avx2_kernels() is not null
+
+}  // namespace weft::cpu

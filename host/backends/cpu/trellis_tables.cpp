@@ -1,0 +1,80 @@
+#include "backends/cpu/trellis_tables.hpp"
+
+#include <algorithm>
+#include <cmath>
+
+#include "trellis/scales.hpp"
+#include "weft/core/frequency.hpp"
+
+namespace weft::cpu {
+namespace {
+
+constexpr std::size_t kKeptShapes = 8;
+constexpr std::uint32_t kNoPrice = 1u << 20;  // of a symbol that the table does not have
+
+// Calls f(row) for the rows that the stream's weights may need.
+template <class F>
+void for_rows(const TrellisStream& stream, F f) {
+  const trellis::ClassRange range = trellis::class_range(stream);
+  for (int c = range.lowest; c <= range.highest; c++)
+    for (int table = 0; table < core::kTables; table++) {
+      const bool used = stream.keeps_zero ? table == 0 || table == core::kOddZeroTable
+                        : stream.predicts ? table != core::kOddZeroTable
+                                          : table == 0 || table == 4;
+      if (used) f(c * core::kTables + table);
+    }
+}
+
+}  // namespace
+
+std::uint32_t price_of_bit(double lambda) noexcept {
+  return static_cast<std::uint32_t>(std::lrint(std::clamp(lambda, 0.0, 10.0) * (4 << 12)));
+}
+
+void TrellisTables::prepare_encode(const TrellisStream& stream) {
+  if (!encode_) {
+    encode_ = std::make_unique_for_overwrite<core::EncodeTable[]>(trellis::kRows);
+    prices_.assign(std::size_t{trellis::kRows} * 256, kNoPrice);
+  }
+  if (stream.lambda != lambda_) has_encode_.fill(false);
+  lambda_ = stream.lambda;
+  const std::uint64_t bit = price_of_bit(lambda_);
+  for_rows(stream, [&](int row) {
+    const auto r = static_cast<std::size_t>(row);
+    if (has_encode_[r]) return;
+    has_encode_[r] = true;
+    std::uint16_t frequencies[256];
+    curve_.frequencies(row, static_cast<int>(reach_[r / core::kTables]), frequencies);
+    core::build_encode_table(frequencies, encode_[r]);
+    for (std::size_t s = 0; s < 256; s++)
+      prices_[r * 256 + s] =
+          frequencies[s] == 0 ? kNoPrice : static_cast<std::uint32_t>(core::code_length(frequencies[s]) * bit >> 8);
+  });
+}
+
+void TrellisTables::prepare_decode(const TrellisStream& stream) {
+  if (!decode_)
+    decode_ = std::make_unique_for_overwrite<std::uint32_t[]>(std::size_t{trellis::kRows} * core::kProbScale);
+  for_rows(stream, [&](int row) {
+    const auto r = static_cast<std::size_t>(row);
+    if (has_decode_[r]) return;
+    has_decode_[r] = true;
+    std::uint16_t frequencies[256];
+    curve_.frequencies(row, static_cast<int>(reach_[r / core::kTables]), frequencies);
+    core::build_decode_table(frequencies, decode_.get() + r * core::kProbScale);
+  });
+}
+
+TrellisTables& TrellisCache::tables(const Shape& shape) {
+  const auto found =
+      std::find_if(entries_.begin(), entries_.end(), [&](const auto& entry) { return entry->shape() == shape; });
+  if (found != entries_.end()) {
+    std::rotate(entries_.begin(), found, found + 1);
+  } else {
+    if (entries_.size() == kKeptShapes) entries_.pop_back();
+    entries_.insert(entries_.begin(), std::make_unique<TrellisTables>(shape));
+  }
+  return *entries_.front();
+}
+
+}  // namespace weft::cpu

@@ -1,0 +1,368 @@
+#include "engine/models.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <memory>
+#include <span>
+
+#include "backends/cpu/plane_coder.hpp"
+#include "backends/cpu/trellis_block.hpp"
+#include "engine/workers.hpp"
+#include "trellis/bank.hpp"
+#include "trellis/choose.hpp"
+#include "weft/core/quantize.hpp"
+
+namespace weft::engine {
+namespace {
+
+constexpr std::uint64_t kSampledUnits = 1u << 20;  // of a tensor that is too large to be looked at whole
+constexpr std::uint64_t kProbedUnits = 1u << 17;   // of a tensor whose histogram goes into the bank
+constexpr std::uint64_t kProbedBlock = 1u << 14;
+constexpr std::uint64_t kWorkBytes = 24;           // per unit looked at: the unit, values, squares, the view
+constexpr double kFinestCell = 1.0 / 24;           // of the rms: below, the alphabet does not reach the tails
+constexpr double kUniformCell = 0.89;              // of a cell: a uniform quantizer's at the same error
+constexpr double kNearZero = 0.3;                  // share of weights within a step of zero from which both labellings are tried
+
+// What is looked at of a tensor, in steps: all of it, or whole rows of a matrix.
+struct Values {
+  std::vector<float> values;
+  std::vector<std::uint64_t> shape;
+  bool is_whole = true;
+  std::uint64_t rows = 1, columns = 1;  // of the tensor, when these are some of its rows
+};
+
+struct Statistics {
+  double squares = 0;
+  std::uint64_t finite = 0;
+  [[nodiscard]] double rms() const { return finite == 0 ? 0 : std::sqrt(squares / static_cast<double>(finite)); }
+};
+
+// Everything that is not finite becomes zero.
+Statistics measure(std::span<float> values) {
+  std::array<double, 16> sums{};
+  Statistics statistics;
+  for (std::size_t i = 0; i < values.size(); i++) {
+    if (!std::isfinite(values[i])) {
+      values[i] = 0;
+      continue;
+    }
+    sums[i % sums.size()] += static_cast<double>(values[i]) * static_cast<double>(values[i]);
+    statistics.finite++;
+  }
+  for (const double s : sums) statistics.squares += s;
+  return statistics;
+}
+
+// The split of a shape into rows and columns that makes both as few as possible.
+void split_shape(std::span<const std::uint64_t> shape, std::uint64_t& rows, std::uint64_t& columns) {
+  rows = 1;
+  columns = 1;
+  for (const std::uint64_t d : shape) columns *= d;
+  std::uint64_t r = 1, c = columns;
+  for (const std::uint64_t d : shape) {
+    r *= d;
+    c /= d;
+    if (r + c < rows + columns) rows = r, columns = c;
+  }
+}
+
+class ModelMaker {
+ public:
+  ModelMaker(const Network& network, Plan& plan, StageTimes& times) : network_(network), plan_(plan), times_(times) {}
+
+  struct Result {
+    trellis::Histogram histogram;
+    std::string fault;        // why there is no trellis
+    bool to_uniform = false;  // the step is too fine for it
+    double cell = 0;
+  };
+
+  Result make(std::size_t s) {
+    StreamRecord& stream = plan_.index.streams[s];
+    const CodecSpec& spec = plan_.specs[s];
+    Values looked_at;
+    Statistics statistics;
+    if (stream.units <= kWholeUnits) {
+      looked_at.values = read(s, 0, stream.units);
+      looked_at.shape = plan_.index.tensors[stream.members.front()].shape;
+      statistics = measure(looked_at.values);
+    } else {
+      statistics = measure_all(s);
+      sample(s, looked_at);
+      (void)measure(looked_at.values);
+    }
+    Result result;
+    result.fault = set_step(statistics, spec, stream, result);
+    if (!result.fault.empty() || result.to_uniform) return result;
+    times_.time(Stage::kQuantize, looked_at.values.size(), [&] {
+      const float inverse = 1.0f / (stream.trellis.fine_step * static_cast<float>(1 << core::kFineBits));
+      for (float& value : looked_at.values) value *= inverse;
+      choose(spec, looked_at, stream, result.histogram);
+    });
+    if (!looked_at.is_whole) measure_rows(s, looked_at);
+    result.histogram.weight =
+        static_cast<double>(stream.units) / static_cast<double>(std::max<std::uint64_t>(1, probed_));
+    return result;
+  }
+
+ private:
+  std::vector<float> read(std::size_t s, std::uint64_t first, std::uint64_t units) {
+    const DType dtype = plan_.index.streams[s].dtype;
+    units_.resize(units * static_cast<std::uint64_t>(unit_bytes(dtype)));
+    times_.time(Stage::kRead, units_.size(), [&] { read_memory_order(network_, plan_, s, first, units_); });
+    std::vector<float> values(units);
+    cpu::active_kernels().to_float(dtype, units_.data(), units, values.data());
+    return values;
+  }
+
+  Statistics measure_all(std::size_t s) {
+    Statistics all;
+    for_pieces(s, [&](std::uint64_t, std::span<float> values) {
+      const Statistics part = measure(values);
+      all.squares += part.squares;
+      all.finite += part.finite;
+    });
+    return all;
+  }
+
+  template <class F>
+  void for_pieces(std::size_t s, F f) {
+    const std::uint64_t units = plan_.index.streams[s].units;
+    for (std::uint64_t first = 0; first < units; first += kSampledUnits) {
+      std::vector<float> values = read(s, first, std::min(kSampledUnits, units - first));
+      f(first, std::span(values));
+    }
+  }
+
+  // Evenly spread rows; without usable rows, evenly spread runs.
+  void sample(std::size_t s, Values& out) {
+    const StreamRecord& stream = plan_.index.streams[s];
+    split_shape(plan_.index.tensors[stream.members.front()].shape, out.rows, out.columns);
+    if (out.columns > kSampledUnits / 16 || out.rows > stream.units / 16) {
+      out.columns = kProbedBlock;
+      out.rows = stream.units / out.columns;
+    }
+    const std::uint64_t count = std::min(out.rows, std::max<std::uint64_t>(16, kSampledUnits / out.columns));
+    for (std::uint64_t i = 0; i < count; i++) {
+      const std::uint64_t row = count == 1 ? 0 : i * ((out.rows - 1) / (count - 1));
+      const std::vector<float> values = read(s, row * out.columns, out.columns);
+      out.values.insert(out.values.end(), values.begin(), values.end());
+    }
+    out.shape = {count, out.columns};
+    out.is_whole = false;
+  }
+
+  static std::string set_step(const Statistics& statistics, const CodecSpec& spec, StreamRecord& stream,
+                              Result& result) {
+    if (statistics.finite == 0) return "none of its values is finite";
+    const double rms = statistics.rms();
+    double cell = spec.step ? *spec.step : spec.relative_step.value_or(1) * rms;
+    if (rms == 0 && !spec.step) cell = 1;  // nothing but zeros: any step does
+    if (!(cell >= 0x1p-110 && cell <= 0x1p100)) return "no float32 step fits the size of its values";
+    result.cell = cell;
+    result.to_uniform = cell < kFinestCell * rms;
+    stream.trellis.fine_step = static_cast<float>(cell / 2 / (1 << core::kFineBits));
+    stream.trellis.states_log2 = static_cast<std::uint8_t>(std::lrint(std::log2(static_cast<double>(spec.states))));
+    // Fewer bits let a bit cost more: the slope of the rate falls off (DESIGN 5, 6).
+    const double relative = rms > 0 ? cell / rms : 1;
+    stream.trellis.lambda = spec.trellis_lambda.value_or(relative < 0.9 ? 0.09 : relative > 1.3 ? 0.11 : 0.1);
+    return "";
+  }
+
+  // Takes the model that is found into the stream, which keeps its step, states and lambda.
+  static void adopt(const TrellisStream& model, TrellisStream& stream) {
+    TrellisStream next = model;
+    next.fine_step = stream.fine_step;
+    next.states_log2 = stream.states_log2;
+    next.lambda = stream.lambda;
+    stream = std::move(next);
+  }
+
+  struct Trial {
+    TrellisStream stream;
+    trellis::Histogram histogram;
+    double excess = 0;  // bits above 0.5 log2 of the error, which compares coders of unequal error
+  };
+
+  void choose(const CodecSpec& spec, const Values& looked_at, StreamRecord& stream, trellis::Histogram& histogram) {
+    const trellis::Allowed allowed{.scales = spec.model != "order0",
+                                   .prediction = spec.model == "auto" || spec.model == "predictive",
+                                   .only_prediction = spec.model == "predictive",
+                                   .views = spec.choose_view && looked_at.is_whole};
+    std::size_t near = 0;
+    for (const float value : looked_at.values) near += std::fabs(value) < 1;
+    const bool try_zero =
+        spec.labelling == "zero" ||
+        (spec.labelling == "auto" && !allowed.only_prediction &&
+         static_cast<double>(near) > kNearZero * static_cast<double>(looked_at.values.size()));
+    Trial best;
+    if (spec.labelling != "zero") best = attempt(stream, looked_at, allowed, false);
+    if (try_zero) {
+      trellis::Allowed flat = allowed;
+      flat.prediction = false;
+      flat.only_prediction = false;
+      Trial zero = attempt(stream, looked_at, flat, true);
+      if (spec.labelling == "zero" || zero.excess < best.excess) best = std::move(zero);
+    }
+    stream.trellis = std::move(best.stream);
+    histogram = std::move(best.histogram);
+  }
+
+  Trial attempt(const StreamRecord& stream, const Values& looked_at, const trellis::Allowed& allowed, bool zero) {
+    Trial trial;
+    trial.stream = stream.trellis;
+    const trellis::Choice choice = trellis::choose_model(looked_at.values, looked_at.shape, allowed);
+    adopt(choice.stream, trial.stream);
+    trial.stream.keeps_zero = zero;
+    probe(looked_at, trial, choice.side_bits);
+    return trial;
+  }
+
+  // Quantizes a part of the values and counts what is coded.
+  void probe(const Values& looked_at, Trial& trial, double side_bits) {
+    const Shape& shape = trellis::typical_shapes()[trial.stream.shape];
+    cpu::TrellisTables& tables = work_.cache.tables(shape);
+    tables.prepare_encode(trial.stream);
+    cpu::make_taps(trial.stream, work_.taps);
+    std::vector<float> reversed;
+    std::span<const float> values = looked_at.values;
+    const auto& view = trial.stream.view;
+    if (view[0] * view[1] * view[2] > 1) {
+      reversed.resize(values.size());
+      trellis::to_view(view, values.data(), reversed.data());
+      values = reversed;
+    }
+    std::vector<std::uint32_t> dense(std::size_t{trellis::kRows} * 256);
+    double error = 0, far = 0;
+    const std::uint64_t blocks = (values.size() + kProbedBlock - 1) / kProbedBlock;
+    const std::uint64_t wanted = std::min(blocks, kProbedUnits / kProbedBlock);
+    probed_ = 0;
+    for (std::uint64_t i = 0; i < wanted; i++) {
+      const std::uint64_t block = wanted == blocks ? i : i * (blocks - 1) / (wanted - 1);
+      const std::uint64_t first = block * kProbedBlock, n = std::min<std::uint64_t>(kProbedBlock, values.size() - first);
+      const core::Weave order(static_cast<std::uint32_t>(n), cpu::lanes_log2_for(n));
+      cpu::quantize_block(cpu::active_kernels(), trial.stream, tables, first, values.subspan(first, n), order, work_);
+      const double limit = cpu::far_cost(trial.stream) / 4096.0;
+      for (std::uint32_t lane = 0; lane < order.lanes; lane++)
+        for (std::uint32_t t = 0, e = lane * order.run; t < order.run && e < order.n; t++, e++) {
+          const std::size_t at = std::size_t{t} * core::kLanes + lane;
+          dense[work_.entries[at]]++;
+          const double offset = static_cast<double>(values[first + e]) -
+                                (work_.woven_levels[at] - static_cast<double>(core::kLevelBias));
+          if (offset * offset > limit)
+            far++;
+          else
+            error += offset * offset;
+        }
+      probed_ += n;
+    }
+    for (std::size_t e = 0; e < dense.size(); e++)
+      if (dense[e] != 0) trial.histogram.entries.push_back({static_cast<std::uint32_t>(e), dense[e]});
+    const auto n = static_cast<double>(probed_);
+    const double bits = trellis::bits_under(trial.histogram, shape) + 32 * far +
+                        side_bits * n / static_cast<double>(values.size());
+    trial.excess = bits / n + 0.5 * std::log2(std::max(error / n, 1e-9));
+  }
+
+  // The scales of all rows, where those of the sampled ones pay.
+  void measure_rows(std::size_t s, const Values& looked_at) {
+    StreamRecord& stream = plan_.index.streams[s];
+    const std::uint64_t sampled = looked_at.shape[0];
+    trellis::Box box{{looked_at.rows, 1, looked_at.columns}};
+    ScaleFactor* rows = nullptr;
+    const ScaleFactor* columns = nullptr;
+    for (ScaleFactor& factor : stream.trellis.factors) {
+      if (factor.inner == looked_at.columns && factor.codes.size() == sampled)
+        rows = &factor;
+      else
+        columns = &factor;
+    }
+    if (rows == nullptr) return;
+    std::vector<double> inverse(looked_at.columns, 1.0), energies(looked_at.rows);
+    if (columns != nullptr)
+      for (std::uint64_t j = 0; j < looked_at.columns; j++) inverse[j] = trellis::inverse_variance(columns->codes[j]);
+    const double unit = static_cast<double>(stream.trellis.fine_step) * (1 << core::kFineBits);
+    for_pieces(s, [&](std::uint64_t first, std::span<float> values) {
+      (void)measure(values);
+      std::uint64_t row = first / looked_at.columns, column = first % looked_at.columns;
+      for (const float value : values) {
+        const double x = static_cast<double>(value) / unit;
+        if (row < energies.size()) energies[row] += x * x * inverse[column];
+        if (++column == looked_at.columns) column = 0, row++;
+      }
+    });
+    // The sampled rows tie the codes' zero to the base class.
+    double sampled_energy = 0;
+    for (std::uint64_t i = 0; i < sampled; i++) {
+      const std::uint64_t row = sampled == 1 ? 0 : i * ((looked_at.rows - 1) / (sampled - 1));
+      sampled_energy += energies[row] * trellis::inverse_variance(rows->codes[i]);
+    }
+    const double reference =
+        std::max(sampled_energy / static_cast<double>(sampled * looked_at.columns), 1e-30) *
+        static_cast<double>(looked_at.columns);
+    for (double& energy : energies) energy /= reference;
+    *rows = trellis::layout_of(box, 0);
+    (void)trellis::round_scales(energies, static_cast<double>(looked_at.columns), *rows);
+  }
+
+  const Network& network_;
+  Plan& plan_;
+  StageTimes& times_;
+  std::vector<std::byte> units_;
+  cpu::TrellisWork work_;
+  std::uint64_t probed_ = 0;
+};
+
+void fall_back_to_uniform(Plan& plan, std::size_t s, double cell) {
+  CodecSpec& spec = plan.specs[s];
+  spec.codec = CodecId::kUniform;
+  spec.relative_step.reset();
+  spec.step = cell * kUniformCell;
+  plan.index.streams[s].codec = CodecId::kUniform;
+  plan.index.streams[s].trellis = {};
+  for (const std::size_t tensor : plan.index.streams[s].members)
+    plan.notes[tensor] = "its step is too fine for a trellis; a uniform one gives the same error";
+}
+
+}  // namespace
+
+void check_model_memory(const Index& index, std::uint64_t memory_limit) {
+  std::uint64_t bytes = 0;
+  for (const StreamRecord& stream : index.streams)
+    if (stream.codec == CodecId::kTrellis) bytes = std::max(bytes, std::min(stream.units, kWholeUnits) * kWorkBytes);
+  (void)thread_count(1, memory_limit, bytes);
+}
+
+void choose_models(const Network& network, Plan& plan, std::uint32_t threads, const std::atomic<bool>* cancel,
+                   std::vector<StageTimes>& times) {
+  std::vector<std::size_t> streams;
+  for (std::size_t s = 0; s < plan.index.streams.size(); s++)
+    if (plan.index.streams[s].codec == CodecId::kTrellis) streams.push_back(s);
+  if (streams.empty()) return;
+  std::vector<ModelMaker::Result> results(streams.size());
+  std::vector<std::unique_ptr<ModelMaker>> makers(threads);
+  run_parallel(threads, streams.size(), cancel, [&](std::uint32_t worker, std::size_t i) {
+    if (!makers[worker]) makers[worker] = std::make_unique<ModelMaker>(network, plan, times[worker]);
+    results[i] = makers[worker]->make(streams[i]);
+  });
+  std::vector<trellis::Histogram> histograms;
+  std::vector<std::size_t> fitted;
+  for (std::size_t i = 0; i < streams.size(); i++) {
+    if (results[i].to_uniform) {
+      fall_back_to_uniform(plan, streams[i], results[i].cell);
+    } else if (!results[i].fault.empty()) {
+      fall_back_to_lossless(plan, streams[i], results[i].fault);
+    } else {
+      fitted.push_back(streams[i]);
+      histograms.push_back(std::move(results[i].histogram));
+    }
+  }
+  if (fitted.empty()) return;
+  const trellis::Bank bank = times[0].time(Stage::kQuantize, 0, [&] { return trellis::fit_bank(histograms); });
+  plan.index.shapes = bank.shapes;
+  for (std::size_t i = 0; i < fitted.size(); i++) plan.index.streams[fitted[i]].trellis.shape = bank.choice[i];
+}
+
+}  // namespace weft::engine

@@ -1,0 +1,28 @@
+// Models of trellis streams: steps, scale factors, views, labellings and the bank of shapes.
+//
+// * A tensor of up to kWholeUnits is looked at whole; of a larger one a sample of its rows chooses the model, and the rows'
+//   scales are then measured on all of it. Nothing depends on the memory limit or the number of threads, or the archive would.
+// * The bank is fitted to what the search really chooses on a part of every tensor: one pass that writes nothing.
+// * A tensor that a trellis does not suit (step too small for its alphabet, nothing finite) falls back to another codec, with
+//   a note.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <vector>
+
+#include "engine/plan.hpp"
+#include "engine/stages.hpp"
+
+namespace weft::engine {
+
+inline constexpr std::uint64_t kWholeUnits = std::uint64_t{1} << 22;
+
+// Throws Error(kMemory) when looking at the largest trellis tensor does not fit the limit.
+void check_model_memory(const Index& index, std::uint64_t memory_limit);
+
+// Fills in `trellis` of all trellis streams and the index's shapes.
+void choose_models(const Network& network, Plan& plan, std::uint32_t threads, const std::atomic<bool>* cancel,
+                   std::vector<StageTimes>& times);
+
+}  // namespace weft::engine

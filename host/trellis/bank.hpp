@@ -1,0 +1,35 @@
+// The bank: the few shapes that serve all trellis streams of an archive, fitted to what the trellis really chose.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "trellis/shape.hpp"
+
+namespace weft::trellis {
+
+// How often each symbol was coded with each table: counts[row * 256 + symbol], only where it was.
+struct Histogram {
+  struct Entry {
+    std::uint32_t entry = 0, count = 0;
+  };
+  std::vector<Entry> entries;  // ascending
+  double weight = 1;           // a sample counts for the whole
+};
+
+// Code length of a histogram under a shape, in bits; symbols beyond its reach cost 40.
+[[nodiscard]] double bits_under(const Histogram& histogram, const Shape& shape);
+
+// Maximum likelihood (expectation maximisation) from `begin` on.
+[[nodiscard]] Shape fit_shape(std::span<const Histogram* const> histograms, const Shape& begin);
+
+struct Bank {
+  std::vector<Shape> shapes;
+  std::vector<std::uint32_t> choice;  // per histogram
+};
+
+// Starts from the typical shapes, refits and reassigns, and drops shapes that do not pay for their bytes.
+[[nodiscard]] Bank fit_bank(std::span<const Histogram> histograms);
+
+}  // namespace weft::trellis
