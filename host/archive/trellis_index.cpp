@@ -72,8 +72,10 @@ void put_trellis(ByteWriter& out, const TrellisStream& stream) {
                                         (stream.predicts ? kPredicts : 0) | (has_view(stream) ? kHasView : 0)));
   out.put_varint(stream.shape);
   out.put_signed_varint(stream.base_class);
-  if (stream.predicts)
+  if (stream.predicts) {
     for (const std::int8_t tap : stream.taps) out.put(tap);
+    for (const std::int8_t shift : stream.shifts) out.put(shift);
+  }
   if (has_view(stream))
     for (const std::uint64_t size : stream.view) out.put_varint(size);
   out.put_u8(stream.factors.size());
@@ -93,8 +95,7 @@ void read_trellis(ByteReader& in, std::uint64_t elements, std::size_t shapes, St
   t.states_log2 = flags & kStatesMask;
   t.keeps_zero = (flags & kKeepsZero) != 0;
   t.predicts = (flags & kPredicts) != 0;
-  in.require(flags < 128 && t.states_log2 >= core::kMinStatesLog2 && t.states_log2 <= core::kMaxStatesLog2 &&
-                 !(t.keeps_zero && t.predicts),
+  in.require(flags < 128 && t.states_log2 >= core::kMinStatesLog2 && t.states_log2 <= core::kMaxStatesLog2,
              "a trellis stream has invalid flags");
   const std::uint64_t shape = in.get_varint();
   in.require(shape < shapes, "a trellis stream names a shape that does not exist");
@@ -102,8 +103,13 @@ void read_trellis(ByteReader& in, std::uint64_t elements, std::size_t shapes, St
   const std::int64_t base = in.get_signed_varint();
   in.require(base >= -1024 && base <= 1024, "a trellis stream has a base class out of range");
   t.base_class = static_cast<std::int16_t>(base);
-  if (t.predicts)
+  if (t.predicts) {
     for (std::int8_t& tap : t.taps) tap = in.get<std::int8_t>();
+    for (std::int8_t& shift : t.shifts) {
+      shift = in.get<std::int8_t>();
+      in.require(std::abs(shift) <= core::kMaxShift, "a shift of classes is too large");
+    }
+  }
   if ((flags & kHasView) != 0) {
     std::uint64_t product = 1;
     for (std::uint64_t& size : t.view) {
@@ -167,7 +173,8 @@ void read_scale_codes(ByteReader& in, const std::vector<std::uint64_t>& code_cou
     in.require(!__builtin_add_overflow(total, count, &total), "there are too many scale codes");
   const std::uint8_t coding = in.get_u8();
   in.require(coding <= kRansCodes, "unknown coding of the scale codes");
-  in.require(total <= in.left() * (coding == kRansCodes ? kCodesPerByte : 1), "there are more scale codes than bytes for them");
+  in.require(total <= in.left() * (coding == kRansCodes ? kCodesPerByte : 1),
+             "there are more scale codes than bytes for them");
   std::vector<std::uint8_t> symbols(total);
   if (coding == kRawCodes) {
     const auto bytes = in.take(total);

@@ -177,9 +177,10 @@ const std::vector<Parameter>& codec_parameters() {
            "lambda", ValueType::number(0, 10).or_auto(),
            "Error that a bit may cost, in units of the cell's width squared; auto: by the rate."),
        {CodecId::kTrellis}},
-      {field<&CodecSpec::states>("states", ValueType::power_of_two(4, 256),
-                                 "States of the trellis: more make the archive smaller and the encoder slower; decoding "
-                                 "takes the same time."),
+      {field<&CodecSpec::states>(
+           "states", ValueType::power_of_two(4, 256),
+           "States of the trellis: more make the archive smaller and the encoder slower; decoding "
+           "takes the same time."),
        {CodecId::kTrellis}},
       {field<&CodecSpec::labelling>("labelling", ValueType::choice({"auto", "natural", "zero"}),
                                     "natural suits most tensors, zero those with many weights near zero."),

@@ -20,10 +20,10 @@ namespace {
 constexpr std::uint64_t kSampledUnits = 1u << 20;  // of a tensor that is too large to be looked at whole
 constexpr std::uint64_t kProbedUnits = 1u << 17;   // of a tensor whose histogram goes into the bank
 constexpr std::uint64_t kProbedBlock = 1u << 14;
-constexpr std::uint64_t kWorkBytes = 24;           // per unit looked at: the unit, values, squares, the view
-constexpr double kFinestCell = 1.0 / 24;           // of the rms: below, the alphabet does not reach the tails
-constexpr double kUniformCell = 0.89;              // of a cell: a uniform quantizer's at the same error
-constexpr double kNearZero = 0.3;                  // share of weights within a step of zero from which both labellings are tried
+constexpr std::uint64_t kWorkBytes = 24;  // per unit looked at: the unit, values, squares, the view
+constexpr double kFinestCell = 1.0 / 24;  // of the rms: below, the alphabet does not reach the tails
+constexpr double kUniformCell = 0.89;     // of a cell: a uniform quantizer's at the same error
+constexpr double kNearZero = 0.3;         // share of weights within a step of zero from which both labellings are tried
 
 // What is looked at of a tensor, in steps: all of it, or whole rows of a matrix.
 struct Values {
@@ -189,14 +189,14 @@ class ModelMaker {
   void choose(const CodecSpec& spec, const Values& looked_at, StreamRecord& stream, trellis::Histogram& histogram) {
     const trellis::Allowed allowed{.scales = spec.model != "order0",
                                    .prediction = spec.model == "auto" || spec.model == "predictive",
+                                   .energy = spec.model == "auto" || spec.model == "predictive",
                                    .only_prediction = spec.model == "predictive",
                                    .views = spec.choose_view && looked_at.is_whole};
     std::size_t near = 0;
     for (const float value : looked_at.values) near += std::fabs(value) < 1;
-    const bool try_zero =
-        spec.labelling == "zero" ||
-        (spec.labelling == "auto" && !allowed.only_prediction &&
-         static_cast<double>(near) > kNearZero * static_cast<double>(looked_at.values.size()));
+    const bool try_zero = spec.labelling == "zero" ||
+                          (spec.labelling == "auto" && !allowed.only_prediction &&
+                           static_cast<double>(near) > kNearZero * static_cast<double>(looked_at.values.size()));
     Trial best;
     if (spec.labelling != "zero") best = attempt(stream, looked_at, allowed, false);
     if (try_zero) {
@@ -225,7 +225,7 @@ class ModelMaker {
     const Shape& shape = trellis::typical_shapes()[trial.stream.shape];
     cpu::TrellisTables& tables = work_.cache.tables(shape);
     tables.prepare_encode(trial.stream);
-    cpu::make_taps(trial.stream, work_.taps);
+    cpu::make_predictor(trial.stream, work_);
     std::vector<float> reversed;
     std::span<const float> values = looked_at.values;
     const auto& view = trial.stream.view;
@@ -241,7 +241,8 @@ class ModelMaker {
     probed_ = 0;
     for (std::uint64_t i = 0; i < wanted; i++) {
       const std::uint64_t block = wanted == blocks ? i : i * (blocks - 1) / (wanted - 1);
-      const std::uint64_t first = block * kProbedBlock, n = std::min<std::uint64_t>(kProbedBlock, values.size() - first);
+      const std::uint64_t first = block * kProbedBlock,
+                          n = std::min<std::uint64_t>(kProbedBlock, values.size() - first);
       const core::Weave order(static_cast<std::uint32_t>(n), cpu::lanes_log2_for(n));
       cpu::quantize_block(cpu::active_kernels(), trial.stream, tables, first, values.subspan(first, n), order, work_);
       const double limit = cpu::far_cost(trial.stream) / 4096.0;
@@ -249,8 +250,8 @@ class ModelMaker {
         for (std::uint32_t t = 0, e = lane * order.run; t < order.run && e < order.n; t++, e++) {
           const std::size_t at = std::size_t{t} * core::kLanes + lane;
           dense[work_.entries[at]]++;
-          const double offset = static_cast<double>(values[first + e]) -
-                                (work_.woven_levels[at] - static_cast<double>(core::kLevelBias));
+          const double offset =
+              static_cast<double>(values[first + e]) - (work_.woven_levels[at] - static_cast<double>(core::kLevelBias));
           if (offset * offset > limit)
             far++;
           else
@@ -261,8 +262,8 @@ class ModelMaker {
     for (std::size_t e = 0; e < dense.size(); e++)
       if (dense[e] != 0) trial.histogram.entries.push_back({static_cast<std::uint32_t>(e), dense[e]});
     const auto n = static_cast<double>(probed_);
-    const double bits = trellis::bits_under(trial.histogram, shape) + 32 * far +
-                        side_bits * n / static_cast<double>(values.size());
+    const double bits =
+        trellis::bits_under(trial.histogram, shape) + 32 * far + side_bits * n / static_cast<double>(values.size());
     trial.excess = bits / n + 0.5 * std::log2(std::max(error / n, 1e-9));
   }
 
@@ -299,9 +300,8 @@ class ModelMaker {
       const std::uint64_t row = sampled == 1 ? 0 : i * ((looked_at.rows - 1) / (sampled - 1));
       sampled_energy += energies[row] * trellis::inverse_variance(rows->codes[i]);
     }
-    const double reference =
-        std::max(sampled_energy / static_cast<double>(sampled * looked_at.columns), 1e-30) *
-        static_cast<double>(looked_at.columns);
+    const double reference = std::max(sampled_energy / static_cast<double>(sampled * looked_at.columns), 1e-30) *
+                             static_cast<double>(looked_at.columns);
     for (double& energy : energies) energy /= reference;
     *rows = trellis::layout_of(box, 0);
     (void)trellis::round_scales(energies, static_cast<double>(looked_at.columns), *rows);

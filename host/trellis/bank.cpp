@@ -10,8 +10,8 @@
 namespace weft::trellis {
 namespace {
 
-constexpr int kSteps = 40;            // of one maximisation; the likelihood is flat long before
-constexpr int kRounds = 3;            // of refitting and reassigning
+constexpr int kSteps = 40;             // of one maximisation; the likelihood is flat long before
+constexpr int kRounds = 3;             // of refitting and reassigning
 constexpr double kShapeBits = 8 * 40;  // what a shape costs in the index
 constexpr float kUnseenBits = 40;
 

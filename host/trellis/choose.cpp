@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <map>
 
 #include "trellis/shape.hpp"
 #include "weft/core/frequency.hpp"
@@ -47,8 +48,8 @@ std::vector<Prices>& typical_prices() {
 }
 
 template <class F>
-std::size_t for_sample(std::size_t n, F f) {
-  const std::size_t chunks = (n + kChunk - 1) / kChunk, wanted = std::min(chunks, kSampled / kChunk);
+std::size_t for_sample(std::size_t n, std::size_t sampled, F f) {
+  const std::size_t chunks = (n + kChunk - 1) / kChunk, wanted = std::min(chunks, sampled / kChunk);
   std::size_t seen = 0;
   for (std::size_t c = 0; c < wanted; c++) {
     const std::size_t begin = (wanted == chunks ? c : c * (chunks - 1) / std::max<std::size_t>(1, wanted - 1)) * kChunk;
@@ -74,7 +75,7 @@ double fit_taps(std::span<const float> values, TrellisStream& stream) {
   std::array<double, kChunk> u{};
   std::array<double, core::kScaleClasses> inverse{};
   for (int c = 0; c < core::kScaleClasses; c++) inverse[static_cast<std::size_t>(c)] = 1 / deviation(c);
-  for_sample(values.size(), [&](std::size_t begin, std::size_t end) {
+  for_sample(values.size(), 2 * kSampled, [&](std::size_t begin, std::size_t end) {
     scale_classes(stream, begin, std::span(classes).first(end - begin));
     for (std::size_t i = begin; i < end; i++)
       u[i - begin] = static_cast<double>(values[i]) * inverse[classes[i - begin]];
@@ -100,35 +101,77 @@ double fit_taps(std::span<const float> values, TrellisStream& stream) {
   return 0.5 * std::log2(std::max(error / correlation[0], 1e-9));
 }
 
-// Estimated bits of the values under the stream's model, with the best of the typical shapes.
-double price(std::span<const float> values, TrellisStream& stream) {
-  std::array<double, 4> sums{};
+// Calls f(class, phase of the mean, distance, error in quarter steps) for a sample: what a scalar quantizer would code.
+template <class F>
+std::size_t for_symbols(std::span<const float> values, const TrellisStream& stream, std::size_t sampled, F f) {
   std::array<std::uint8_t, kChunk> classes{};
   constexpr core::RatioTable kRatio = core::make_ratios();
-  auto& prices = typical_prices();
-  const std::size_t seen = for_sample(values.size(), [&](std::size_t begin, std::size_t end) {
+  const bool has_taps = stream.taps[0] != 0 || stream.taps[1] != 0 || stream.taps[2] != 0;
+  return for_sample(values.size(), sampled, [&](std::size_t begin, std::size_t end) {
     scale_classes(stream, begin, std::span(classes).first(end - begin));
     for (std::size_t i = begin; i < end; i++) {
       const int c = classes[i - begin];
       int mean = 0;
-      if (stream.predicts) {
-        double sum = 0;
+      if (has_taps) {
+        float sum = 0;
         for (std::size_t p = 0; p < core::kMaxTaps && begin + p < i; p++) {
           const int delta = std::clamp(c - classes[i - begin - 1 - p], -core::kRatioReach, core::kRatioReach);
-          sum += stream.taps[p] * kRatio.value[delta + core::kRatioReach] * static_cast<double>(values[i - 1 - p]);
+          sum += static_cast<float>(stream.taps[p] * kRatio.value[delta + core::kRatioReach]) * values[i - 1 - p];
         }
-        mean = static_cast<int>(std::clamp(std::rint(sum / (64 * 64 / 4)), -224.0, 224.0));
+        mean = static_cast<int>(std::lrint(std::clamp(sum / (64 * 64 / 4), -224.0f, 224.0f)));
       }
       const int centre = (mean + 4) >> 3, phase = mean - 8 * centre;
-      const auto limited = std::clamp(values[i], -500.0f, 500.0f);
-      const int distance = static_cast<int>(std::lrint(limited / 2)) - centre;
-      for (std::size_t s = 0; s < sums.size(); s++)
-        sums[s] += static_cast<double>(prices[s](c, std::abs(phase), phase < 0 ? -distance : distance));
+      const int index = static_cast<int>(std::lrint(std::clamp(values[i], -500.0f, 500.0f) / 2));
+      const int distance = index - centre;
+      f(i == begin, c, std::abs(phase), phase < 0 ? -distance : distance, std::abs(8 * index - mean));
     }
   });
-  const auto best = std::min_element(sums.begin(), sums.end());
-  stream.shape = static_cast<std::uint8_t>(best - sums.begin());
-  return *best / static_cast<double>(seen) * static_cast<double>(values.size());
+}
+
+// Estimated bits of the values under the stream's model and shape.
+double price(std::span<const float> values, const TrellisStream& stream, std::size_t sampled) {
+  Prices& prices = typical_prices()[stream.shape];
+  double bits = 0;
+  const std::size_t seen = for_symbols(values, stream, sampled, [&](bool, int c, int phase, int distance, int) {
+    bits += static_cast<double>(prices(c, phase, distance));
+  });
+  return bits / static_cast<double>(seen) * static_cast<double>(values.size());
+}
+
+void choose_shape(std::span<const float> values, TrellisStream& stream) {
+  std::array<double, 4> bits{};
+  for (std::uint32_t s = 0; s < bits.size(); s++) {
+    TrellisStream trial = stream;
+    trial.shape = s;
+    bits[s] = price(values, trial, kSampled);
+  }
+  stream.shape = static_cast<std::uint32_t>(std::min_element(bits.begin(), bits.end()) - bits.begin());
+}
+
+// Finds by how many classes each bin of local energy should move a weight; returns the bits that this saves.
+double fit_shifts(std::span<const float> values, TrellisStream& stream) {
+  constexpr std::size_t kShifts = 2 * core::kMaxShift + 1;
+  std::array<std::array<double, kShifts>, core::kEnergyBins> bits{};
+  Prices& prices = typical_prices()[stream.shape];
+  std::uint32_t energy = core::kFirstEnergy;
+  const auto add = [&](bool first, int c, int phase, int distance, int error) {
+    if (first) energy = core::kFirstEnergy;
+    const auto bin = static_cast<std::size_t>(core::energy_bin(std::min(energy >> 5, core::kEnergyEntries - 1)));
+    for (std::size_t s = 0; s < kShifts; s++)
+      bits[bin][s] += static_cast<double>(
+          prices(std::clamp(c + static_cast<int>(s) - core::kMaxShift, 0, core::kScaleClasses - 1), phase, distance));
+    const auto scaled = static_cast<std::uint32_t>(error) * core::kErrorScale[c] >> 8;
+    energy += std::min(scaled, core::kLargestError) - (energy >> core::kEnergyDecay);
+  };
+  const std::size_t seen = for_symbols(values, stream, 2 * kSampled, add);
+  double saved = 0;
+  for (std::size_t bin = 0; bin < bits.size(); bin++) {
+    const auto best = std::min_element(bits[bin].begin(), bits[bin].end());
+    stream.shifts[bin] = static_cast<std::int8_t>(best - bits[bin].begin() - core::kMaxShift);
+    saved += bits[bin][core::kMaxShift] - *best;
+  }
+  constexpr double kChance = 10;  // what fitting to noise saves
+  return (saved - kChance) / static_cast<double>(seen) * static_cast<double>(values.size());
 }
 
 // How a tensor's axes may be grouped: (first, second, rest) and (rest, last but one, last).
@@ -176,7 +219,8 @@ std::vector<FactorSet> sets_for(const Box& box) {
 
 namespace {
 
-constexpr double kParameterBits = 40, kTapBits = 24;
+constexpr double kParameterBits = 40, kTapBits = 24, kShiftBits = 48;
+constexpr std::size_t kPriced = 20;  // candidates that are priced on a sample
 
 // The codes of a box's factor, for the box reversed.
 ScaleFactor mirror(const Box& box, int kind, const ScaleFactor& factor) {
@@ -195,50 +239,95 @@ ScaleFactor mirror(const Box& box, int kind, const ScaleFactor& factor) {
 }  // namespace
 
 Choice choose_model(std::span<const float> values, std::span<const std::uint64_t> shape, const Allowed& allowed) {
-  std::vector<float> squares(values.size());
-  for (std::size_t i = 0; i < values.size(); i++) squares[i] = values[i] * values[i];
-
-  Choice best;
-  bool first = true;
-  const auto consider = [&](const TrellisStream& stream, double bits, double side) {
-    if (first || bits + side < best.bits) best = {stream, bits + side, side};
-    first = false;
+  // Guesses of all sets of factors are cheap; the best ones are priced on a sample, with and without prediction.
+  struct Candidate {
+    Box box;
+    ScaleFit fit;
   };
+  std::vector<Candidate> candidates;
   for (const Box& box : boxes_of(shape)) {
-    std::vector<float> reversed;
-    const bool has_view = allowed.views && (box.size[0] > 1) + (box.size[1] > 1) + (box.size[2] > 1) > 1;
-    if (allowed.prediction && has_view) {
-      reversed.resize(values.size());
-      to_view(box.size, values.data(), reversed.data());
+    const Energies energies = sum_energies(values, box);
+    if (candidates.empty()) candidates.push_back({box, guess_scales(energies, 0)});
+    if (!allowed.scales) continue;
+    for (const FactorSet set : sets_for(box)) candidates.push_back({box, guess_scales(energies, set)});
+  }
+  std::stable_sort(candidates.begin(), candidates.end(), [](const Candidate& a, const Candidate& b) {
+    return a.fit.gain - a.fit.side_bits > b.fit.gain - b.fit.side_bits;
+  });
+  if (candidates.size() > kPriced) candidates.resize(kPriced);
+
+  TrellisStream plain;
+  plain.factors = candidates.front().fit.factors;
+  plain.base_class = base_class(candidates.front().fit.base);
+  choose_shape(values, plain);
+
+  struct Best {
+    std::size_t candidate = 0;
+    bool has_taps = false, has_view = false;
+    double bits = 0;
+  };
+  std::vector<Best> found;
+  std::map<std::array<std::uint64_t, 3>, std::vector<float>> views;  // by box
+  const auto reversed = [&](const Box& box) -> std::span<const float> {
+    auto& view = views[box.size];
+    if (view.empty()) {
+      view.resize(values.size());
+      to_view(box.size, values.data(), view.data());
     }
-    std::vector<FactorSet> sets = allowed.scales ? sets_for(box) : std::vector<FactorSet>{};
-    sets.insert(sets.begin(), FactorSet{0});
-    for (const FactorSet set : sets) {
-      const ScaleFit fit = fit_scales(squares, box, set);
-      TrellisStream stream;
-      stream.factors = fit.factors;
-      stream.base_class = base_class(fit.base);
-      const double side = fit.side_bits + kParameterBits;
-      if (!allowed.only_prediction) consider(stream, price(values, stream), side);
-      if (!allowed.prediction) continue;
-      for (int view = 0; view < (has_view ? 2 : 1); view++) {
-        const std::span<const float> ordered = view == 0 ? values : std::span<const float>(reversed);
-        if (view == 1) {
-          stream.view = box.size;
-          stream.factors.clear();
-          std::size_t f = 0;
-          for (int kind = 0; kind < kFactorKinds; kind++)
-            if ((set >> kind & 1) != 0) stream.factors.push_back(mirror(box, kind, fit.factors[f++]));
+    return view;
+  };
+  const auto stream_of = [&](const Candidate& candidate, const ScaleFit& fit, bool has_view) {
+    TrellisStream stream;
+    stream.shape = plain.shape;
+    stream.base_class = base_class(fit.base);
+    stream.factors = fit.factors;
+    if (has_view) {
+      stream.view = candidate.box.size;
+      std::size_t f = 0;
+      for (int kind = 0; kind < kFactorKinds; kind++)
+        if ((fit.set >> kind & 1) != 0) {
+          stream.factors[f] = mirror(candidate.box, kind, fit.factors[f]);
+          f++;
         }
-        stream.predicts = true;
-        stream.base_class = base_class(fit.base);
-        const double shrink = fit_taps(ordered, stream);
-        stream.base_class = base_class(fit.base + shrink);
-        consider(stream, price(ordered, stream), side + kTapBits);
-      }
+    }
+    return stream;
+  };
+  const auto add_taps = [&](std::span<const float> ordered, double base, TrellisStream& stream) {
+    const double shrinkage = fit_taps(ordered, stream);
+    stream.predicts = true;
+    stream.base_class = base_class(base + shrinkage);
+  };
+  for (std::size_t c = 0; c < candidates.size(); c++) {
+    const Candidate& candidate = candidates[c];
+    const double side = candidate.fit.side_bits + kParameterBits;
+    if (!allowed.only_prediction)
+      found.push_back({c, false, false, price(values, stream_of(candidate, candidate.fit, false), kSampled) + side});
+    if (!allowed.prediction) continue;
+    const auto& size = candidate.box.size;
+    const bool may_reverse = allowed.views && (size[0] > 1) + (size[1] > 1) + (size[2] > 1) > 1;
+    for (int view = 0; view < (may_reverse ? 2 : 1); view++) {
+      const std::span<const float> ordered = view == 0 ? values : reversed(candidate.box);
+      TrellisStream stream = stream_of(candidate, candidate.fit, view == 1);
+      add_taps(ordered, candidate.fit.base, stream);
+      found.push_back({c, true, view == 1, price(ordered, stream, kSampled) + side + kTapBits});
     }
   }
-  return best;
+  const Best best = *std::min_element(found.begin(), found.end(), [](auto& a, auto& b) { return a.bits < b.bits; });
+
+  const Candidate& chosen = candidates[best.candidate];
+  const ScaleFit fit = fit_scales(values, chosen.box, chosen.fit.set);
+  const std::span<const float> ordered = best.has_view ? reversed(chosen.box) : values;
+  Choice choice;
+  choice.stream = stream_of(chosen, fit, best.has_view);
+  if (best.has_taps) add_taps(ordered, fit.base, choice.stream);
+  choose_shape(ordered, choice.stream);
+  choice.side_bits = fit.side_bits + kParameterBits + (best.has_taps ? kTapBits : 0);
+  if (allowed.energy) {
+    TrellisStream moving = choice.stream;
+    moving.predicts = true;
+    if (fit_shifts(ordered, moving) > kTapBits + kShiftBits || best.has_taps) choice.stream = std::move(moving);
+  }
+  return choice;
 }
 
 }  // namespace weft::trellis

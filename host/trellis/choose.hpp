@@ -12,13 +12,13 @@ namespace weft::trellis {
 
 struct Choice {
   TrellisStream stream;  // without step, states and labelling; shape: a number of typical_shapes()
-  double bits = 0;       // estimated, all of the tensor
   double side_bits = 0;  // the part that is not the weights themselves
 };
 
 // What may be tried; the defaults are what a user wants.
 struct Allowed {
   bool scales = true, prediction = true;
+  bool energy = true;            // classes that follow the local energy
   bool only_prediction = false;  // nothing without it
   bool views = true;
 };

@@ -10,13 +10,15 @@ namespace weft::trellis {
 namespace {
 
 constexpr double kClassesPerOctave = 3;
-constexpr int kRounds = 3;
+constexpr int kRounds = 2;
 
 struct FactorState {
   int kind = 0;
   std::vector<double> variance;
   double weight = 0;  // weights that share a scale
 };
+
+double square(float value) { return static_cast<double>(value) * static_cast<double>(value); }
 
 std::uint64_t dimension(const Box& box, int kind) {
   const auto& s = box.size;
@@ -40,7 +42,7 @@ std::uint64_t index_in(const Box& box, int kind, std::uint64_t i, std::uint64_t 
 }
 
 // Sums squares / (variances of the other factors) per index of factor f.
-void accumulate(std::span<const float> squares, const Box& box, const std::vector<FactorState>& factors, std::size_t f,
+void accumulate(std::span<const float> values, const Box& box, const std::vector<FactorState>& factors, std::size_t f,
                 std::vector<double>& sums) {
   std::fill(sums.begin(), sums.end(), 0.0);
   std::vector<double> inverse(box.size[2]);
@@ -53,21 +55,21 @@ void accumulate(std::span<const float> squares, const Box& box, const std::vecto
         if (g == f) continue;
         const FactorState& other = factors[g];
         if (other.kind == 2 || other.kind == 4) {
-          const double* v = other.variance.data() + index_in(box, other.kind, i, j, 0);
-          for (std::uint64_t k = 0; k < box.size[2]; k++) inverse[k] /= v[k];
+          const double* variance = other.variance.data() + index_in(box, other.kind, i, j, 0);
+          for (std::uint64_t k = 0; k < box.size[2]; k++) inverse[k] /= variance[k];
         } else {
           shared /= other.variance[index_in(box, other.kind, i, j, 0)];
         }
       }
-      const float* s = squares.data() + at;
+      const float* v = values.data() + at;
       at += box.size[2];
       const int kind = factors[f].kind;
       if (kind == 2 || kind == 4) {
         double* sum = sums.data() + index_in(box, kind, i, j, 0);
-        for (std::uint64_t k = 0; k < box.size[2]; k++) sum[k] += static_cast<double>(s[k]) * inverse[k] * shared;
+        for (std::uint64_t k = 0; k < box.size[2]; k++) sum[k] += square(v[k]) * inverse[k] * shared;
       } else {
         double sum = 0;
-        for (std::uint64_t k = 0; k < box.size[2]; k++) sum += static_cast<double>(s[k]) * inverse[k];
+        for (std::uint64_t k = 0; k < box.size[2]; k++) sum += square(v[k]) * inverse[k];
         sums[index_in(box, kind, i, j, 0)] += sum * shared;
       }
     }
@@ -116,51 +118,106 @@ ScaleFactor layout_of(const Box& box, int kind) {
   return factor;
 }
 
-ScaleFit fit_scales(std::span<const float> squares, const Box& box, FactorSet set) {
-  double total = 0;
-  for (const float s : squares) total += static_cast<double>(s);
-  const auto n = static_cast<double>(squares.size());
-  const double mean = std::max(total / n, 1e-30);
+Energies sum_energies(std::span<const float> values, const Box& box) {
+  Energies energies{box, 0, std::vector<double>(box.size[0] * box.size[1]),
+                    std::vector<double>(box.size[1] * box.size[2])};
+  std::size_t at = 0;
+  for (std::uint64_t i = 0; i < box.size[0]; i++)
+    for (std::uint64_t j = 0; j < box.size[1]; j++) {
+      double* pairs = energies.pairs12.data() + j * box.size[2];
+      double sum = 0;
+      for (std::uint64_t k = 0; k < box.size[2]; k++) {
+        const double energy = square(values[at++]);
+        pairs[k] += energy;
+        sum += energy;
+      }
+      energies.pairs01[i * box.size[1] + j] = sum;
+      energies.total += sum;
+    }
+  return energies;
+}
+
+namespace {
+
+std::vector<double> marginal(const Energies& energies, int kind) {
+  if (kind == 3) return energies.pairs01;
+  if (kind == 4) return energies.pairs12;
+  const auto& size = energies.box.size;
+  std::vector<double> sums(dimension(energies.box, kind));
+  if (kind == 2) {
+    for (std::size_t i = 0; i < energies.pairs12.size(); i++) sums[i % size[2]] += energies.pairs12[i];
+  } else {
+    for (std::size_t i = 0; i < energies.pairs01.size(); i++)
+      sums[kind == 0 ? i / size[1] : i % size[1]] += energies.pairs01[i];
+  }
+  return sums;
+}
+
+// The few squares of a scale say little: they are drawn towards the mean.
+void shrink(std::vector<double>& variance, double mean, double weight) {
+  for (double& v : variance) v = (v / mean + 0.5) / (weight + 0.5);
+}
+
+std::vector<FactorState> states_of(const Box& box, FactorSet set, double n) {
   std::vector<FactorState> factors;
   for (int kind = 0; kind < kFactorKinds; kind++)
     if ((set >> kind & 1) != 0) {
       const std::uint64_t d = dimension(box, kind);
       factors.push_back({kind, std::vector<double>(d, 1.0), n / static_cast<double>(d)});
     }
+  return factors;
+}
+
+// Rounds the factors. The base follows from the energies as far as they can tell.
+ScaleFit finish(const std::vector<FactorState>& factors, const Box& box, FactorSet set, double mean) {
+  ScaleFit fit;
+  fit.set = set;
+  double log_mean = 0;
+  for (const FactorState& factor : factors) {
+    fit.factors.push_back(layout_of(box, factor.kind));
+    ScaleFactor& out = fit.factors.back();
+    fit.side_bits += round_scales(factor.variance, factor.weight, out);
+    // How much the average weight's deviation changes when this factor's codes are taken out.
+    double left = 0;
+    const double noise = 1 / (3 * mean);  // a quantizer's own error, against the weights' energy
+    for (std::size_t i = 0; i < out.codes.size(); i++) {
+      left += factor.variance[i] * inverse_variance(out.codes[i]);
+      fit.gain -= 0.5 * factor.weight * std::log2((factor.variance[i] + noise) / (1 + noise));
+    }
+    log_mean += std::log2(std::max(left / static_cast<double>(out.codes.size()), 1e-30));
+  }
+  fit.base = 0.5 * (std::log2(std::max(mean, 1e-30)) + log_mean);
+  return fit;
+}
+
+}  // namespace
+
+ScaleFit guess_scales(const Energies& energies, FactorSet set) {
+  const auto& size = energies.box.size;
+  const auto n = static_cast<double>(size[0] * size[1] * size[2]);
+  const double mean = std::max(energies.total / n, 1e-30);
+  std::vector<FactorState> factors = states_of(energies.box, set, n);
+  for (FactorState& factor : factors) {
+    factor.variance = marginal(energies, factor.kind);
+    shrink(factor.variance, mean, factor.weight);
+  }
+  return finish(factors, energies.box, set, mean);
+}
+
+ScaleFit fit_scales(std::span<const float> values, const Box& box, FactorSet set) {
+  const auto n = static_cast<double>(values.size());
+  double total = 0;
+  for (const float v : values) total += square(v);
+  const double mean = std::max(total / n, 1e-30);
+  std::vector<FactorState> factors = states_of(box, set, n);
   for (int round = 0; round < (factors.size() > 1 ? kRounds : 1); round++)
     for (std::size_t f = 0; f < factors.size(); f++) {
       std::vector<double> sums(factors[f].variance.size());
-      accumulate(squares, box, factors, f, sums);
-      for (std::size_t i = 0; i < sums.size(); i++)
-        factors[f].variance[i] = (sums[i] / mean + 0.5) / (factors[f].weight + 0.5);
+      accumulate(values, box, factors, f, sums);
+      factors[f].variance = std::move(sums);
+      shrink(factors[f].variance, mean, factors[f].weight);
     }
-  ScaleFit fit;
-  fit.set = set;
-  for (const FactorState& factor : factors) {
-    fit.factors.push_back(layout_of(box, factor.kind));
-    fit.side_bits += round_scales(factor.variance, factor.weight, fit.factors.back());
-  }
-  // The base that makes the rounded scales right on average.
-  TrellisStream flat;
-  flat.factors = fit.factors;
-  double normalised = 0;
-  std::array<double, 256> inverse{};
-  for (int c = -128; c < 128; c++) inverse[static_cast<std::size_t>(c + 128)] = std::exp2(-2.0 * c / kClassesPerOctave);
-  std::vector<std::int16_t> codes;
-  constexpr std::size_t kPart = 4096;
-  for (std::size_t begin = 0; begin < squares.size(); begin += kPart) {
-    const std::size_t end = std::min(squares.size(), begin + kPart);
-    codes.assign(end - begin, 0);
-    for (const ScaleFactor& factor : fit.factors)
-      for (std::size_t e = begin; e < end; e++)
-        codes[e - begin] =
-            static_cast<std::int16_t>(codes[e - begin] + factor.codes[(e / factor.inner) % factor.codes.size()]);
-    for (std::size_t e = begin; e < end; e++)
-      normalised += static_cast<double>(squares[e]) *
-                    inverse[static_cast<std::size_t>(std::clamp<int>(codes[e - begin], -128, 127) + 128)];
-  }
-  fit.base = 0.5 * std::log2(std::max(normalised / n, 1e-30));
-  return fit;
+  return finish(factors, box, set, mean);
 }
 
 ClassRange class_range(const TrellisStream& stream) noexcept {

@@ -26,15 +26,27 @@ using FactorSet = unsigned;
 
 [[nodiscard]] ScaleFactor layout_of(const Box& box, int kind);
 
+// Sums of squares over the box's groups, from which every factor's first guess follows.
+struct Energies {
+  Box box;
+  double total = 0;
+  std::vector<double> pairs01, pairs12;  // [size 0 * size 1], [size 1 * size 2]
+};
+[[nodiscard]] Energies sum_energies(std::span<const float> values, const Box& box);
+
 struct ScaleFit {
   FactorSet set = 0;
   std::vector<ScaleFactor> factors;  // codes relative to `base`
   double base = 0;                   // log2 of the deviation of a weight whose codes are all zero
   double side_bits = 0;              // what the codes cost
+  double gain = 0;                   // estimated bits that the factors save on all weights, for Gaussian weights
 };
 
-// Fits the factors to the squares of the weights and rounds them to classes, trading their own cost for fit.
-[[nodiscard]] ScaleFit fit_scales(std::span<const float> squares, const Box& box, FactorSet set);
+// Fits the factors one by one, as if the others were flat, and rounds them to classes, trading their own cost for fit.
+// Values are in steps.
+[[nodiscard]] ScaleFit guess_scales(const Energies& energies, FactorSet set);
+// The same by alternating maximum likelihood, each factor given the others: a few passes over the values.
+[[nodiscard]] ScaleFit fit_scales(std::span<const float> values, const Box& box, FactorSet set);
 
 // Rounds variances, each shared by this many weights, to codes. Returns the bits that the codes cost.
 double round_scales(std::span<const double> variances, double weights, ScaleFactor& out);

@@ -63,7 +63,8 @@ struct TrellisStream {
   bool predicts = false;
   std::uint32_t shape = 0;  // in Index::shapes
   std::int16_t base_class = 0;
-  std::array<std::int8_t, 3> taps{};          // in 1/64, if it predicts
+  std::array<std::int8_t, 12> shifts{};        // of classes by local energy, -4 to 4, if it predicts
+  std::array<std::int8_t, 3> taps{};           // in 1/64, if it predicts
   std::array<std::uint64_t, 3> view{1, 1, 1};  // a box of the tensor's data that is coded with its axes reversed
   std::vector<ScaleFactor> factors;            // at most three
   double lambda = 0;                           // squared cells that a bit may cost the encoder; not in the archive

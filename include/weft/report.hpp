@@ -25,11 +25,11 @@ struct CodebookReport {
 // How a trellis stream models its tensor.
 struct TrellisReport {
   std::uint32_t states = 0;
-  std::string labelling;               // natural | zero
-  std::string model;                   // order0 | scaled | predictive
-  std::vector<std::uint64_t> view;     // the box whose axes are reversed; empty: memory order
-  std::vector<std::uint64_t> scales;   // codes of each scale factor
-  std::uint32_t shape = 0;             // in the archive's bank
+  std::string labelling;              // natural | zero
+  std::string model;                  // order0 | scaled | predictive
+  std::vector<std::uint64_t> view;    // the box whose axes are reversed; empty: memory order
+  std::vector<std::uint64_t> scales;  // codes of each scale factor
+  std::uint32_t shape = 0;            // in the archive's bank
 };
 
 struct TensorReport {

@@ -52,7 +52,7 @@ class TrellisCodec final : public CpuCodec {
               EncodedSegment& out) const override {
     TrellisTables& tables = scratch.trellis.cache.tables(*view.shape);
     tables.prepare_encode(*view.trellis);
-    make_taps(*view.trellis, scratch.trellis.taps);
+    make_predictor(*view.trellis, scratch.trellis);
     scratch.values.resize(view.units);
     scratch.kernels.to_float(view.dtype, units.data(), view.units, scratch.values.data());
     const float inverse = 1.0f / (view.trellis->fine_step * static_cast<float>(1 << core::kFineBits));
@@ -68,7 +68,7 @@ class TrellisCodec final : public CpuCodec {
 
   void prepare(Scratch& scratch, const SegmentView& view) const override {
     scratch.trellis.cache.tables(*view.shape).prepare_decode(*view.trellis);
-    make_taps(*view.trellis, scratch.trellis.taps);
+    make_predictor(*view.trellis, scratch.trellis);
     scratch.trellis.levels.resize(2 * core::kLevelBias);
     for (std::int32_t i = 0; i < static_cast<std::int32_t>(scratch.trellis.levels.size()); i++)
       scratch.trellis.levels[static_cast<std::size_t>(i)] =
@@ -93,9 +93,10 @@ class TrellisCodec final : public CpuCodec {
                   order);
     scratch.trellis.woven_levels.resize(std::size_t{order.run} * kLanes);
     const core::Status status = scratch.kernels.trellis->decode(
-        mode_of(*view.trellis), order, scratch.trellis.taps.data(), scratch.trellis.woven_classes.data(),
-        reinterpret_cast<const std::uint16_t*>(plane.bytes.data()), static_cast<std::uint32_t>(plane.bytes.size() / 2),
-        scratch.trellis.cache.tables(*view.shape).decode(), scratch.trellis.woven_levels.data());
+        mode_of(*view.trellis), order, predictor_of(*view.trellis, scratch.trellis),
+        scratch.trellis.woven_classes.data(), reinterpret_cast<const std::uint16_t*>(plane.bytes.data()),
+        static_cast<std::uint32_t>(plane.bytes.size() / 2), scratch.trellis.cache.tables(*view.shape).decode(),
+        scratch.trellis.woven_levels.data());
     if (status == core::Status::kTruncated) return "a coded plane ends too early";
     if (status == core::Status::kTrailing) return "a coded plane does not end where its symbols do";
     restore(scratch, view, order, units);

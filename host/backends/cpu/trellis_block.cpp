@@ -26,12 +26,21 @@ TrellisMode mode_of(const TrellisStream& stream) noexcept {
   return {stream.states_log2, stream.keeps_zero, stream.predicts};
 }
 
-void make_taps(const TrellisStream& stream, std::vector<std::uint32_t>& taps) {
+void make_predictor(const TrellisStream& stream, TrellisWork& work) {
   constexpr core::RatioTable kRatio = core::make_ratios();
-  taps.resize(std::size_t{core::kMaxTaps} * core::kRatios);
+  work.taps.resize(std::size_t{core::kMaxTaps} * core::kRatios);
   for (std::size_t p = 0; p < core::kMaxTaps; p++)
     for (std::size_t i = 0; i < core::kRatios; i++)
-      taps[p * core::kRatios + i] = static_cast<std::uint32_t>(stream.taps[p] * kRatio.value[i]);
+      work.taps[p * core::kRatios + i] = static_cast<std::uint32_t>(stream.taps[p] * kRatio.value[i]);
+  work.shifts.resize(core::kEnergyEntries);
+  for (std::uint32_t energy = 0; energy < core::kEnergyEntries; energy++)
+    work.shifts[energy] =
+        static_cast<std::uint32_t>(core::kMaxShift + stream.shifts[static_cast<std::size_t>(core::energy_bin(energy))]);
+}
+
+core::Predictor predictor_of(const TrellisStream& stream, const TrellisWork& work) noexcept {
+  if (!stream.predicts) return {};
+  return {work.taps.data(), work.shifts.data(), core::kErrorScale};
 }
 
 void weave_classes(TrellisWork& work, const TrellisStream& stream, std::uint64_t first, const core::Weave& order) {
@@ -63,12 +72,8 @@ void quantize_block(const Kernels& kernels, const TrellisStream& stream, const T
   work.path.resize(woven);
   work.entries.resize(woven);
   work.woven_levels.resize(woven);
-  const core::SearchInput in{work.woven_fixed.data(),
-                             work.woven_classes.data(),
-                             tables.prices(),
-                             tables.reach(),
-                             stream.predicts ? work.taps.data() : nullptr,
-                             far_cost(stream)};
+  const core::SearchInput in{work.woven_fixed.data(), work.woven_classes.data(),  tables.prices(),
+                             tables.reach(),          predictor_of(stream, work), far_cost(stream)};
   kernels.trellis->search(mode, order, in, {work.decisions.data(), work.indices.data()}, work.path.data());
   kernels.trellis->follow(mode, order, in, work.path.data(), work.entries.data(), work.woven_levels.data());
 }

@@ -14,7 +14,7 @@ namespace weft::cpu {
 // Memory that is kept from block to block. Woven arrays are in the order of core::Weave.
 struct TrellisWork {
   TrellisCache cache;
-  std::vector<std::uint32_t> taps, woven_fixed, decisions, indices, entries;
+  std::vector<std::uint32_t> taps, shifts, woven_fixed, decisions, indices, entries;
   std::vector<std::uint8_t> classes, woven_classes, path;
   std::vector<std::uint16_t> woven_levels, words;
   std::vector<float> levels;
@@ -23,8 +23,9 @@ struct TrellisWork {
 
 [[nodiscard]] TrellisMode mode_of(const TrellisStream& stream) noexcept;
 
-// The predictor's products of taps and scale ratios.
-void make_taps(const TrellisStream& stream, std::vector<std::uint32_t>& taps);
+// The stream's predictor: products of taps and scale ratios, and how energies move classes. Made once per segment.
+void make_predictor(const TrellisStream& stream, TrellisWork& work);
+[[nodiscard]] core::Predictor predictor_of(const TrellisStream& stream, const TrellisWork& work) noexcept;
 
 // The classes of the weights from `first` on, woven.
 void weave_classes(TrellisWork& work, const TrellisStream& stream, std::uint64_t first, const core::Weave& order);
@@ -33,7 +34,7 @@ void weave_classes(TrellisWork& work, const TrellisStream& stream, std::uint64_t
 [[nodiscard]] std::uint32_t far_cost(const TrellisStream& stream) noexcept;
 
 // Finds the path of the weights (in steps; those that are not finite count as zero) and leaves its entries and levels in
-// `work`. The tables are prepared for the stream, the taps made.
+// `work`. The tables are prepared for the stream, the predictor made.
 void quantize_block(const Kernels& kernels, const TrellisStream& stream, const TrellisTables& tables,
                     std::uint64_t first, std::span<const float> values, const core::Weave& order, TrellisWork& work);
 

@@ -21,7 +21,7 @@ struct TrellisKernels {
                  std::uint32_t* entries, std::uint16_t* levels);
   std::uint32_t (*encode)(const core::Weave& weave, const std::uint32_t* entries, const core::EncodeTable* tables,
                           std::uint16_t* end);
-  core::Status (*decode)(TrellisMode mode, const core::Weave& weave, const std::uint32_t* taps,
+  core::Status (*decode)(TrellisMode mode, const core::Weave& weave, const core::Predictor& predictor,
                          const std::uint8_t* classes, const std::uint16_t* words, std::uint32_t word_count,
                          const std::uint32_t* tables, std::uint16_t* levels);
 };

@@ -15,7 +15,12 @@ constexpr std::uint32_t kNoPrice = 1u << 20;  // of a symbol that the table does
 // Calls f(row) for the rows that the stream's weights may need.
 template <class F>
 void for_rows(const TrellisStream& stream, F f) {
-  const trellis::ClassRange range = trellis::class_range(stream);
+  trellis::ClassRange range = trellis::class_range(stream);
+  if (stream.predicts) {
+    const auto [down, up] = std::minmax_element(stream.shifts.begin(), stream.shifts.end());
+    range.lowest = std::max(0, range.lowest + *down);
+    range.highest = std::min(core::kScaleClasses - 1, range.highest + *up);
+  }
   for (int c = range.lowest; c <= range.highest; c++)
     for (int table = 0; table < core::kTables; table++) {
       const bool used = stream.keeps_zero ? table == 0 || table == core::kOddZeroTable

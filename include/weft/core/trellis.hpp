@@ -70,6 +70,29 @@ constexpr RatioTable make_ratios() {
   return t;
 }
 
+// Local energy: how large the last errors of prediction in a lane were, against what their classes expect. It moves the
+// class of the next weight up or down.
+inline constexpr int kEnergyBins = 12;
+inline constexpr int kMaxShift = 4;                   // classes up or down
+inline constexpr int kEnergyDecay = 3;                // an error's weight falls by 1/8 with each that follows
+inline constexpr std::uint32_t kFirstEnergy = 384;    // 3/4 of a deviation, in 1/512
+inline constexpr std::uint32_t kLargestError = 1023;  // in 1/64 deviations
+inline constexpr std::uint32_t kEnergyEntries = 256;  // energies in 1/16 deviations
+
+// The bin of an energy in 1/16 deviations: a third of an octave each.
+WEFT_HD constexpr int energy_bin(std::uint32_t energy) {
+  constexpr std::uint32_t kEdges[kEnergyBins - 1] = {4, 5, 6, 8, 10, 13, 16, 20, 25, 32, 40};
+  int bin = 0;
+  while (bin < kEnergyBins - 1 && energy >= kEdges[bin]) bin++;
+  return bin;
+}
+
+// What an error in quarter steps is multiplied by to be in 1/2^14 deviations of a class, the quantizer's own error
+// included: 4096 / sqrt(4^(class / 3) / 256 + 1 / 3).
+inline constexpr std::uint32_t kErrorScale[kScaleClasses] = {
+    7053, 7029, 6992, 6934, 6844, 6709, 6510, 6228, 5847, 5363, 4793, 4173, 3547, 2955, 2425, 1968,
+    1584, 1269, 1013, 807,  642,  511,  406,  322,  256,  203,  161,  128,  102,  81,   64,   51};
+
 // The order of a block: lane l has the units from l * run on, so that a weight's left neighbours are in its own lane.
 struct Weave {
   std::uint32_t n, lanes, run;

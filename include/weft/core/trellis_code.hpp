@@ -14,30 +14,35 @@
 
 namespace weft::core {
 
-inline constexpr std::uint32_t kLevelBias = 512;
-
 // What the lanes know between two weights.
 template <Warp W, bool kZero, bool kPredict>
 class TrellisWalk {
  public:
   using U32 = typename W::U32;
 
-  WEFT_HD TrellisWalk(int states_log2, const std::uint32_t* taps) : parity_(parity_of(states_log2)), taps_(taps) {}
+  WEFT_HD TrellisWalk(int states_log2, const Predictor& predictor)
+      : parity_(parity_of(states_log2)), predictor_(predictor) {}
 
-  // The table's row of the next weight: class * kTables + table.
-  WEFT_HD U32 row(U32 classes) {
+  // The table's row of the next weight, class * kTables + table, from the class that its scales expect.
+  WEFT_HD U32 row(U32 expected) {
     q_ = state_ & W::splat(1);
-    const U32 first = classes * W::splat(kTables);
-    if (kZero) return first + q_ * W::splat(kOddZeroTable);
+    class_ = expected;
+    if (kPredict) {
+      scale_ = W::gather(predictor_.error_scales, expected);
+      class_ = moved_class<W>(expected, energy_, predictor_.shifts);
+    }
+    const U32 first = class_ * W::splat(kTables);
+    if (kZero) return first + when_bit<W>(q_, W::splat(kOddZeroTable));
     if (!kPredict) return first + (q_ << 2);  // around zero: eighths 0 and 4
-    mean_ = predict_mean<W>(taps_, history_, classes, past_classes_);
-    past_classes_ = (past_classes_ << 8) | classes;
+    mean_ = predict_mean<W>(predictor_.taps, history_, expected, past_classes_);
+    past_classes_ = (past_classes_ << 8) | expected;
     const U32 offset = mean_ - (q_ << 2);
     centre_ = shift_signed<W>(offset + W::splat(4), 3);
     const U32 phase = offset - (centre_ << 3);
     mirrored_ = signed_less<W>(phase, W::splat(0));
     return first + W::select(mirrored_, W::splat(0) - phase, phase);
   }
+  [[nodiscard]] WEFT_HD U32 scale_class() const { return class_; }
   // The symbol of an index (biased by 128) there, and back.
   WEFT_HD U32 symbol_of(U32 index) const { return flip(index - W::splat(kIndexZero)); }
   WEFT_HD U32 index_of(U32 symbol) const {
@@ -66,7 +71,10 @@ class TrellisWalk {
     }
     state_ =
         (state_ >> 1) ^ when_bit<W>(q_, W::splat(parity_.h0)) ^ when_bit<W>(index & W::splat(1), W::splat(parity_.h1));
-    if (kPredict) history_ = (history_ << 10 & W::splat((1u << 30) - 1)) | level;
+    if (kPredict) {
+      if (!kZero) history_ = (history_ << 10 & W::splat((1u << 30) - 1)) | level;
+      energy_ = energy_ - (energy_ >> kEnergyDecay) + error_of<W>(level, mean_, scale_);
+    }
     return level;
   }
 
@@ -79,24 +87,24 @@ class TrellisWalk {
   }
 
   Parity parity_;
-  const std::uint32_t* taps_;
+  Predictor predictor_;
   U32 state_ = W::splat(0), q_ = W::splat(0), history_ = W::splat(kNoHistory), past_classes_ = W::splat(0);
-  U32 mean_ = W::splat(0), centre_ = W::splat(0);
+  U32 mean_ = W::splat(0), centre_ = W::splat(0), class_ = W::splat(0), scale_ = W::splat(0);
+  U32 energy_ = W::splat(kFirstEnergy);
   typename W::Mask mirrored_ = W::first_lanes(0);
 };
 
 // Follows a path: where each symbol is in the tables (row * 256 + symbol), and its level. All woven. A mean that the search
 // took from another survivor may have let an index stray: it is drawn back.
 template <Warp W, bool kZero, bool kPredict>
-WEFT_HD void follow_path(const Weave& weave, int states_log2, const std::uint32_t* taps, const std::uint8_t* classes,
+WEFT_HD void follow_path(const Weave& weave, int states_log2, const Predictor& predictor, const std::uint8_t* classes,
                          const std::uint32_t* reach, const std::uint8_t* path, std::uint32_t* entries,
                          std::uint16_t* levels) {
-  TrellisWalk<W, kZero, kPredict> walk(states_log2, taps);
+  TrellisWalk<W, kZero, kPredict> walk(states_log2, predictor);
   for (std::uint32_t t = 0; t < weave.run; t++) {
     const std::size_t at = std::size_t{t} * kLanes;
-    const auto scale_class = W::load_bytes(classes + at);
-    const auto row = walk.row(scale_class);
-    const auto index = walk.limit(W::load_bytes(path + at), W::gather(reach, scale_class));
+    const auto row = walk.row(W::load_bytes(classes + at));
+    const auto index = walk.limit(W::load_bytes(path + at), W::gather(reach, walk.scale_class()));
     W::store_table(entries + at, (row << 8) + walk.symbol_of(index));
     W::store_halves(levels + at, walk.advance(index));
   }
@@ -136,7 +144,7 @@ WEFT_HD std::uint32_t rans_encode_woven(const Weave& weave, const std::uint32_t*
 // Decodes words[0 .. word_count) to levels. `tables` has 4096 entries per row (pack_slot); a row that no encoder may use is
 // all zero. `classes` and `levels` have weave.run * 32 elements.
 template <Warp W, bool kZero, bool kPredict>
-WEFT_HD Status trellis_decode(const Weave& weave, int states_log2, const std::uint32_t* taps,
+WEFT_HD Status trellis_decode(const Weave& weave, int states_log2, const Predictor& predictor,
                               const std::uint8_t* classes, const std::uint16_t* words, std::uint32_t word_count,
                               const std::uint32_t* tables, std::uint16_t* levels) {
   using U32 = typename W::U32;
@@ -144,7 +152,7 @@ WEFT_HD Status trellis_decode(const Weave& weave, int states_log2, const std::ui
   if (word_count < weave.lanes) return Status::kTruncated;
   DecodeState<W> rans{W::expand_load_exact(words, present), weave.lanes};
   if (!refill<W>(rans, present, words, word_count)) return Status::kTruncated;
-  TrellisWalk<W, kZero, kPredict> walk(states_log2, taps);
+  TrellisWalk<W, kZero, kPredict> walk(states_log2, predictor);
   const auto low_bound = W::splat(kStateLow);
   for (std::uint32_t t = 0; t < weave.run; t++) {
     const std::size_t at = std::size_t{t} * kLanes;

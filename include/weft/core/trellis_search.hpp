@@ -14,13 +14,22 @@
 
 namespace weft::core {
 
+inline constexpr std::uint32_t kLevelBias = 512;
+
+// What the past of a lane is turned into; all null without prediction.
+struct Predictor {
+  const std::uint32_t* taps;          // [kMaxTaps][kRatios], in 1/4096
+  const std::uint32_t* shifts;        // [kEnergyEntries]: by how many classes an energy moves a weight, plus kMaxShift
+  const std::uint32_t* error_scales;  // kErrorScale, where lanes can gather from it
+};
+
 struct SearchInput {
   const std::uint32_t* fixed;   // woven: weights in 1/256 steps, two's complement, |x| <= kMaxIndex * 512
   const std::uint8_t* classes;  // woven
   const std::uint32_t* prices;  // [class * kTables + table][256]: lambda times code length
   const std::uint32_t* reach;   // per class: largest |symbol - kIndexZero|
-  const std::uint32_t* taps;    // [taps][kRatios], in 1/4096; null: no prediction
-  std::uint32_t far_cost;       // below 2^24
+  Predictor predictor;
+  std::uint32_t far_cost;  // below 2^24
 };
 
 struct SearchScratch {
@@ -71,6 +80,23 @@ WEFT_HD typename W::U32 predict_mean(const std::uint32_t* taps, typename W::U32 
 
 inline constexpr std::uint32_t kNoHistory = 512u | 512u << 10 | 512u << 20;
 
+// The class of a weight after the lane's energy has moved it.
+template <Warp W>
+WEFT_HD typename W::U32 moved_class(typename W::U32 classes, typename W::U32 energy, const std::uint32_t* shifts) {
+  const auto moved = classes + W::gather(shifts, smaller<W>(energy >> 5, W::splat(kEnergyEntries - 1)));
+  const auto low = W::select(W::less(moved, W::splat(kMaxShift)), W::splat(kMaxShift), moved);
+  return smaller<W>(low, W::splat(kScaleClasses - 1 + kMaxShift)) - W::splat(kMaxShift);
+}
+
+// What a level (biased by kLevelBias) adds to the energy; scale: the class's kErrorScale.
+template <Warp W>
+WEFT_HD typename W::U32 error_of(typename W::U32 level, typename W::U32 mean, typename W::U32 scale) {
+  const auto difference = ((level - W::splat(kLevelBias)) << kQuarterBits) - mean;
+  const auto negative = signed_less<W>(difference, W::splat(0));
+  const auto size = W::select(negative, W::splat(0) - difference, difference);
+  return smaller<W>((size * scale) >> 8, W::splat(kLargestError));
+}
+
 // Where quantizer Q's indices stand around a mean: the nearest index, which table, and whether it is mirrored.
 template <Warp W>
 struct Placement {
@@ -88,7 +114,7 @@ WEFT_HD Placement<W> place(typename W::U32 mean, std::uint32_t q) {
 
 template <Warp W>
 struct Branch {
-  typename W::U32 cost, index;  // index + 128
+  typename W::U32 cost, index, level;  // index + 128, level + kLevelBias
 };
 
 // The squared error of level m for weight x, and the price; cut off at far_cost.
@@ -120,7 +146,9 @@ WEFT_HD Branch<W> natural_branch(typename W::U32 x, std::uint32_t q, std::uint32
   };
   const U32 cost_k = cost(k), cost_inner = cost(inner);
   const auto better = W::less(cost_inner, cost_k);
-  return {W::select(better, cost_inner, cost_k), W::select(better, inner, k) - W::splat(kBias - 128)};
+  const U32 chosen = W::select(better, inner, k);
+  return {W::select(better, cost_inner, cost_k), chosen - W::splat(kBias - 128),
+          (chosen << 1) + W::splat(q - 2 * kBias + kLevelBias)};
 }
 
 // The same in the odd quantizer of the zero-keeping labelling, whose levels are 0, 1, 3, 5, ... and their negatives.
@@ -141,7 +169,9 @@ WEFT_HD Branch<W> odd_zero_branch(typename W::U32 x, std::uint32_t z, typename W
   const U32 cost_k = cost(k), cost_inner = cost(inner);
   const auto better = W::less(cost_inner, cost_k);
   const U32 chosen = W::select(better, inner, k);
-  return {W::select(better, cost_inner, cost_k), W::select(negative, W::splat(128) - chosen, W::splat(128) + chosen)};
+  const U32 level = (chosen << 1) - W::select(W::less(W::splat(0), chosen), W::splat(1), W::splat(0));
+  return {W::select(better, cost_inner, cost_k), W::select(negative, W::splat(128) - chosen, W::splat(128) + chosen),
+          W::select(negative, W::splat(kLevelBias) - level, W::splat(kLevelBias) + level)};
 }
 
 // Finds the path and writes its indices + 128, woven, to `path` ([run * 32] bytes).
@@ -152,33 +182,38 @@ WEFT_HD void search_trellis(const Weave& weave, const SearchInput& in, const Sea
   constexpr std::uint32_t kStates = 1u << kStatesLog2, kHalf = kStates / 2;
   constexpr Parity kParity = parity_of(kStatesLog2);
   constexpr std::uint32_t kUnreached = 1u << 29;
-  U32 costs[2][kStates], histories[2][kPredict ? kStates : 1];
+  U32 costs[2][kStates], histories[2][kPredict ? kStates : 1], energies[2][kPredict ? kStates : 1];
   for (std::uint32_t s = 0; s < kStates; s++) costs[0][s] = W::splat(s == 0 ? 0 : kUnreached);
   if (kPredict)
-    for (std::uint32_t s = 0; s < kStates; s++) histories[0][s] = W::splat(kNoHistory);
+    for (std::uint32_t s = 0; s < kStates; s++) {
+      histories[0][s] = W::splat(kNoHistory);
+      energies[0][s] = W::splat(kFirstEnergy);
+    }
   U32 past_classes = W::splat(0);
 
   for (std::uint32_t t = 0; t < weave.run; t++) {
-    const U32 *old = costs[t & 1], *old_history = histories[t & 1];
-    U32 *next = costs[~t & 1], *next_history = histories[~t & 1];
+    const U32 *old = costs[t & 1], *old_history = histories[t & 1], *old_energy = energies[t & 1];
+    U32 *next = costs[~t & 1], *next_history = histories[~t & 1], *next_energy = energies[~t & 1];
     const U32 x = W::load_table(in.fixed + std::size_t{t} * kLanes);
-    const U32 classes = W::load_bytes(in.classes + std::size_t{t} * kLanes);
-    const U32 reach = W::gather(in.reach, classes);
-    const U32 first_row = classes * W::splat(kTables * 256);
-    U32 mean = W::splat(0), base = W::splat(0);
+    const U32 expected = W::load_bytes(in.classes + std::size_t{t} * kLanes);
+    U32 mean = W::splat(0), base = W::splat(0), classes = expected;
     if (kPredict || (t & 15) == 0) {
       base = old[0];
-      U32 history = old_history[0];
+      U32 history = old_history[0], energy = old_energy[0];
       for (std::uint32_t s = 1; s < kStates; s++) {
         const auto better = W::less(old[s], base);
         base = W::select(better, old[s], base);
-        if (kPredict) history = W::select(better, old_history[s], history);
+        if (kPredict && !kZero) history = W::select(better, old_history[s], history);
+        if (kPredict) energy = W::select(better, old_energy[s], energy);
       }
       if (kPredict) {
-        mean = predict_mean<W>(in.taps, history, classes, past_classes);
-        past_classes = (past_classes << 8) | classes;
+        if (!kZero) mean = predict_mean<W>(in.predictor.taps, history, expected, past_classes);
+        past_classes = (past_classes << 8) | expected;
+        classes = moved_class<W>(expected, energy, in.predictor.shifts);
       }
     }
+    const U32 reach = W::gather(in.reach, classes);
+    const U32 first_row = classes * W::splat(kTables * 256);
     Branch<W> branches[2][2];
     for (std::uint32_t q = 0; q < 2; q++) {
       if (kZero && q == 1) {
@@ -195,14 +230,12 @@ WEFT_HD void search_trellis(const Weave& weave, const SearchInput& in, const Sea
     const U32 packed =
         branches[0][0].index | branches[0][1].index << 8 | branches[1][0].index << 16 | branches[1][1].index << 24;
     W::store_table(scratch.indices + std::size_t{t} * kLanes, packed);
-    U32 added[2][2], pushed[2][2];
+    U32 added[2][2], error[2][2];
+    const U32 scale = kPredict ? W::gather(in.predictor.error_scales, expected) : W::splat(0);
     for (int q = 0; q < 2; q++)
       for (int z = 0; z < 2; z++) {
         added[q][z] = branches[q][z].cost - base;
-        if (kPredict) {
-          const U32 k2 = (branches[q][z].index << 1) + W::splat(static_cast<std::uint32_t>(q) + 512 - 256);
-          pushed[q][z] = k2;
-        }
+        if (kPredict) error[q][z] = error_of<W>(branches[q][z].level, mean, scale);
       }
     const std::uint32_t count = weave.active(t);
     const auto active = W::first_lanes(count);
@@ -220,11 +253,18 @@ WEFT_HD void search_trellis(const Weave& weave, const SearchInput& in, const Sea
       decisions[n] = W::ballot(odd_a);
       decisions[pair] = W::ballot(odd_b);
       if (kPredict) {
-        const U32 mask = W::splat((1u << 30) - 1);
-        next_history[n] = (W::select(odd_a, old_history[s1], old_history[s0]) << 10 & mask) |
-                          W::select(odd_a, pushed[q][1], pushed[q][0]);
-        next_history[pair] = (W::select(odd_b, old_history[s0], old_history[s1]) << 10 & mask) |
-                             W::select(odd_b, pushed[q][1], pushed[q][0]);
+        const auto remember = [&](std::uint32_t to, typename W::Mask odd, std::uint32_t even_from,
+                                  std::uint32_t odd_from) {
+          if (!kZero) {
+            const U32 history = W::select(odd, old_history[odd_from], old_history[even_from]);
+            next_history[to] =
+                (history << 10 & W::splat((1u << 30) - 1)) | W::select(odd, branches[q][1].level, branches[q][0].level);
+          }
+          const U32 energy = W::select(odd, old_energy[odd_from], old_energy[even_from]);
+          next_energy[to] = energy - (energy >> kEnergyDecay) + W::select(odd, error[q][1], error[q][0]);
+        };
+        remember(n, odd_a, s0, s1);
+        remember(pair, odd_b, s1, s0);
       }
     }
     if (count < kLanes)
