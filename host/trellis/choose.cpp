@@ -164,11 +164,17 @@ double fit_shifts(std::span<const float> values, TrellisStream& stream) {
     energy += std::min(scaled, core::kLargestError) - (energy >> core::kEnergyDecay);
   };
   const std::size_t seen = for_symbols(values, stream, 2 * kSampled, add);
+  // Bins with little in them keep to what is usual, which is also the cheapest to store.
+  constexpr std::array<int, core::kEnergyBins> kUsual{-2, -1, -1, -1, -1, 0, 0, 1, 1, 2, 2, 2};
+  constexpr double kUnusualBits = 3;
   double saved = 0;
   for (std::size_t bin = 0; bin < bits.size(); bin++) {
+    const double unmoved = bits[bin][core::kMaxShift];
+    for (std::size_t s = 0; s < kShifts; s++)
+      bits[bin][s] += kUnusualBits * std::abs(static_cast<int>(s) - core::kMaxShift - kUsual[bin]);
     const auto best = std::min_element(bits[bin].begin(), bits[bin].end());
     stream.shifts[bin] = static_cast<std::int8_t>(best - bits[bin].begin() - core::kMaxShift);
-    saved += bits[bin][core::kMaxShift] - *best;
+    saved += unmoved - *best;
   }
   constexpr double kChance = 10;  // what fitting to noise saves
   return (saved - kChance) / static_cast<double>(seen) * static_cast<double>(values.size());
