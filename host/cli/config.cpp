@@ -25,7 +25,9 @@ std::string rule_line(std::size_t number, const Rule& rule) {
   std::string line = fmt::format("  rule {}: {} -> {}", number, fmt::join(rule.match, " "), name_of(spec.codec));
   if (spec.relative_step) line += fmt::format(", relative_step {}", *spec.relative_step);
   if (spec.step) line += fmt::format(", step {}", *spec.step);
-  if (spec.codec == CodecId::kUniform) line += fmt::format(", lambda {}", spec.lambda);
+  if (has_step(spec.codec) && !spec.relative_step && !spec.step) line += ", step from the target";
+  if (spec.importance != 1) line += fmt::format(", importance {}", spec.importance);
+  if (has_step(spec.codec)) line += fmt::format(", lambda {}", spec.lambda);
   if (spec.per_channel) line += fmt::format(", per channel of axis {}", spec.channel_axis);
   if (rule.min_elements > 0) line += fmt::format("; from {} elements", text::grouped(rule.min_elements));
   if (rule.min_rank > 0) line += fmt::format("; from rank {}", rule.min_rank);
