@@ -25,6 +25,8 @@ std::string rule_line(std::size_t number, const Rule& rule) {
   std::string line = fmt::format("  rule {}: {} -> {}", number, fmt::join(rule.match, " "), name_of(spec.codec));
   if (spec.relative_step) line += fmt::format(", relative_step {}", *spec.relative_step);
   if (spec.step) line += fmt::format(", step {}", *spec.step);
+  if (has_step(spec.codec) && !spec.relative_step && !spec.step) line += ", step from the target";
+  if (spec.importance != 1) line += fmt::format(", importance {}", spec.importance);
   if (spec.codec == CodecId::kUniform) line += fmt::format(", lambda {}", spec.lambda);
   if (spec.codec == CodecId::kTrellis)
     line += fmt::format(", {} states, lambda {}, labelling {}, model {}", spec.states,

@@ -335,11 +335,11 @@ void check_model_memory(const Index& index, std::uint64_t memory_limit) {
   (void)thread_count(1, memory_limit, bytes);
 }
 
-void choose_models(const Network& network, Plan& plan, std::uint32_t threads, const std::atomic<bool>* cancel,
-                   std::vector<StageTimes>& times) {
+void choose_models(const Network& network, Plan& plan, const std::vector<bool>& chosen, std::uint32_t threads,
+                   const std::atomic<bool>* cancel, std::vector<StageTimes>& times) {
   std::vector<std::size_t> streams;
   for (std::size_t s = 0; s < plan.index.streams.size(); s++)
-    if (plan.index.streams[s].codec == CodecId::kTrellis) streams.push_back(s);
+    if (chosen[s] && plan.index.streams[s].codec == CodecId::kTrellis) streams.push_back(s);
   if (streams.empty()) return;
   std::vector<ModelMaker::Result> results(streams.size());
   std::vector<std::unique_ptr<ModelMaker>> makers(threads);
@@ -361,8 +361,9 @@ void choose_models(const Network& network, Plan& plan, std::uint32_t threads, co
   }
   if (fitted.empty()) return;
   const trellis::Bank bank = times[0].time(Stage::kQuantize, 0, [&] { return trellis::fit_bank(histograms); });
-  plan.index.shapes = bank.shapes;
-  for (std::size_t i = 0; i < fitted.size(); i++) plan.index.streams[fitted[i]].trellis.shape = bank.choice[i];
+  const auto first = static_cast<std::uint32_t>(plan.index.shapes.size());
+  plan.index.shapes.insert(plan.index.shapes.end(), bank.shapes.begin(), bank.shapes.end());
+  for (std::size_t i = 0; i < fitted.size(); i++) plan.index.streams[fitted[i]].trellis.shape = first + bank.choice[i];
 }
 
 }  // namespace weft::engine

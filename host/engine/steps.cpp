@@ -262,8 +262,9 @@ void choose_steps(const Network& network, Plan& plan, const std::vector<Piece>& 
   std::vector<std::size_t> wide;  // streams whose levels need more than a symbol, perhaps
   for (std::size_t s = 0; s < plan.index.streams.size(); s++) {
     StreamRecord& stream = plan.index.streams[s];
-    if (stream.codec != CodecId::kUniform) continue;
-    const StreamStatistics statistics = combine(pieces, parts, pieces_of(pieces, s), stream.uniform.scale_codes.size());
+    const Range range = pieces_of(pieces, s);
+    if (stream.codec != CodecId::kUniform || range.begin == range.end) continue;
+    const StreamStatistics statistics = combine(pieces, parts, range, stream.uniform.scale_codes.size());
     if (const std::string fault = set_steps(statistics, plan.specs[s], stream.uniform); !fault.empty()) {
       fall_back_to_lossless(plan, s, fault);
     } else if (statistics.finite < statistics.units ||

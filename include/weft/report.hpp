@@ -55,6 +55,15 @@ struct StageReport {
   std::uint64_t bytes = 0;  // bytes that passed through
 };
 
+// How the config's target was met.
+struct TargetReport {
+  std::string name;  // "bits_per_weight"
+  double wanted = 0, reached = 0;
+  std::optional<double> step, relative_step;  // the one that was searched for, before it is divided by importance
+  std::uint32_t iterations = 0;               // trial encodes
+  std::uint32_t encodes = 1;                  // of the whole network
+};
+
 struct Report {
   std::string command;  // compress, decompress, verify, dry-run
   std::string input, output;
@@ -64,6 +73,7 @@ struct Report {
   std::vector<TensorReport> tensors;
   std::vector<StageReport> stages;
   std::vector<std::string> warnings;
+  std::optional<TargetReport> target;
   std::uint64_t bytes_in = 0;   // of the network: all files, headers and assets included
   std::uint64_t bytes_out = 0;  // of the archive on disk (decompress of chosen tensors: of their blocks)
   std::uint64_t overhead_bytes =
