@@ -7,7 +7,6 @@
 #include <memory>
 #include <span>
 
-#include "backends/cpu/plane_coder.hpp"
 #include "backends/cpu/trellis_block.hpp"
 #include "engine/workers.hpp"
 #include "trellis/bank.hpp"
@@ -19,7 +18,7 @@ namespace {
 
 constexpr std::uint64_t kSampledUnits = 1u << 20;  // of a tensor that is too large to be looked at whole
 constexpr std::uint64_t kProbedUnits = 1u << 17;   // of a tensor whose histogram goes into the bank
-constexpr std::uint64_t kProbedBlock = 1u << 14;
+constexpr std::uint64_t kProbedBlock = 1u << 16;
 constexpr std::uint64_t kWorkBytes = 24;  // per unit looked at: the unit, values, squares, the view
 constexpr double kFinestCell = 1.0 / 24;  // of the rms: below, the alphabet does not reach the tails
 constexpr double kUniformCell = 0.89;     // of a cell: a uniform quantizer's at the same error
@@ -243,7 +242,7 @@ class ModelMaker {
       const std::uint64_t block = wanted == blocks ? i : i * (blocks - 1) / (wanted - 1);
       const std::uint64_t first = block * kProbedBlock,
                           n = std::min<std::uint64_t>(kProbedBlock, values.size() - first);
-      const core::Weave order(static_cast<std::uint32_t>(n), cpu::lanes_log2_for(n));
+      const core::Weave order(static_cast<std::uint32_t>(n), cpu::trellis_lanes_log2(n));
       cpu::quantize_block(cpu::active_kernels(), trial.stream, tables, first, values.subspan(first, n), order, work_);
       const double limit = cpu::far_cost(trial.stream) / 4096.0;
       for (std::uint32_t lane = 0; lane < order.lanes; lane++)

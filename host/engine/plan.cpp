@@ -100,8 +100,11 @@ class Planner {
     const std::uint64_t units = units_of(tensor);
     std::size_t s = 0;
     if (is_lossy(spec.codec) || units >= kSharedUnits) {
-      s = new_stream(spec, tensor.dtype, config_.block_log2);
-      if (spec.codec == CodecId::kTrellis && units > (1u << kSegmentLog2) && units <= kViewUnits && spec.choose_view)
+      // Lanes of a trellis code runs of their own, and a lane costs the same however long it is.
+      const bool is_trellis = spec.codec == CodecId::kTrellis;
+      s = new_stream(spec, tensor.dtype,
+                     is_trellis ? std::min(config_.block_log2 + 1, archive::kMaxBlockLog2) : config_.block_log2);
+      if (is_trellis && units > (1u << kSegmentLog2) && units <= kViewUnits && spec.choose_view)
         plan_.index.streams[s].segment_log2 = kViewSegmentLog2;
       if (spec.codec == CodecId::kUniform && spec.per_channel) set_channels(tensor, spec, plan_.index.streams[s]);
     } else {
