@@ -8,6 +8,7 @@
 #include "cli/commands.hpp"
 #include "cli/console.hpp"
 #include "cli/words.hpp"
+#include "config/fields.hpp"
 #include "text/units.hpp"
 #include "text/utf8.hpp"
 
@@ -49,6 +50,13 @@ void check(const Options& options) {
   std::string text = fmt::format("ok: {}: {}\n", text::printable(options.source), counted(config.rules.size(), "rule"));
   for (std::size_t i = 0; i < config.rules.size(); i++) text += rule_line(i, config.rules[i]);
   text += "  what no rule matches -> lossless\n";
+  if (config.target) {
+    text += "  target:";
+    for (const auto& field : config::target_fields())
+      if (const config::Json value = field.get(*config.target); !value.is_null())
+        text += fmt::format(" {} {}", field.name, value.is_string() ? value.get<std::string>() : value.dump());
+    text += '\n';
+  }
   text += fmt::format("  device {}, threads {}, memory_limit {}\n", config.device,
                       config.threads == 0 ? "all" : std::to_string(config.threads),
                       text::binary_bytes(config.memory_limit));

@@ -82,6 +82,7 @@ auto field(std::string_view name, ValueType type, std::string_view doc) {
 }
 
 const std::vector<std::string_view> kStepNames{"relative_step", "step"};
+const std::vector<std::string_view> kDistortions{"auto", "absolute", "balanced", "relative"};  // as in the enumeration
 const std::vector<CodecId> kWithStep(kStepCodecs.begin(), kStepCodecs.end());
 
 std::vector<std::string_view> codec_names() {
@@ -151,14 +152,16 @@ const std::vector<Field<Target>>& target_fields() {
       field<&Target::max_abs_error>("max_abs_error", ValueType::number(1e-35, 1e35),
                                     "No weight moves further than this. Sets lambda to 0 and correct_reconstruction to "
                                     "false where it chooses the step."),
-      {kDistortionKey, ValueType::choice({"absolute", "relative"}),
-       "absolute: the squared error of all tensors together is the least for the rate, with one step for all; "
-       "relative: "
-       "each tensor's error counts over its own energy, with one relative_step for all.",
+      {kDistortionKey, ValueType::choice(kDistortions),
+       "How tensors share the error. absolute: one step for all, the least squared error for the size; relative: one "
+       "relative_step for all, so that each tensor's error counts over its own energy; balanced: half way between, "
+       "steps "
+       "as the root of the tensor's rms; auto: balanced for sizes, absolute for sqnr_db.",
        [](Target& target, const Json& value) {
-         target.distortion = value == "relative" ? Distortion::kRelative : Distortion::kAbsolute;
+         const auto found = std::find(kDistortions.begin(), kDistortions.end(), value.get_ref<const std::string&>());
+         target.distortion = static_cast<Distortion>(found - kDistortions.begin());
        },
-       [](const Target& target) { return Json(target.distortion == Distortion::kRelative ? "relative" : "absolute"); }},
+       [](const Target& target) { return Json(kDistortions[static_cast<std::size_t>(target.distortion)]); }},
   };
   return fields;
 }

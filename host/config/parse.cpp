@@ -101,7 +101,7 @@ Target read_target(const Json& object, const Source& source) {
                                   count == 0 ? "give one" : kHowToRemove));
   Target target;
   for (const Field<Target>& field : target_fields()) read(field, object, at, source, target);
-  if (target.max_abs_error && target.distortion == Distortion::kRelative)
+  if (target.max_abs_error && target.distortion != Distortion::kAuto)
     source.fail(at / std::string(kDistortionKey),
                 "max_abs_error bounds the error of every weight alike; leave distortion out");
   return target;

@@ -52,7 +52,7 @@ Schema target_schema() {
     if (field.name != config::kDistortionKey) schema["oneOf"].push_back({{"required", Schema::array({field.name})}});
   }
   schema["not"] = {{"required", Schema::array({"max_abs_error", config::kDistortionKey})},
-                   {"properties", {{config::kDistortionKey, {{"const", "relative"}}}}}};
+                   {"properties", {{config::kDistortionKey, {{"not", {{"const", "auto"}}}}}}}};
   schema["description"] =
       "What the archive as a whole shall be; met within 1 % by choosing the steps that no rule gives.";
   return schema;

@@ -65,6 +65,8 @@ RateControl::RateControl(const Network& network, const Config& config, const Pla
   if (target_.bytes) wanted_ = static_cast<double>(*target_.bytes);
   if (target_.sqnr_db) wanted_ = *target_.sqnr_db;
   if (target_.max_abs_error) wanted_ = *target_.max_abs_error;
+  if (target_.distortion == Distortion::kAuto)
+    target_.distortion = is_size() ? Distortion::kBalanced : Distortion::kAbsolute;
 }
 
 // The size of the weights that are to be quantized, for the first step and for the limits of the search.
@@ -80,32 +82,39 @@ void RateControl::measure_energy() {
                         [&] { read_units(network_, plan_, pieces[p].stream, pieces[p].first, units); });
     squares[p] = times_[worker].time(Stage::kQuantize, 0, [&] { return measure_error(dtype, units, units).squares; });
   });
-  double most_important = 0, energy = 0, smallest = INFINITY;  // mean square of a piece
+  std::vector<double> energies(free_.size());
+  std::vector<std::uint64_t> units(free_.size());
+  double most_important = 0, energy = 0, smallest = INFINITY;
   std::uint64_t seen = 0, largest = 0;
   for (std::size_t p = 0; p < pieces.size(); p++) {
-    energy += squares[p];
-    seen += pieces[p].units;
-    if (squares[p] > 0) smallest = std::min(smallest, squares[p] / static_cast<double>(pieces[p].units));
-    largest = std::max(largest, plan_.index.streams[pieces[p].stream].units);
-    most_important = std::max(most_important, plan_.specs[pieces[p].stream].importance);
+    const std::size_t s = pieces[p].stream;
+    energies[s] += squares[p], units[s] += pieces[p].units;
+    energy += squares[p], seen += pieces[p].units;
+    largest = std::max(largest, plan_.index.streams[s].units);
+    most_important = std::max(most_important, plan_.specs[s].importance);
+  }
+  const double rms = energy > 0 ? std::sqrt(energy / static_cast<double>(seen)) : 1;
+  const bool is_relative = target_.distortion == Distortion::kRelative;
+  scales_.assign(free_.size(), 1);
+  for (std::size_t s = 0; s < free_.size(); s++) {
+    const double own = units[s] > 0 ? std::sqrt(energies[s] / static_cast<double>(units[s])) : 0;
+    if (own > 0) smallest = std::min(smallest, own);
+    if (own > 0 && target_.distortion == Distortion::kBalanced) scales_[s] = std::sqrt(own / rms);
+    scales_[s] /= std::sqrt(plan_.specs[s].importance);
   }
   // No weight is larger than the root of all energy, nor than its tensor's rms times the root of the number of weights.
-  const double mean_square = energy > 0 ? energy / static_cast<double>(seen) : 1;
-  const bool is_relative = target_.distortion == Distortion::kRelative;
-  const double unit = is_relative ? 1 : std::sqrt(mean_square);
-  const double finest = is_relative || energy == 0 ? 1 : std::sqrt(smallest);
+  const double unit = is_relative ? 1 : rms;
   const double reach = std::sqrt(static_cast<double>(is_relative ? largest : free_units_));
   x_ = std::log2(kFirstRelativeStep * unit);
-  lowest_x_ = std::log2(finest) - kOctavesDown;
+  lowest_x_ = std::log2(is_relative || energy == 0 ? 1 : smallest) - kOctavesDown;
   highest_x_ = std::log2(unit * reach * std::sqrt(most_important)) + 4;
 }
 
 void RateControl::set_shared_step(Plan& plan, double x) const {
-  for (std::size_t s = 0; s < free_.size(); s++) {
-    if (!free_[s]) continue;
-    const double step = std::exp2(x) / std::sqrt(plan.specs[s].importance);
-    (target_.distortion == Distortion::kRelative ? plan.specs[s].relative_step : plan.specs[s].step) = step;
-  }
+  for (std::size_t s = 0; s < free_.size(); s++)
+    if (free_[s])
+      (target_.distortion == Distortion::kRelative ? plan.specs[s].relative_step : plan.specs[s].step) =
+          std::exp2(x) * scales_[s];
 }
 
 double RateControl::evaluate(double x) {

@@ -1,7 +1,8 @@
 // Rate control: the steps that meet the config's target (DESIGN 8).
 //
-// * Equal slope: all tensors without a step share one absolute step (distortion absolute) or one relative step
-//   (relative), divided by the square root of their importance. max_abs_error gives every tensor its own.
+// * Equal slope: the tensors without a step share one, divided by the square root of their importance and multiplied by
+//   what the distortion says: nothing (absolute), the rms (relative), or its root over that of the network (balanced).
+//   max_abs_error gives every tensor its own.
 // * The search makes trial encodes (engine/trial.hpp) and writes nothing. What it finds depends on network and config
 //   alone. A trial that saw all of a small network is exact; after a sample, accept() compares with the real encode and
 //   corrects.
@@ -70,6 +71,7 @@ class RateControl {
   std::vector<StageTimes> times_;
 
   std::uint64_t network_bytes_ = 0, float_weights_ = 0, free_units_ = 0;
+  std::vector<double> scales_;           // per stream: its step over the shared one
   double lowest_x_ = 0, highest_x_ = 0;  // at the highest every free weight becomes zero
   double wanted_ = 0;                    // in bytes or dB
   double correction_ = 0;  // what the real encode has more than the trial: a factor of bytes, less 1, or dB

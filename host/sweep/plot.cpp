@@ -6,6 +6,8 @@
 #include <array>
 #include <cmath>
 
+#include "text/utf8.hpp"
+
 namespace weft::sweep {
 namespace {
 
@@ -73,7 +75,7 @@ class Plot {
         "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {0} {1}\" width=\"{0}\" height=\"{1}\" "
         "font-family=\"sans-serif\" font-size=\"13\">\n"
         "<style>:root{{--ink:#333;--grid:#bbb}}@media (prefers-color-scheme:dark){{:root{{--ink:#ddd;--grid:#666}}}}"
-        "text{{fill:var(--ink)}}.g{{stroke:var(--grid);stroke-width:.6}}</style>\n",
+        "text{{fill:#777;fill:var(--ink)}}.g{{stroke:#999;stroke:var(--grid);stroke-width:.6}}</style>\n",
         kWidth, height);
     text(kLeft, 26, "start", "<tspan font-size=\"16\" font-weight=\"bold\">" + escape(title) + "</tspan>");
     axes();
@@ -129,7 +131,7 @@ class Plot {
     const double column = static_cast<double>(c % kLegendColumns) * (kWidth - kLeft - kRight) / kLegendColumns;
     const double y = kTop + kPlotHeight + kBottom + kLegendLine * static_cast<double>(c / kLegendColumns);
     line(fmt::format("M{:.1f} {:.1f}h24", kLeft + column, y - 4));
-    text(kLeft + column + 32, y, "start", escape(curves_[c].name));
+    text(kLeft + column + 32, y, "start", escape(text::shorten_middle(curves_[c].name, 26)));
   }
 
   const std::vector<NamedCurve>& curves_;

@@ -23,20 +23,31 @@ std::string words_of(const Json& values) {
   return words;
 }
 
+std::optional<Curves> reference_of(const SweepFile& file) {
+  if (file.reference.empty()) return {};
+  return read_curves(file.reference);
+}
+
 class Sweep {
  public:
   Sweep(const SweepFile& file, const SweepOptions& options)
-      : file_(file), options_(options), store_(options.folder), results_(file.settings.size()) {
-    if (!file.reference.empty()) reference_ = read_curves(file.reference);
+      : file_(file),
+        options_(options),
+        reference_(reference_of(file)),
+        store_(options.folder),
+        results_(file.settings.size()) {
     for (const Setting& setting : file.settings) total_ += setting.points.size() * file.networks.size();
   }
 
   std::string run() {
     try {
       for (const auto& [name, path] : file_.networks) measure(name, path);
-    } catch (...) {
+    } catch (const Error& error) {
       (void)write_results();
-      throw;
+      if (error.kind() != ErrorKind::kInterrupted) throw;
+      throw Error(ErrorKind::kInterrupted, fmt::format("interrupted; what was measured is kept in {}: the same command "
+                                                       "goes on from there",
+                                                       options_.folder.string()));
     }
     const std::string tables = write_results();
     if (failures_ > 0)
@@ -135,9 +146,9 @@ class Sweep {
 
   const SweepFile& file_;
   const SweepOptions& options_;
+  std::optional<Curves> reference_;
   PointStore store_;
   std::vector<std::map<std::string, std::vector<Json>>> results_;  // per setting and network
-  std::optional<Curves> reference_;
   std::size_t done_ = 0, total_ = 0, failures_ = 0;
   std::string first_failure_;
 };

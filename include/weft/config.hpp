@@ -71,8 +71,9 @@ struct Rule {
   bool operator==(const Rule&) const = default;
 };
 
-// What the target weighs: squared error as it is, or over the tensor's energy.
-enum class Distortion : std::uint8_t { kAbsolute, kRelative };
+// How the target divides the error among tensors: squared error as it is, over the tensor's rms, or over its square. Auto:
+// absolute where the target is an error, balanced where it is a size.
+enum class Distortion : std::uint8_t { kAuto, kAbsolute, kBalanced, kRelative };
 
 // What the archive as a whole shall be: a figure of its report's totals. Exactly one of the five is set.
 struct Target {
@@ -81,7 +82,7 @@ struct Target {
   std::optional<std::uint64_t> bytes;
   std::optional<double> sqnr_db;
   std::optional<double> max_abs_error;
-  Distortion distortion = Distortion::kAbsolute;
+  Distortion distortion = Distortion::kAuto;
 
   bool operator==(const Target&) const = default;
 };

@@ -239,7 +239,7 @@ std::string with_target(const std::string& members) {
 TEST(ParseConfig, ATargetStandsForTheStepsThatRulesDoNotGive) {
   Config config = parse(with_target("\"bits_per_weight\": 3"));
   EXPECT_EQ(config.target.value().bits_per_weight, 3.0);
-  EXPECT_EQ(config.target.value().distortion, Distortion::kAbsolute);
+  EXPECT_EQ(config.target.value().distortion, Distortion::kAuto);
   EXPECT_EQ(config.rules[0].spec.importance, 2.5);
   EXPECT_EQ(config.rules[0].spec.step, std::nullopt);
   config = parse(with_target(R"("bytes": "2MB", "distortion": "relative")"));

@@ -121,7 +121,8 @@ TEST(Schema, AgreesWithTheParser) {
                                 "\"cuda:3\"",  "\"2 GiB\"", "\"lossless\"",
                                 "\"uniform\"", "\"raw\"",   "[]",
                                 "[\"a\"]",     "[\"F32\"]", "[\"F32\", \"BF16\"]",
-                                "[1]",         "{}",        "\"relative\""};
+                                "[1]",         "{}",        "\"relative\"",
+                                "\"auto\""};
   int accepted = 0, refused = 0;
   const auto compare = [&](const Json& value) {
     const bool fits = conforms(value);

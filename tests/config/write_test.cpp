@@ -97,7 +97,7 @@ TEST(WriteConfig, GivesTheSameConfigBack) {
         default:
           target.max_abs_error = real(1e-6, 1);
       }
-      if (!target.max_abs_error && random() % 2) target.distortion = Distortion::kRelative;
+      if (!target.max_abs_error) target.distortion = static_cast<Distortion>(random() % 4);
       for (Rule& rule : config.rules)
         if (random() % 2) rule.spec.step = rule.spec.relative_step = {};
     }

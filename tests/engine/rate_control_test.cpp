@@ -57,7 +57,7 @@ double step_of(const Report& report, std::size_t tensor) { return report.tensors
 TEST(RateControl, MeetsSizesFromBelow) {
   const TempFolder temp = TempFolder::in_memory();
   const MemoryNetwork network = small_network();
-  for (const Distortion distortion : {Distortion::kAbsolute, Distortion::kRelative})
+  for (const Distortion distortion : {Distortion::kAbsolute, Distortion::kBalanced, Distortion::kRelative})
     for (const double bits : {0.8, 1.5, 3.0, 5.0, 8.0}) {
       SCOPED_TRACE(bits);
       Target targets[3];
@@ -142,6 +142,7 @@ TEST(RateControl, TensorsShareOneStepOrOneRelativeStepByImportance) {
   const MemoryNetwork network = small_network();
   Target target;
   target.bits_per_weight = 4;
+  target.distortion = Distortion::kAbsolute;
   Config config = config_for(target);
   config.rules.insert(config.rules.begin(), config.rules[0]);
   config.rules[0].match = {"half"};
@@ -160,6 +161,19 @@ TEST(RateControl, TensorsShareOneStepOrOneRelativeStepByImportance) {
   EXPECT_NEAR(relative(1) / relative(0), 1, 1e-6);
   EXPECT_NEAR(relative(2) / relative(0), 0.5, 1e-6);
   EXPECT_NEAR(report.target->relative_step.value() / relative(0), 1, 1e-6);
+
+  // Half way between, and what a size gets by default.
+  const auto rms = [&](std::size_t t) {
+    return std::sqrt(report.tensors[t].sum_squares / static_cast<double>(report.tensors[t].elements));
+  };
+  config.target->distortion = Distortion::kAuto;
+  report = compress(network, config, temp / "w", overwriting());
+  EXPECT_NEAR(step_of(report, 1) / step_of(report, 0), std::sqrt(rms(1) / rms(0)), 1e-5);
+  EXPECT_NEAR(step_of(report, 2) / step_of(report, 0), std::sqrt(rms(2) / rms(0)) / 2, 1e-5);
+  config.target = Target{};
+  config.target->sqnr_db = 20;
+  report = compress(network, config, temp / "w", overwriting());
+  EXPECT_FLOAT_EQ(static_cast<float>(step_of(report, 0)), static_cast<float>(step_of(report, 1)));
 }
 
 // What the shared step is for: at the same size, no other division of the error does better.
@@ -180,6 +194,7 @@ TEST(RateControl, AbsoluteHasTheLeastErrorAndImportanceShiftsIt) {
     return report.tensors[0].sum_squared_error + report.tensors[1].sum_squared_error;
   };
   const Report plain = run(1, Distortion::kAbsolute);
+  EXPECT_LT(1.05 * error(plain), error(run(1, Distortion::kBalanced)));
   EXPECT_LT(1.05 * error(plain), error(run(1, Distortion::kRelative)));
   const Report shifted = run(20, Distortion::kAbsolute);
   EXPECT_LT(1.05 * error(plain), error(shifted));
@@ -335,7 +350,7 @@ TEST(RateControl, OddTensors) {
                                {"empty", DType::kF32, {0, 5}, ""}});
   Target target;
   target.bits_per_weight = 1;
-  for (const Distortion distortion : {Distortion::kAbsolute, Distortion::kRelative}) {
+  for (const Distortion distortion : {Distortion::kAbsolute, Distortion::kBalanced, Distortion::kRelative}) {
     target.distortion = distortion;
     const Report report = compress(network, config_for(target), temp / "w", overwriting());
     EXPECT_NEAR(report.target->reached, 1, 0.01);
