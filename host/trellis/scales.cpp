@@ -234,6 +234,31 @@ ScaleFit fit_scales(std::span<const float> values, const Box& box, FactorSet set
   return finish(factors, box, set, mean);
 }
 
+namespace {
+
+// Adds a factor's codes to the sums of the elements from `begin` on.
+void add_codes(const ScaleFactor& factor, std::uint64_t begin, std::span<std::int16_t> sums) {
+  std::uint64_t within = begin % factor.inner, index = begin / factor.inner % factor.codes.size();
+  for (std::size_t i = 0; i < sums.size();) {
+    if (factor.inner == 1) {
+      const std::size_t length = std::min(sums.size() - i, factor.codes.size() - static_cast<std::size_t>(index));
+      for (std::size_t e = 0; e < length; e++)
+        sums[i + e] = static_cast<std::int16_t>(sums[i + e] + factor.codes[index + e]);
+      i += length;
+      index = 0;
+      continue;
+    }
+    const auto run = static_cast<std::size_t>(std::min<std::uint64_t>(factor.inner - within, sums.size() - i));
+    const std::int16_t code = factor.codes[index];
+    for (std::size_t e = i; e < i + run; e++) sums[e] = static_cast<std::int16_t>(sums[e] + code);
+    i += run;
+    within = 0;
+    if (++index == factor.codes.size()) index = 0;
+  }
+}
+
+}  // namespace
+
 ClassRange class_range(const TrellisStream& stream) noexcept {
   int lowest = stream.base_class, highest = stream.base_class;
   for (const ScaleFactor& factor : stream.factors) {
@@ -245,28 +270,16 @@ ClassRange class_range(const TrellisStream& stream) noexcept {
 }
 
 void scale_classes(const TrellisStream& stream, std::uint64_t begin, std::span<std::uint8_t> classes) {
-  std::vector<std::int16_t> sums(classes.size(), stream.base_class);
-  for (const ScaleFactor& factor : stream.factors) {
-    std::uint64_t within = begin % factor.inner, index = begin / factor.inner % factor.codes.size();
-    for (std::size_t i = 0; i < sums.size();) {
-      const std::size_t run = static_cast<std::size_t>(std::min<std::uint64_t>(factor.inner - within, sums.size() - i));
-      if (factor.inner == 1) {
-        const std::size_t length = std::min(sums.size() - i, factor.codes.size() - static_cast<std::size_t>(index));
-        for (std::size_t e = 0; e < length; e++)
-          sums[i + e] = static_cast<std::int16_t>(sums[i + e] + factor.codes[index + e]);
-        i += length;
-        index = 0;
-        continue;
-      }
-      const std::int16_t code = factor.codes[index];
-      for (std::size_t e = i; e < i + run; e++) sums[e] = static_cast<std::int16_t>(sums[e] + code);
-      i += run;
-      within = 0;
-      if (++index == factor.codes.size()) index = 0;
-    }
+  std::array<std::int16_t, 2048> buffer;
+  while (!classes.empty()) {
+    const std::span sums(buffer.data(), std::min(buffer.size(), classes.size()));
+    std::fill(sums.begin(), sums.end(), stream.base_class);
+    for (const ScaleFactor& factor : stream.factors) add_codes(factor, begin, sums);
+    for (std::size_t i = 0; i < sums.size(); i++)
+      classes[i] = static_cast<std::uint8_t>(std::clamp<int>(sums[i], 0, core::kScaleClasses - 1));
+    begin += sums.size();
+    classes = classes.subspan(sums.size());
   }
-  for (std::size_t i = 0; i < sums.size(); i++)
-    classes[i] = static_cast<std::uint8_t>(std::clamp<int>(sums[i], 0, core::kScaleClasses - 1));
 }
 
 }  // namespace weft::trellis
