@@ -23,6 +23,14 @@ std::vector<std::uint16_t> bf16_weights(std::size_t n, std::uint32_t seed) {
   return weights;
 }
 
+std::vector<float> gaussian_values(std::size_t n, std::uint32_t seed) {
+  std::mt19937_64 random(seed);
+  std::normal_distribution<float> normal(0, 0.02f);
+  std::vector<float> values(n);
+  for (auto& value : values) value = normal(random);
+  return values;
+}
+
 std::vector<std::uint8_t> gaussian_symbols(std::size_t n, double bits, std::uint32_t seed) {
   // The entropy of a Gaussian in cells of width d is about log2(sigma / d) + 2.05 bits above one bit; below, a fit.
   double sigma = std::exp2(bits - 2.05);

@@ -1,4 +1,4 @@
-// weft_bench [micro] [codecs] [--json FILE]: speeds in memory on one thread, side by side.
+// weft_bench [micro] [codecs] [cluster [--values FILE]] [--json FILE]: speeds in memory, side by side.
 #include <fstream>
 #include <iostream>
 #include <string_view>
@@ -7,22 +7,26 @@
 #include "suites.hpp"
 
 int main(int argc, char** argv) {
-  bool micro = false, codecs = false;
-  std::string json_path;
+  bool micro = false, codecs = false, cluster = false;
+  std::string json_path, values_path;
   for (int i = 1; i < argc; i++) {
     const std::string_view argument = argv[i];
     if (argument == "micro") {
       micro = true;
     } else if (argument == "codecs") {
       codecs = true;
+    } else if (argument == "cluster") {
+      cluster = true;
+    } else if (argument == "--values" && i + 1 < argc) {
+      values_path = argv[++i];
     } else if (argument == "--json" && i + 1 < argc) {
       json_path = argv[++i];
     } else {
-      std::cerr << "usage: weft_bench [micro] [codecs] [--json FILE]\n";
+      std::cerr << "usage: weft_bench [micro] [codecs] [cluster [--values FILE]] [--json FILE]\n";
       return 2;
     }
   }
-  const bool all = !micro && !codecs;
+  const bool all = !micro && !codecs && !cluster;
   nlohmann::ordered_json json = nlohmann::ordered_json::array();
   const auto show = [&](const std::vector<weft::bench::Table>& tables) {
     for (const auto& table : tables) {
@@ -31,9 +35,10 @@ int main(int argc, char** argv) {
     }
   };
   try {
-    fmt::print("one thread, backend {}\n", weft::make_cpu_backend()->name());
+    fmt::print("one thread unless said otherwise, backend {}\n", weft::make_cpu_backend()->name());
     if (all || micro) show(weft::bench::micro_tables());
     if (all || codecs) show(weft::bench::codec_tables());
+    if (all || cluster) show(weft::bench::cluster_tables(values_path));
   } catch (const std::exception& error) {
     std::cerr << "weft_bench: " << error.what() << "\n";
     return 1;

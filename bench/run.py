@@ -63,6 +63,12 @@ def cpu_model():
         return platform.processor() or platform.machine()
 
 
+def machine():
+    """Where and when a result was measured."""
+    return {"cpu": cpu_model(), "processors": os.cpu_count(), "system": platform.system() + " " + platform.release(),
+            "date": datetime.date.today().isoformat()}
+
+
 def bf16_rows(generator, rows, columns):
     """Weights of N(0, 0.02) with log-normal row scales, rounded to BF16."""
     scales = 0.02 * np.exp(0.5 * generator.standard_normal((rows, 1), dtype=np.float32))
@@ -213,8 +219,7 @@ def main():
             sys.exit(f"error: {program} is not there; ./dev bench builds it")
 
     zipnn = find_zipnn(options.zipnn)
-    results = {"cpu": cpu_model(), "processors": os.cpu_count(), "system": platform.system() + " " + platform.release(),
-               "date": datetime.date.today().isoformat()}
+    results = machine()
     with tempfile.TemporaryDirectory(dir=options.build) as name:
         folder = Path(name)
         subprocess.run([str(bench), "--json", str(folder / "bench.json")], check=True)

@@ -1,10 +1,8 @@
 #!/usr/bin/env python3
 """A second decoder of weft archives, written from FORMAT.md alone: plain and slow on purpose.
 
-    reference_decoder.py ARCHIVE OUTPUT
-
-Restores ARCHIVE as the file or folder OUTPUT, which must not exist. Numbers in comments are sections of FORMAT.md.
-Needs the standard library and, for zstd frames, the system's libzstd.
+`reference_decoder.py ARCHIVE OUTPUT` restores ARCHIVE as the file or folder OUTPUT, which must not exist. Numbers in
+comments are sections of FORMAT.md. Needs the standard library and, for zstd frames, the system's libzstd.
 Exit codes: 0 restored, 1 input or output fails, 2 usage, 3 the archive is corrupt (a sentence says why).
 """
 
@@ -18,12 +16,12 @@ from functools import reduce
 from itertools import accumulate
 from types import SimpleNamespace as Record
 
-(RAW, LOSSLESS, UNIFORM, ASSET), (MODE_RAW, MODE_CONSTANT, MODE_RANS, MODE_ZSTD) = range(4), range(4)
+(RAW, LOSSLESS, UNIFORM, ASSET, CODEBOOK), (MODE_RAW, MODE_CONSTANT, MODE_RANS, MODE_ZSTD) = range(5), range(4)
 # 2.2: name, bits of an element, bytes of a unit.
-TYPES = [("BOOL", 8, 1), ("U8", 8, 1), ("I8", 8, 1), ("U16", 16, 2), ("I16", 16, 2), ("U32", 32, 4), ("I32", 32, 4)]
-TYPES += [("U64", 64, 8), ("I64", 64, 8), ("F16", 16, 2), ("BF16", 16, 2), ("F32", 32, 4), ("F64", 64, 8)]
-TYPES += [("C64", 64, 4), ("F8_E4M3", 8, 1), ("F8_E5M2", 8, 1), ("F8_E8M0", 8, 1), ("F8_E4M3FNUZ", 8, 1)]
-TYPES += [("F8_E5M2FNUZ", 8, 1), ("F6_E2M3", 6, 1), ("F6_E3M2", 6, 1), ("F4", 4, 1)]
+TYPES = {"BOOL U8 I8": (8, 1), "U16 I16": (16, 2), "U32 I32": (32, 4), "U64 I64": (64, 8), "F16 BF16": (16, 2)}
+TYPES |= {"F32": (32, 4), "F64": (64, 8), "C64": (64, 4), "F8_E4M3 F8_E5M2 F8_E8M0 F8_E4M3FNUZ F8_E5M2FNUZ": (8, 1)}
+TYPES |= {"F6_E2M3 F6_E3M2": (6, 1), "F4": (4, 1)}
+TYPES = [(name, *sizes) for names, sizes in TYPES.items() for name in names.split()]
 U8, F16, BF16, F32, F64, C64 = 1, 9, 10, 11, 12, 13
 # 3.3: 2^(i/8) as binary32.
 SCALES = struct.unpack("<8f", bytes.fromhex("0000803FC2958B3FF037983FD7FEA53FF304B53F2A67C53FFD44D73FC7C0EA3F"))
@@ -40,10 +38,7 @@ def check(condition, sentence):
 
 
 def crc32c(data):
-    crc = 0xFFFFFFFF
-    for byte in data:
-        crc = crc >> 8 ^ CRC_TABLE[(crc ^ byte) & 255]
-    return crc ^ 0xFFFFFFFF
+    return reduce(lambda crc, byte: crc >> 8 ^ CRC_TABLE[(crc ^ byte) & 255], data, 0xFFFFFFFF) ^ 0xFFFFFFFF
 
 
 def align(x, units):
@@ -107,7 +102,7 @@ def read_frame(data):
     check(len(data) >= 56, "the archive is truncated")
     major, minor, reserved, crc = struct.unpack_from("<BBHI", data, 8)
     check(crc == crc32c(data[:12]), "the header's checksum is wrong")
-    check((major, minor, reserved) == (0, 1, 0), f"this decoder reads 0.1, not {major}.{minor} or a reserved bit")
+    check((major, minor, reserved) == (0, 2, 0), f"this decoder reads 0.2, not {major}.{minor} or a reserved bit")
     offset, stored, raw, index_crc, coding, reserved, crc, magic = struct.unpack("<QQQIB3sI4s", data[-40:])
     check(magic == b"WEFT", "the archive is truncated: it has no footer")
     check(crc == crc32c(data[-40:-8]), "the footer's checksum is wrong")
@@ -127,11 +122,10 @@ def read_index(data, payload_end):
         sections.append(Reader(whole.take(whole.varint()), f"the index's section of {name}"))
     layout, files = read_files(sections[0])
     tensors = read_tensors(sections[1])
-    tables = [read_table(sections[2]) for _ in range(sections[2].count())]
+    tables = [None, *(read_table(sections[2]) for _ in range(sections[2].count()))]
     assets = [f.stream for f in files if f.kind == 0]
-    count = sections[3].count()
-    users = [*assets, *{t.stream for t in tensors}]
-    check(sorted(users) == list(range(count)), "the streams are not those that tensors and assets name")
+    users = sorted([*assets, *{t.stream for t in tensors}])
+    check(users == [*range(count := sections[3].count())], "the streams are not those that tensors and assets name")
     streams = [read_stream(sections[3], n, n in assets, tensors, tables) for n in range(count)]
     check(all(r.at == len(r.data) for r in (*sections, whole)), "the index or a section is longer than its content")
     at = 16
@@ -139,9 +133,8 @@ def read_index(data, payload_end):
         block.gap, block.offset = at, align(at, block.units)
         at = block.offset + block.size
     check(at == payload_end, "the blocks do not fill the payload")
-    networks = [f for f in files if f.kind == 1]
-    check(sum(f.tensors for f in networks) == len(tensors), "the files and the network differ in number of tensors")
-    for file in networks:
+    check(sum(f.tensors for f in files if f.kind) == len(tensors), "files and network differ in number of tensors")
+    for file in (f for f in files if f.kind):
         file.tensors, tensors = tensors[: file.tensors], tensors[file.tensors :]
         file.header = make_header(file)
     return layout, files, streams
@@ -203,17 +196,26 @@ def read_stream(reader, number, is_asset, tensors, tables):
     """2.4"""
     s = Record(number=number, codec=reader.u8(), members=[t for t in tensors if t.stream == number])
     block_log2, segment_log2, what = reader.u8(), reader.u8(), f"stream {number}"
-    check(s.codec <= 3 and (s.codec == ASSET) == is_asset == (not s.members), f"{what} has the wrong codec or members")
+    check(s.codec <= 4 and (s.codec == ASSET) == is_asset == (not s.members), f"{what} has the wrong codec or members")
     is_possible = 10 <= block_log2 <= (20 if is_asset else 18) and block_log2 <= segment_log2 <= 24
     check(is_possible, f"{what} has an invalid size of blocks or segments")
     check(len({t.dtype for t in s.members}) <= 1, f"{what} has members of several types")
     s.dtype = U8 if is_asset else s.members[0].dtype
     s.unit, s.segments = TYPES[s.dtype][2], []
     s.units = reader.varint() if is_asset else sum(t.bytes for t in s.members) // s.unit
-    s.planes, coded_planes = {LOSSLESS: (s.unit, s.unit), UNIFORM: (3, 1)}.get(s.codec, (1, 0))
-    if s.codec == UNIFORM:
-        (fine,), s.low_bits, channels = struct.unpack("<f", reader.take(4)), reader.u8(), reader.u8()
+    s.planes, coded_planes = {LOSSLESS: (s.unit, s.unit), UNIFORM: (3, 1), CODEBOOK: (2, 1)}.get(s.codec, (1, 0))
+    if s.codec in (UNIFORM, CODEBOOK):
         check(len(s.members) == 1 and s.dtype in (F16, BF16, F32, F64), f"{what} has members that it cannot have")
+    if s.codec == CODEBOOK:
+        entry, count = reader.u8(), reader.varint()
+        check(entry in (F16, BF16, F32) and 1 <= count <= 256, f"{what} has an impossible codebook")
+        code, zeros = "<e" if entry == F16 else "<f", b"\0\0" if entry == BF16 else b""
+        values = [struct.unpack(code, zeros + reader.take(TYPES[entry][2]))[0] for _ in range(count)]
+        ascend = all(map(math.isfinite, values)) and values == sorted({*values})
+        check(ascend, f"{what} has entries that are not finite or do not ascend")
+        s.entries = [unit_of(v, s.dtype) for v in values]
+    elif s.codec == UNIFORM:
+        (fine,), s.low_bits, channels = struct.unpack("<f", reader.take(4)), reader.u8(), reader.u8()
         check(s.low_bits in (0, 4, 8) and channels <= 1, f"{what} has invalid parameters")
         s.inner, s.steps = 1, [fine]
         if channels:
@@ -223,11 +225,10 @@ def read_stream(reader, number, is_asset, tensors, tables):
         check(all(2.0**-126 <= x < 2.0**128 for x in (fine, *s.steps)), f"{what} has a step that is not normal")
     check(-(-s.units >> block_log2) <= len(reader.data) - reader.at, f"{what} has more blocks than the index has bytes")
     for units in pieces(s.units, segment_log2):
-        segment = Record(units=units, tables=[reader.varint() for _ in range(coded_planes)])
-        check(all(t <= len(tables) for t in segment.tables), f"{what} names a table that is not there")
-        segment.tables = [tables[t - 1] if t else None for t in segment.tables]
-        segment.corrections = struct.unpack("3b", reader.take(3)) if s.codec == UNIFORM else None
-        s.segments.append(segment)
+        numbers = [reader.varint() for _ in range(coded_planes)]
+        check(all(t < len(tables) for t in numbers), f"{what} names a table that is not there")
+        corrections = struct.unpack("3b", reader.take(3)) if s.codec == UNIFORM else None
+        s.segments.append(Record(units=units, tables=[tables[t] for t in numbers], corrections=corrections))
     for segment in s.segments:
         segment.blocks = [Record(units=n, size=reader.varint()) for n in pieces(segment.units, block_log2)]
     return s
@@ -268,17 +269,14 @@ def make_header(file):
 def plane_symbols(plane, n, table):
     """3 and 3.1: the n symbols of a plane of mode 0, 1 or 2."""
     check(plane.mode != MODE_ZSTD, "a plane has a mode that it cannot have")
-    if plane.mode == MODE_CONSTANT:
-        return bytes([plane.size]) * n
-    if plane.mode == MODE_RAW:
-        check(plane.size == n, "a raw plane has the wrong size")
-        return plane.data
+    if plane.mode in (MODE_CONSTANT, MODE_RAW):
+        check(plane.mode == MODE_CONSTANT or plane.size == n, "a raw plane has the wrong size")
+        return plane.data if plane.mode == MODE_RAW else bytes([plane.size]) * n
     check(table is not None, "an entropy-coded plane has no table")
     check(plane.size % 2 == 0 and plane.size >= 2 * plane.lanes, "an entropy-coded plane has an impossible size")
     words, out = (word for (word,) in struct.iter_unpack("<H", plane.data)), bytearray(n)
-    states = [next(words) for _ in range(plane.lanes)]
     try:
-        states = [x if x >= 32768 else x << 16 | next(words) for x in states]
+        states = [x if x >= 32768 else x << 16 | next(words) for x in [next(words) for _ in range(plane.lanes)]]
         for i in range(n):  # a lane reads its word at once: steps read none, so the order of words is that of 3.1
             lane = i % plane.lanes
             out[i], frequency, place = table[states[lane] & 4095]
@@ -309,31 +307,35 @@ def unit_of(weight, dtype):
     return struct.pack(code := {F16: "<e", F32: "<f", F64: "<d"}[dtype], rounded(weight, code))
 
 
-def decode_uniform(planes, n, s, segment, first):
-    """3.3, codec 2. `first` is the number of the block's first element in the tensor."""
-    b, out, made = s.low_bits, bytearray(n * s.unit), {}
-    symbols, low, exceptions = plane_symbols(planes[0], n, segment.tables[0]), planes[1].data, planes[2].data
-    is_possible = planes[1].mode == planes[2].mode == MODE_RAW and len(low) == (n * b + 7) // 8
-    check(is_possible, "the low bits or the exceptions have a wrong mode or size")
-    if b == 4:
-        check(n % 2 == 0 or low[-1] < 16, "the unused half of a byte of low bits is not zero")
-        low = [byte >> shift & 15 for byte in low for shift in (0, 4)]
-    for i in range(n):
-        level = (symbols[i] - 128 << b) + (low[i] - (1 << b - 1) if b else 0)
-        step = s.steps[(first + i) // s.inner % len(s.steps)]
-        if (level, step) not in made:
-            correction = segment.corrections[min(abs(level), 3) - 1]
-            m = 64 * level - (correction if level > 0 else -correction if level < 0 else 0)
-            # The product of two binary32 numbers is exact in binary64, so it is rounded once.
-            made[level, step] = unit_of(rounded(m * step), s.dtype)
-        out[i * s.unit : (i + 1) * s.unit] = made[level, step]
-    count, rest = divmod(len(exceptions), 4 + s.unit)
-    positions = struct.unpack_from(f"<{count}I", exceptions)
-    ascend = all(a < b for a, b in zip((-1, *positions), (*positions, n)))
-    check(rest == 0 and ascend, "the exceptions have an impossible size or their positions do not ascend")
+def decode_lossy(planes, n, s, segment, first):
+    """3.3, codecs 2 and 4. `first` is the number of the block's first element in the tensor."""
+    symbols, exceptions = plane_symbols(planes[0], n, segment.tables[0]), planes[-1]
+    check(s.codec == UNIFORM or max(symbols) < len(s.entries), "an index is beyond the end of its codebook")
+    indexed = (s.entries[y] for y in symbols)
+    out = bytearray().join(indexed if s.codec == CODEBOOK else uniform_units(symbols, planes[1], s, segment, first))
+    count, rest = divmod(len(exceptions.data), 4 + s.unit)
+    positions = [*struct.unpack_from(f"<{count}I", exceptions.data)]
+    is_possible = exceptions.mode == MODE_RAW and rest == 0 and positions == sorted({*positions} & {*range(n)})
+    check(is_possible, "the exceptions have an impossible mode or size or their positions do not ascend")
     for i, position in enumerate(positions):
-        out[position * s.unit : (position + 1) * s.unit] = exceptions[4 * count + i * s.unit :][: s.unit]
+        out[position * s.unit : (position + 1) * s.unit] = exceptions.data[4 * count + i * s.unit :][: s.unit]
     return out
+
+
+def uniform_units(symbols, plane, s, segment, first):
+    """3.3, codec 2: the units that symbols and low bits stand for."""
+    b, low = s.low_bits, plane.data
+    check(plane.mode == MODE_RAW and len(low) == (len(symbols) * b + 7) // 8, "the low bits have a wrong mode or size")
+    if b == 4:
+        check(len(symbols) % 2 == 0 or low[-1] < 16, "the unused half of a byte of low bits is not zero")
+        low = [byte >> shift & 15 for byte in low for shift in (0, 4)]
+    for i, symbol in enumerate(symbols):
+        level = (symbol - 128 << b) + (low[i] - (1 << b - 1) if b else 0)
+        step = s.steps[(first + i) // s.inner % len(s.steps)]
+        correction = segment.corrections[min(abs(level), 3) - 1]
+        m = 64 * level - (correction if level > 0 else -correction if level < 0 else 0)
+        # The product of two binary32 numbers is exact in binary64, so it is rounded once.
+        yield unit_of(rounded(m * step), s.dtype)
 
 
 def decode_block(data, n, s, segment, first):
@@ -346,8 +348,7 @@ def decode_block(data, n, s, segment, first):
         mode, lanes_log2, size = d & 3, d >> 2 & 7, d >> 8
         is_possible = lanes_log2 <= (5 if mode == MODE_RANS else 0) and (mode != MODE_CONSTANT or size <= 255)
         check(is_possible and d >> 5 & 7 == 0, "a plane descriptor has an impossible value or a reserved bit set")
-        begin = align(at, n)
-        end = begin + (0 if mode == MODE_CONSTANT else size)
+        end = (begin := align(at, n)) + (0 if mode == MODE_CONSTANT else size)
         check(end <= length and not any(data[at:begin]), "a plane runs past its end or a byte between planes is not 0")
         planes.append(Record(mode=mode, lanes=1 << lanes_log2, size=size, data=data[begin:end]))
         at = end
@@ -355,8 +356,8 @@ def decode_block(data, n, s, segment, first):
     others_empty = all(p.mode == MODE_CONSTANT and p.size == 0 for p in planes[1:])
     if planes[0].mode == MODE_ZSTD and s.codec in (LOSSLESS, ASSET) and others_empty:
         return unzstd(planes[0].data, n * s.unit, "its plane")
-    if s.codec in (LOSSLESS, UNIFORM):
-        return (decode_lossless if s.codec == LOSSLESS else decode_uniform)(planes, n, s, segment, first)
+    if s.codec in (LOSSLESS, UNIFORM, CODEBOOK):
+        return (decode_lossless if s.codec == LOSSLESS else decode_lossy)(planes, n, s, segment, first)
     check(planes[0].mode == MODE_RAW and planes[0].size == n * s.unit, "its plane has the wrong mode or size")
     return planes[0].data
 
@@ -365,14 +366,13 @@ def decode(archive):
     """The files of an archive: (layout, {name: bytes})."""
     (layout, files, streams), data, result = read_index(*read_frame(archive)), [], {}
     for s in streams:
-        out, first = bytearray(), 0
+        out = bytearray()
         for number, (segment, b) in enumerate((segment, b) for segment in s.segments for b in segment.blocks):
             try:
                 check(not any(archive[b.gap : b.offset]), "a byte before it is not zero")
-                out += decode_block(archive[b.offset : b.offset + b.size], b.units, s, segment, first)
+                out += decode_block(archive[b.offset : b.offset + b.size], b.units, s, segment, len(out) // s.unit)
             except Corrupt as error:
                 raise Corrupt(f"{[t.name for t in s.members] or 'an asset'}: block {number}: {error}") from None
-            first += b.units
         data.append(Reader(bytes(out), f"stream {s.number}"))
     for f in files:
         begin = data[f.stream].data if f.kind == 0 else struct.pack("<Q", len(f.header)) + f.header

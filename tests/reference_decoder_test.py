@@ -127,8 +127,8 @@ class Refuses(unittest.TestCase):
         size = struct.unpack_from("<Q", w.finish(), len(w.finish()) - 32)[0]
         index = w.finish()[-40 - size : -40]
         weft.decode(w.frame(index))
-        for change in ({"major": 1}, {"minor": 0}, {"minor": 2}, {"reserved": 256}):
-            refuse(self, w.frame(index, **change), "this decoder reads 0.1")
+        for change in ({"major": 1}, {"minor": 1}, {"minor": 3}, {"reserved": 256}):
+            refuse(self, w.frame(index, **change), "this decoder reads 0.2")
         for change in ({"zeros": b"\0\0\1"}, {"coding": 2}):
             refuse(self, w.frame(index, **change), "reserved bit of the footer")
         refuse(self, w.frame(index, raw=len(index) + 1), "the index's size")
@@ -225,7 +225,7 @@ class Refuses(unittest.TestCase):
         self.assertEqual(restored(self.uniform(exceptions=b"\2\0\0\0" + value))[""][-4:], value)
         refuse(self, self.uniform(exceptions=b"\3\0\0\0" + value), "ascend")
         refuse(self, self.uniform(exceptions=b"\1\0\0\0" * 2 + value * 2), "ascend")
-        refuse(self, self.uniform(exceptions=b"\1\0\0\0" + value + b"\0"), "impossible size")
+        refuse(self, self.uniform(exceptions=b"\1\0\0\0" + value + b"\0"), "impossible mode or size")
         refuse(self, self.uniform(b"\x98\x17", low_bits=4), "unused half")
         refuse(self, self.uniform(b"\x98", low_bits=4), "mode or size")
         refuse(self, self.uniform(low_bits=3), "parameters")

@@ -159,6 +159,18 @@ class Writer:
         segment = varint(table) + struct.pack("3b", *corrections)
         return self.add_stream(weft.UNIFORM, block_log2, 24, rest, segment, sizes)
 
+    def add_codebook(self, symbols, entry, entries, exceptions=(), block_log2=10):
+        """`entries` are bytes of the type `entry`; exceptions are (position, unit bytes). One segment."""
+        table, sizes = self.add_table(symbols) if len(set(symbols)) > 1 else 0, b""
+        for at in range(0, len(symbols), 1 << block_log2):
+            here = symbols[at : at + (1 << block_log2)]
+            found = [(p - at, unit) for p, unit in exceptions if at <= p < at + len(here)]
+            tail = b"".join(struct.pack("<I", p) for p, _ in found) + b"".join(unit for _, unit in found)
+            planes = [self.code_plane(here, table, 5), (0, 0, len(tail), tail)]
+            sizes += self.add_block(make_block(planes, len(here)), len(here))
+        rest = bytes([TYPE_NUMBERS[entry]]) + varint(len(entries) // weft.TYPES[TYPE_NUMBERS[entry]][2]) + entries
+        return self.add_stream(weft.CODEBOOK, block_log2, 24, rest, varint(table), sizes)
+
     def add_tensor(self, name, dtype, shape, stream):
         self.tensors.append((name.encode(), TYPE_NUMBERS[dtype], shape, stream))
 
@@ -180,7 +192,7 @@ class Writer:
 
     def frame(self, index, **changes):
         """The archive around an index; `changes` are other values for fields of header and footer."""
-        v = {"major": 0, "minor": 1, "reserved": 0, "coding": 0, "raw": len(index), "zeros": bytes(3), **changes}
+        v = {"major": 0, "minor": 2, "reserved": 0, "coding": 0, "raw": len(index), "zeros": bytes(3), **changes}
         header = with_crc(b"\x89WEFT\r\n\x1a" + struct.pack("<BBH", v["major"], v["minor"], v["reserved"]))
         footer = struct.pack("<QQQI", len(self.payload), len(index), v["raw"], weft.crc32c(index))
         footer += bytes([v["coding"]]) + v["zeros"]
@@ -268,6 +280,31 @@ def uniform_archive():
     return w.finish(), {"": safetensors(tensors)}
 
 
+def codebook_archive():
+    """Codebooks of all three types, in tensors of all four; exceptions, one entry, overflow."""
+    rng, w, tensors = random.Random(5), Writer(), []
+
+    def add(name, dtype, code, entry, entries, values, exceptions=(), n=1100):
+        symbols = [min(int(rng.expovariate(0.4)), len(values) - 1) for _ in range(n)]
+        units = [struct.pack(code, v) if code else v for v in (values[y] for y in symbols)]
+        for position, unit in exceptions:
+            units[position] = unit
+        data = b"".join(units)
+        tensors.append((name, dtype, [n], data))
+        w.add_tensor(name, dtype, [n], w.add_codebook(symbols, entry, entries, exceptions))
+
+    values = [-1.5, -0.0, 2.0**-140, 0.25, 0.5, 3.0]
+    nan = struct.pack("<I", 0xFFC12345)
+    add("plain", "F32", "<f", "F32", struct.pack("<6f", *values), values, [(0, nan), (1023, nan), (1024, nan)])
+    add("double", "F64", "<d", "F16", struct.pack("<3e", -1, 0.5, 2), [-1, 0.5, 2], [(7, struct.pack("<d", math.pi))])
+    bf16 = [struct.pack("<H", bits) for bits in (0xBF80, 0x0000, 0x3E99, 0x7F00)]
+    add("same", "BF16", None, "BF16", b"".join(bf16), bf16)
+    add("overflow", "F16", "<e", "F32", struct.pack("<2f", 1 / 3, 7e4), [1 / 3, math.inf])
+    add("one", "F32", "<f", "BF16", bf16[0], [-1.0], n=50)
+    w.files.append(network_entry("c.safetensors", len(tensors), varint(0)))
+    return w.finish(), {"": safetensors(tensors)}
+
+
 def folder_archive():
     """A folder of two networks with a verbatim header each way round, an asset of some blocks and an empty one."""
     w = Writer(layout=1)
@@ -296,6 +333,7 @@ def large_blocks_archive():
 
 
 ARCHIVES = {"lossless": lossless_archive, "uniform": uniform_archive, "folder": folder_archive}
+ARCHIVES["codebook"] = codebook_archive
 ARCHIVES["large_blocks"] = large_blocks_archive
 
 

@@ -7,6 +7,7 @@
 #include "archive/block.hpp"
 #include "archive/bytes.hpp"
 #include "archive/index.hpp"
+#include "backends/cpu/kernels.hpp"
 #include "backends/cpu/uniform_steps.hpp"
 #include "formats/safetensors.hpp"
 #include "text/utf8.hpp"
@@ -181,6 +182,23 @@ void read_uniform(ByteReader& in, const Index& index, StreamRecord& stream) {
   }
 }
 
+void read_codebook(ByteReader& in, StreamRecord& stream) {
+  check(stream.members.size() == 1 && is_quantizable(stream.dtype), "a codebook stream needs one tensor of floats");
+  CodebookStream& codebook = stream.codebook;
+  const auto dtype = dtype_from_wire(in.get_u8());
+  check(dtype && is_centroid_type(*dtype), "a codebook has entries of a type that it cannot have");
+  codebook.dtype = *dtype;
+  const std::uint64_t count = in.get_varint();
+  check(count >= 1 && count <= kMaxCentroids, "a codebook has no entries or too many");
+  const auto bytes = in.take(count * static_cast<std::uint64_t>(unit_bytes(codebook.dtype)));
+  codebook.centroids.resize(count);
+  cpu::active_kernels().to_float(codebook.dtype, bytes.data(), count, codebook.centroids.data());
+  for (std::size_t i = 0; i < count; i++) {
+    check(std::isfinite(codebook.centroids[i]), "an entry of a codebook is not finite");
+    check(i == 0 || codebook.centroids[i - 1] < codebook.centroids[i], "the entries of a codebook do not ascend");
+  }
+}
+
 void read_segments(ByteReader& in, Index& index, StreamRecord& stream) {
   check(blocks_in(stream.units, stream.block_log2) <= in.left(), "a stream has more blocks than the index has bytes");
   lay_out_stream(index, stream);
@@ -229,7 +247,7 @@ void read_streams(ByteReader& in, Index& index) {
   for (std::size_t s = 0; s < count; s++) {
     StreamRecord& stream = index.streams[s];
     const std::uint8_t codec = in.get_u8();
-    check(codec <= static_cast<std::uint8_t>(CodecId::kAsset), "unknown codec");
+    check(codec <= static_cast<std::uint8_t>(CodecId::kCodebook), "unknown codec");
     stream.codec = static_cast<CodecId>(codec);
     check((stream.codec == CodecId::kAsset) == is_asset[s] && (is_asset[s] || !stream.members.empty()),
           "a stream belongs to no tensor or asset, or has the wrong codec");
@@ -241,6 +259,7 @@ void read_streams(ByteReader& in, Index& index) {
           "an invalid size of blocks or segments");
     if (is_asset[s]) stream.units = in.get_varint();
     if (stream.codec == CodecId::kUniform) read_uniform(in, index, stream);
+    if (stream.codec == CodecId::kCodebook) read_codebook(in, stream);
     read_segments(in, index, stream);
   }
   in.expect_end("the section of streams is longer than its content");

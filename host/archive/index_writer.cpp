@@ -2,6 +2,7 @@
 
 #include "archive/bytes.hpp"
 #include "archive/index.hpp"
+#include "backends/cpu/kernels.hpp"
 #include "formats/safetensors.hpp"
 
 namespace weft::archive {
@@ -67,6 +68,15 @@ void put_tables(ByteWriter& out, const Index& index) {
   }
 }
 
+void put_codebook(ByteWriter& out, const CodebookStream& codebook) {
+  out.put_u8(static_cast<std::uint8_t>(codebook.dtype));
+  out.put_varint(codebook.centroids.size());
+  const auto unit = static_cast<std::size_t>(unit_bytes(codebook.dtype));
+  std::vector<std::byte> bytes(codebook.centroids.size() * unit);
+  cpu::active_kernels().from_float(codebook.dtype, codebook.centroids.data(), codebook.centroids.size(), bytes.data());
+  out.bytes().insert(out.bytes().end(), bytes.begin(), bytes.end());
+}
+
 void put_stream(ByteWriter& out, const Index& index, const StreamRecord& stream) {
   out.put_u8(static_cast<std::uint8_t>(stream.codec));
   out.put_u8(stream.block_log2);
@@ -82,6 +92,7 @@ void put_stream(ByteWriter& out, const Index& index, const StreamRecord& stream)
       for (const std::uint8_t code : stream.uniform.scale_codes) out.put_u8(code);
     }
   }
+  if (stream.codec == CodecId::kCodebook) put_codebook(out, stream.codebook);
   const std::span segments(index.segments.data() + stream.first_segment, stream.segment_count);
   for (const auto& segment : segments) {
     for (int p = 0; p < coded_planes(stream); p++) out.put_varint(segment.tables[static_cast<std::size_t>(p)]);

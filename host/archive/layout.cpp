@@ -30,6 +30,7 @@ int coded_planes(const StreamRecord& stream) noexcept {
     case CodecId::kLossless:
       return unit_bytes(stream.dtype);
     case CodecId::kUniform:
+    case CodecId::kCodebook:
       return 1;
     default:
       return 0;

@@ -26,6 +26,7 @@ struct SegmentView {
   std::uint64_t first_unit = 0;  // in the stream, for channels
   std::uint64_t units = 0;
   const UniformStream* uniform = nullptr;         // codec kUniform
+  const CodebookStream* codebook = nullptr;       // codec kCodebook
   std::array<const FrequencyTable*, 8> tables{};  // per plane; null: none
   std::array<std::int8_t, 3> corrections{};       // codec kUniform
 

@@ -29,6 +29,9 @@ std::string rule_line(std::size_t number, const Rule& rule) {
   if (has_step(spec.codec) && !spec.relative_step && !spec.step) line += ", step from the target";
   if (spec.importance != 1) line += fmt::format(", importance {}", spec.importance);
   if (has_step(spec.codec)) line += fmt::format(", lambda {}", spec.lambda);
+  if (spec.codec == CodecId::kCodebook)
+    line += fmt::format(", {} x {}, lambda {}{}", spec.clusters, name_of(spec.centroid_dtype), spec.codebook_lambda,
+                        spec.pin_zero ? ", zero pinned" : "");
   if (spec.per_channel) line += fmt::format(", per channel of axis {}", spec.channel_axis);
   if (rule.min_elements > 0) line += fmt::format("; from {} elements", text::grouped(rule.min_elements));
   if (rule.min_rank > 0) line += fmt::format("; from rank {}", rule.min_rank);

@@ -37,6 +37,7 @@ struct Coded {
   std::string_view codec;
   std::uint64_t bytes = 0;     // of blocks; a share by units where tensors share a stream
   std::optional<double> step;  // of a cell, in units of the weight
+  const CodebookStream* codebook = nullptr;
 };
 
 std::vector<Coded> coded_tensors(const Index& index) {
@@ -51,14 +52,22 @@ std::vector<Coded> coded_tensors(const Index& index) {
   std::vector<Coded> result;
   for (const TensorPlace& place : index.places) {
     const StreamRecord& stream = index.streams[place.stream];
-    Coded coded{name_of(stream.codec), stream_bytes[place.stream], {}};
+    Coded coded{name_of(stream.codec), stream_bytes[place.stream], {}, nullptr};
     if (place.units != stream.units)
       coded.bytes = static_cast<std::uint64_t>(std::llround(
           static_cast<double>(coded.bytes) * static_cast<double>(place.units) / static_cast<double>(stream.units)));
     if (stream.codec == CodecId::kUniform) coded.step = 64.0 * static_cast<double>(stream.uniform.fine_step);
+    if (stream.codec == CodecId::kCodebook) coded.codebook = &stream.codebook;
     result.push_back(coded);
   }
   return result;
+}
+
+std::string codec_text(const Coded& coded) {
+  if (coded.step) return fmt::format("{}, step {:.4g}", coded.codec, *coded.step);
+  if (coded.codebook)
+    return fmt::format("{}, {} x {}", coded.codec, coded.codebook->centroids.size(), name_of(coded.codebook->dtype));
+  return std::string(coded.codec);
 }
 
 double bits_per_weight(std::uint64_t bytes, std::uint64_t elements) {
@@ -146,6 +155,8 @@ void inspect_archive(const Options& options) {
       entry["bits_per_weight"] = bits_per_weight(coded[t].bytes, index.tensors[t].elements);
       entry["codec"] = coded[t].codec;
       if (coded[t].step) entry["step"] = *coded[t].step;
+      if (const CodebookStream* codebook = coded[t].codebook)
+        entry["codebook"] = {{"centroid_dtype", name_of(codebook->dtype)}, {"centroids", codebook->centroids}};
       json["tensors"].push_back(std::move(entry));
     }
     return put_json(json);
@@ -156,11 +167,10 @@ void inspect_archive(const Options& options) {
   table.add_rule();
   for (std::size_t t = 0; t < index.tensors.size(); t++) {
     const TensorInfo& tensor = index.tensors[t];
-    table.add(
-        {text::printable(tensor.name), std::string(name_of(tensor.dtype)), shape_text(tensor),
-         text::decimal_bytes(tensor.bytes), text::decimal_bytes(coded[t].bytes),
-         tensor.elements == 0 ? "-" : fmt::format("{:.3f}", bits_per_weight(coded[t].bytes, tensor.elements)),
-         coded[t].step ? fmt::format("{}, step {:.4g}", coded[t].codec, *coded[t].step) : std::string(coded[t].codec)});
+    table.add({text::printable(tensor.name), std::string(name_of(tensor.dtype)), shape_text(tensor),
+               text::decimal_bytes(tensor.bytes), text::decimal_bytes(coded[t].bytes),
+               tensor.elements == 0 ? "-" : fmt::format("{:.3f}", bits_per_weight(coded[t].bytes, tensor.elements)),
+               codec_text(coded[t])});
   }
   put_data(fmt::format(
       "{}: weft archive, format {}, {}\n\n{}\n{}\n"

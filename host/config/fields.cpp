@@ -19,6 +19,8 @@ std::string_view name_of(CodecId codec) noexcept {
       return "uniform";
     case CodecId::kAsset:
       return "asset";
+    case CodecId::kCodebook:
+      return "codebook";
   }
   return "unknown";
 }
@@ -53,6 +55,12 @@ struct Convert<std::vector<DType>> {
     for (const DType type : types) names.push_back(name_of(type));
     return names;
   }
+};
+
+template <>
+struct Convert<DType> {
+  static DType from(const Json& value) { return dtype_from_name(value.get_ref<const std::string&>()).value(); }
+  static Json to(DType type) { return name_of(type); }
 };
 
 template <class Owner, class T>
@@ -93,6 +101,7 @@ const std::vector<CodecEntry>& codecs() {
       {CodecId::kRaw, "Stores the bytes as they are.", {}},
       {CodecId::kLossless, "Gives every bit back; exponents, and what else pays, are entropy-coded.", {}},
       {CodecId::kUniform, "Quantizes to multiples of a step and entropy-codes the levels.", kStepNames},
+      {CodecId::kCodebook, "Replaces weights by the nearest entry of a codebook, found by clustering.", {}},
   };
   return entries;
 }
@@ -196,6 +205,18 @@ const std::vector<Parameter>& codec_parameters() {
       {field<&CodecSpec::correct_reconstruction>("correct_reconstruction", ValueType::boolean(),
                                                  "Reconstruct at the mean of a cell's weights instead of its middle."),
        {CodecId::kUniform}},
+      {field<&CodecSpec::clusters>("clusters", ValueType::integer(2, 256), "Entries of the codebook."),
+       {CodecId::kCodebook}},
+      {field<&CodecSpec::centroid_dtype>("centroid_dtype", ValueType::choice({"F32", "BF16", "F16"}),
+                                         "Type that the archive stores the codebook's entries in."),
+       {CodecId::kCodebook}},
+      {field<&CodecSpec::codebook_lambda>("lambda", ValueType::number(0, 10),
+                                          "Error that a bit may cost, in units of the tensor's variance; 0: nearest "
+                                          "entry."),
+       {CodecId::kCodebook}},
+      {field<&CodecSpec::pin_zero>("pin_zero", ValueType::boolean(),
+                                   "One entry is exactly zero, so that pruned weights stay zero."),
+       {CodecId::kCodebook}},
   };
   return parameters;
 }

@@ -21,6 +21,7 @@ struct Field {
   Json (*get)(const Owner&);
 };
 
+// Codecs may give the same key a meaning, bounds and default of their own: it is then there once for each.
 struct Parameter {
   Field<CodecSpec> field;
   std::vector<CodecId> codecs;  // that have it

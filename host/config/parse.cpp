@@ -122,7 +122,13 @@ Rule read_rule(const Json& object, const Pointer& at, bool has_target, const Sou
     if (!object.contains(name)) continue;
     if (!has_parameter(parameter, codec.id)) {
       Names owners;
-      for (const CodecId owner : parameter.codecs) owners.push_back(name_of(owner));
+      bool is_owned = false;
+      for (const Parameter& other : codec_parameters()) {
+        if (other.field.name != name) continue;
+        for (const CodecId owner : other.codecs) owners.push_back(name_of(owner));
+        is_owned = is_owned || has_parameter(other, codec.id);
+      }
+      if (is_owned) continue;
       source.fail(at / name, fmt::format("{} is a parameter of codec {}; the codec of this rule is {}", name,
                                          fmt::join(owners, ", "), name_of(codec.id)));
     }

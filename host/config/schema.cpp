@@ -20,6 +20,14 @@ Schema property(const config::Field<Owner>& field) {
 
 Schema reference(std::string_view name) { return {{"$ref", fmt::format("#/$defs/{}", name)}}; }
 
+// A key that several codecs have, each with its own meaning, has a definition for each of them.
+std::string definition_of(const config::Parameter& parameter) {
+  for (const auto& other : config::codec_parameters())
+    if (&other != &parameter && other.field.name == parameter.field.name)
+      return fmt::format("{}_{}", name_of(parameter.codecs.front()), parameter.field.name);
+  return std::string(parameter.field.name);
+}
+
 // The rules of one codec.
 Schema rule_schema(const config::CodecEntry& codec) {
   Schema properties = Schema::object();
@@ -28,7 +36,7 @@ Schema rule_schema(const config::CodecEntry& codec) {
   properties[std::string(config::kCodecKey)] = {{"const", name_of(codec.id)}, {"description", codec.doc}};
   for (const auto& parameter : config::codec_parameters())
     if (config::has_parameter(parameter, codec.id))
-      properties[std::string(parameter.field.name)] = reference(parameter.field.name);
+      properties[std::string(parameter.field.name)] = reference(definition_of(parameter));
   Schema schema{{"type", "object"},
                 {"properties", std::move(properties)},
                 {"required", Schema::array({config::kCodecKey})},
@@ -73,7 +81,7 @@ std::string config_schema() {
   for (const auto& field : config::rule_fields())
     if (field.name != config::kCodecKey) definitions[std::string(field.name)] = property(field);
   for (const auto& parameter : config::codec_parameters())
-    definitions[std::string(parameter.field.name)] = property(parameter.field);
+    definitions[definition_of(parameter)] = property(parameter.field);
   for (const auto& codec : config::codecs()) {
     const std::string name = fmt::format("{}_rule", name_of(codec.id));
     definitions[name] = rule_schema(codec);

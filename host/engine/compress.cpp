@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 
 #include "archive/archive_writer.hpp"
+#include "engine/codebooks.hpp"
 #include "engine/plan.hpp"
 #include "engine/progress.hpp"
 #include "engine/rate_control.hpp"
@@ -30,6 +31,7 @@ std::vector<std::size_t> streams_of_segments(const Index& index) {
   return streams;
 }
 
+// All of the uniform streams.
 std::vector<Piece> pieces_for_steps(const Index& index) {
   std::vector<Piece> pieces;
   for (std::size_t s = 0; s < index.streams.size(); s++) {
@@ -48,6 +50,7 @@ class Compression {
   Compression(const Network& network, const Config& config, const RunOptions& options)
       : network_(network), options_(options), backend_(make_cpu_backend()), plan_(make_plan(network, config)) {
     threads_ = thread_count(options.threads, options.memory_limit, encode_bytes(plan_.index));
+    check_codebook_memory(plan_.index, options.memory_limit);
     times_.resize(threads_);
   }
 
@@ -78,6 +81,7 @@ class Compression {
   bool write(const std::filesystem::path& output, Report& report, F accept) {
     io::AtomicFile file(output, options_.overwrite);
     choose_steps(network_, plan_, pieces_for_steps(plan_.index), threads_, options_.cancel, times_);
+    choose_codebooks(network_, plan_, pieces_for_codebooks(plan_.index), threads_, options_.cancel, times_);
     archive::ArchiveWriter writer(file);
     errors_.assign(plan_.index.tensors.size(), {});
     plane_bytes_ = 0;
@@ -137,10 +141,8 @@ class Compression {
   void fill_in(Report& report) const {
     report.device = backend_->name();
     report.tensors = describe_tensors(plan_.index, all_tensors(plan_.index));
-    for (std::size_t t = 0; t < report.tensors.size(); t++) {
-      set_errors(report.tensors[t], errors_[t]);
-      report.tensors[t].note = plan_.notes[t];
-    }
+    for (std::size_t t = 0; t < report.tensors.size(); t++) set_errors(report.tensors[t], errors_[t]);
+    add_notes(plan_, report.tensors);
     for (const auto& file : network_.files()) report.bytes_in += file.bytes;
     report.overhead_bytes = report.bytes_out - plane_bytes_;
     report.warnings = network_.warnings();

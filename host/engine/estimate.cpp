@@ -1,4 +1,5 @@
 // The dry run: a trial instead of a compression.
+#include "engine/codebooks.hpp"
 #include "engine/plan.hpp"
 #include "engine/progress.hpp"
 #include "engine/rate_control.hpp"
@@ -16,6 +17,7 @@ Report estimate(const Network& network, const Config& config, const RunOptions& 
   const std::unique_ptr<Backend> backend = make_cpu_backend();
   Plan plan = make_plan(network, config);
   const std::uint32_t threads = thread_count(options.threads, options.memory_limit, encode_bytes(plan.index));
+  check_codebook_memory(plan.index, options.memory_limit);
   std::vector<StageTimes> times(threads);
   std::optional<RateControl> control;
   const Plan blank = plan;
@@ -36,10 +38,8 @@ Report estimate(const Network& network, const Config& config, const RunOptions& 
   report.bytes_out = figures.archive_bytes;
   report.overhead_bytes = report.bytes_out - std::min(report.bytes_out, figures.plane_bytes);
   report.tensors = describe_tensors(plan.index, all_tensors(plan.index));
-  for (std::size_t t = 0; t < report.tensors.size(); t++) {
-    set_errors(report.tensors[t], figures.errors[t]);
-    report.tensors[t].note = plan.notes[t];
-  }
+  for (std::size_t t = 0; t < report.tensors.size(); t++) set_errors(report.tensors[t], figures.errors[t]);
+  add_notes(plan, report.tensors);
   for (const auto& file : network.files()) report.bytes_in += file.bytes;
   report.command = "dry-run";
   report.input = network.path().string();

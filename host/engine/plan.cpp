@@ -72,6 +72,7 @@ class Planner {
     plan_.index.streams.push_back(std::move(stream));
     plan_.specs.push_back(spec);
     plan_.asset_files.push_back(0);
+    plan_.clusterings.emplace_back();
     return plan_.index.streams.size() - 1;
   }
 
@@ -87,14 +88,14 @@ class Planner {
   void add_tensor(std::size_t t) {
     const TensorInfo& tensor = network_.tensors()[t];
     CodecSpec spec = spec_for(config_, tensor.name, tensor.dtype, tensor.elements, tensor.shape.size());
-    if (spec.codec == CodecId::kUniform && !is_quantizable(tensor.dtype)) {
+    if (is_lossy(spec.codec) && !is_quantizable(tensor.dtype)) {
       plan_.notes[t] = fmt::format("{} values are not quantized", name_of(tensor.dtype));
       spec = CodecSpec{};
     }
-    if (spec.codec == CodecId::kUniform && tensor.elements == 0) spec = CodecSpec{};
+    if (is_lossy(spec.codec) && tensor.elements == 0) spec = CodecSpec{};
     const std::uint64_t units = units_of(tensor);
     std::size_t s = 0;
-    if (spec.codec == CodecId::kUniform || units >= kSharedUnits) {
+    if (is_lossy(spec.codec) || units >= kSharedUnits) {
       s = new_stream(spec, tensor.dtype, config_.block_log2);
       if (spec.codec == CodecId::kUniform && spec.per_channel) set_channels(tensor, spec, plan_.index.streams[s]);
     } else {
@@ -122,7 +123,7 @@ class Planner {
 // Raw units, planes, fixed-point and float values, coded bytes, and the units decoded again.
 std::uint64_t encode_bytes_per_unit(const StreamRecord& stream) {
   const auto unit = static_cast<std::uint64_t>(unit_bytes(stream.dtype));
-  return stream.codec == CodecId::kUniform ? 3 * unit + 12 : 4 * unit + (is_quantizable(stream.dtype) ? 4 : 0);
+  return is_lossy(stream.codec) ? 3 * unit + 12 : 4 * unit + (is_quantizable(stream.dtype) ? 4 : 0);
 }
 
 constexpr std::uint64_t kTableBytes = 1u << 20;  // a coder's tables and small things
@@ -134,6 +135,7 @@ Plan make_plan(const Network& network, const Config& config) { return Planner(ne
 void fall_back_to_lossless(Plan& plan, std::size_t stream, const std::string& why) {
   plan.index.streams[stream].codec = CodecId::kLossless;
   plan.index.streams[stream].uniform = {};
+  plan.index.streams[stream].codebook = {};
   plan.specs[stream] = CodecSpec{};
   for (const std::size_t tensor : plan.index.streams[stream].members) plan.notes[tensor] = why;
 }
@@ -146,6 +148,7 @@ SegmentView segment_view(const Index& index, const StreamRecord& stream, const S
   view.first_unit = segment.first_unit;
   view.units = segment.units;
   if (stream.codec == CodecId::kUniform) view.uniform = &stream.uniform;
+  if (stream.codec == CodecId::kCodebook) view.codebook = &stream.codebook;
   for (std::size_t p = 0; p < view.tables.size(); p++)
     view.tables[p] = segment.tables[p] == 0 ? nullptr : &index.tables[segment.tables[p] - 1];
   view.corrections = segment.corrections;
@@ -163,6 +166,17 @@ std::uint64_t encode_bytes(const Index& index) {
 std::uint64_t decode_bytes(const StreamRecord& stream, std::uint64_t units) {
   const auto unit = static_cast<std::uint64_t>(unit_bytes(stream.dtype));
   return units * (2 * unit + 1) + kTableBytes;
+}
+
+void add_notes(const Plan& plan, std::vector<TensorReport>& reports) {
+  for (std::size_t t = 0; t < reports.size(); t++) {
+    reports[t].note = plan.notes[t];
+    if (!reports[t].codebook) continue;
+    const Clustering& clustering = plan.clusterings[plan.index.places[t].stream];
+    reports[t].codebook->inertia = clustering.inertia;
+    reports[t].codebook->iterations = clustering.iterations;
+    reports[t].codebook->dead = clustering.dead;
+  }
 }
 
 void read_units(const Network& network, const Plan& plan, std::size_t s, std::uint64_t first,

@@ -14,20 +14,27 @@
 #include "weft/archive.hpp"
 #include "weft/config.hpp"
 #include "weft/network.hpp"
+#include "weft/report.hpp"
 
 namespace weft::engine {
+
+struct Clustering {
+  double inertia = 0;
+  std::uint32_t iterations = 0, dead = 0;
+};
 
 struct Plan {
   Index index;
   std::vector<CodecSpec> specs;          // per stream
   std::vector<std::size_t> asset_files;  // per stream: its file, if it is an asset's
+  std::vector<Clustering> clusterings;   // per stream: how its codebook was found, if it has one
   std::vector<std::string> notes;        // per tensor: why it is not coded as the config wishes
 };
 
 // Throws Error(kConfig) for a rule that does not fit a tensor, such as a channel axis that it does not have.
 [[nodiscard]] Plan make_plan(const Network& network, const Config& config);
 
-// Codes the tensor of a uniform stream losslessly after all, and notes why.
+// Codes the tensor of a lossy stream losslessly after all, and notes why.
 void fall_back_to_lossless(Plan& plan, std::size_t stream, const std::string& why);
 
 // A segment as a backend sees it, with the tables that its index names (none while they are not known).
@@ -48,6 +55,9 @@ void for_members(const Index& index, const StreamRecord& stream, std::uint64_t f
     if (begin < end) f(tensor, begin - place.first_unit, begin - first, end - begin);
   }
 }
+
+// What the plan knows of its tensors beyond the index: notes, and how codebooks were found.
+void add_notes(const Plan& plan, std::vector<TensorReport>& reports);
 
 // Reads units [first, first + out.size() / unit bytes) of a stream from the network.
 void read_units(const Network& network, const Plan& plan, std::size_t stream, std::uint64_t first,

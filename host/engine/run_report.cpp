@@ -62,6 +62,8 @@ std::vector<TensorReport> describe_tensors(const Index& index, const std::vector
     }
     if (stream.codec == CodecId::kUniform)
       report.step = static_cast<double>(stream.uniform.fine_step) * (1 << core::kFineBits);
+    if (stream.codec == CodecId::kCodebook)
+      report.codebook = {stream.codebook.centroids.size(), std::string(name_of(stream.codebook.dtype)), {}, {}, {}};
     reports.push_back(std::move(report));
   }
   return reports;

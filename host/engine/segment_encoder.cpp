@@ -19,7 +19,7 @@ const SegmentEncoder::Result& SegmentEncoder::encode(std::size_t stream, const S
 
 void SegmentEncoder::compare(std::size_t stream, const SegmentView& view, StageTimes& times) {
   const StreamRecord& record = plan_.index.streams[stream];
-  const bool lossy = record.codec == CodecId::kUniform;
+  const bool lossy = is_lossy(record.codec);
   const auto unit = static_cast<std::uint64_t>(unit_bytes(record.dtype));
   if (verify_ || lossy) {
     times.time(Stage::kVerify, units_.size(), [&] {

@@ -6,6 +6,7 @@
 #include <optional>
 
 #include "archive/archive_writer.hpp"
+#include "engine/codebooks.hpp"
 #include "engine/segment_encoder.hpp"
 #include "engine/table_book.hpp"
 #include "engine/workers.hpp"
@@ -63,15 +64,22 @@ Trial::Trial(const Network& network, const Index& layout, std::uint32_t threads,
     bytes_ += piece.units * static_cast<std::uint64_t>(unit_bytes(layout.streams[piece.stream].dtype));
 }
 
-std::vector<Piece> Trial::pieces_of(const Index& index, const std::vector<bool>& streams) const {
+std::vector<Piece> Trial::pieces_of(const std::vector<bool>& streams) const {
   std::vector<Piece> chosen;
   for (const Piece& piece : pieces_)
-    if (streams[piece.stream] && has_step(index.streams[piece.stream].codec)) chosen.push_back(piece);
+    if (streams[piece.stream]) chosen.push_back(piece);
   return chosen;
 }
 
 void Trial::prepare(Plan& plan, const std::vector<bool>& streams, std::vector<StageTimes>& times) const {
-  choose_steps(network_, plan, pieces_of(plan.index, streams), threads_, cancel_, times);
+  std::vector<Piece> with_step, with_codebook;
+  for (const Piece& piece : pieces_of(streams)) {
+    const CodecId codec = plan.index.streams[piece.stream].codec;
+    if (has_step(codec)) with_step.push_back(piece);
+    if (codec == CodecId::kCodebook) with_codebook.push_back(piece);
+  }
+  choose_steps(network_, plan, with_step, threads_, cancel_, times);
+  choose_codebooks(network_, plan, with_codebook, threads_, cancel_, times);
 }
 
 void Trial::encode(const Backend& backend, const Plan& plan, const std::vector<bool>& streams, bool verify,

@@ -34,9 +34,9 @@ class Trial {
 
   [[nodiscard]] bool is_whole() const noexcept { return is_whole_; }
   [[nodiscard]] std::uint64_t bytes() const noexcept { return bytes_; }  // of units that all pieces together have
-  [[nodiscard]] std::vector<Piece> pieces_of(const Index& index, const std::vector<bool>& streams) const;
+  [[nodiscard]] std::vector<Piece> pieces_of(const std::vector<bool>& streams) const;
 
-  // Fills in what the chosen streams (flags, one per stream) need before they are encoded, such as steps. The plan may
+  // Fills in what the chosen streams (flags, one per stream) need before they are encoded, such as steps and codebooks. The plan may
   // come out with streams that fell back to lossless.
   void prepare(Plan& plan, const std::vector<bool>& streams, std::vector<StageTimes>& times) const;
   // Encodes the chosen streams of a prepared plan.

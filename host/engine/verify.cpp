@@ -123,7 +123,7 @@ class Comparison {
  private:
   void check(std::size_t tensor, CodecId codec, const ErrorSums& sums) const {
     const std::string& name = archive_.index().tensors[tensor].name;
-    if (codec != CodecId::kUniform && !sums.exact)
+    if (!is_lossy(codec) && !sums.exact)
       differ(archive_, original_, fmt::format("tensor {} is stored losslessly, but its values differ", name));
     if (!sums.keeps_non_finite)
       differ(archive_, original_, fmt::format("tensor {}: values that are not finite differ", name));

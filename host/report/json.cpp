@@ -23,9 +23,23 @@ void add_figures(const report::Sums& sums, Json& object) {
   object["max_abs_error"] = number(report::max_abs_error(sums));
 }
 
+template <class T>
+Json count(const std::optional<T>& value) {
+  return value ? Json(*value) : Json();
+}
+
+Json codebook_json(const CodebookReport& codebook) {
+  return {{"clusters", codebook.clusters},
+          {"centroid_dtype", codebook.centroid_dtype},
+          {"inertia", number(codebook.inertia)},
+          {"iterations", count(codebook.iterations)},
+          {"dead", count(codebook.dead)}};
+}
+
 Json tensor_json(const TensorReport& tensor, const Report& report) {
   Json object{{"name", tensor.name}, {"dtype", tensor.dtype}, {"shape", tensor.shape}, {"codec", tensor.codec}};
   object["step"] = number(tensor.step);
+  if (tensor.codebook) object["codebook"] = codebook_json(*tensor.codebook);
   object["note"] = tensor.note.empty() ? Json() : Json(tensor.note);
   add_figures(report::sums_of(tensor, report), object);
   return object;

@@ -19,7 +19,7 @@
 namespace weft {
 
 inline constexpr int kFormatMajor = 0;
-inline constexpr int kFormatMinor = 1;
+inline constexpr int kFormatMinor = 2;
 
 // A frequency table: consecutive symbols from `first` on; the frequencies sum to 4096.
 struct FrequencyTable {
@@ -35,6 +35,14 @@ struct UniformStream {
   std::uint64_t inner = 0;                // per channel: channel of element e is (e / inner) % scale_codes.size()
   std::vector<std::uint8_t> scale_codes;  // empty: one step for all
   bool operator==(const UniformStream&) const = default;
+};
+
+// Parameters of a codebook stream: the values that its indices stand for.
+struct CodebookStream {
+  DType dtype = DType::kF32;     // of the centroids in the archive: F16, BF16 or F32
+  std::vector<float> centroids;  // strictly ascending, finite
+  double bit_price = 0;          // squared error that a bit may cost the encoder; not in the archive
+  bool operator==(const CodebookStream&) const = default;
 };
 
 struct BlockRecord {
@@ -58,6 +66,7 @@ struct StreamRecord {
   std::uint8_t block_log2 = 16, segment_log2 = 20;
   std::uint64_t units = 0;
   UniformStream uniform;
+  CodebookStream codebook;
   std::size_t first_segment = 0, segment_count = 0;  // in Index::segments
   std::vector<std::size_t> members;                  // tensors, ascending
 };

@@ -17,8 +17,12 @@
 namespace weft {
 
 // The values are part of the archive format (FORMAT.md, "Codecs").
-enum class CodecId : std::uint8_t { kRaw = 0, kLossless = 1, kUniform = 2, kAsset = 3 };
+enum class CodecId : std::uint8_t { kRaw = 0, kLossless = 1, kUniform = 2, kAsset = 3, kCodebook = 4 };
 [[nodiscard]] std::string_view name_of(CodecId codec) noexcept;
+// True for the codecs that restore approximations: of floating-point tensors only.
+[[nodiscard]] constexpr bool is_lossy(CodecId codec) noexcept {
+  return codec == CodecId::kUniform || codec == CodecId::kCodebook;
+}
 
 // The codecs that quantize with a step: they have relative_step, step, lambda and importance, and a target may choose
 // their step.
@@ -42,6 +46,11 @@ struct CodecSpec {
   bool per_channel = false;       // one step per output channel
   std::int64_t channel_axis = 0;  // per_channel: which axis is the output channel; negative counts from the end
   bool correct_reconstruction = true;  // move reconstruction points to the mean of their cells
+  // codebook
+  std::uint32_t clusters = 16;         // entries wanted
+  DType centroid_dtype = DType::kF32;  // that entries are stored in: F32, BF16 or F16
+  double codebook_lambda = 0;          // rate-distortion trade, in units of the tensor's variance per bit
+  bool pin_zero = false;               // one entry is zero, so that pruned weights stay zero
 
   bool operator==(const CodecSpec&) const = default;
 };
@@ -88,7 +97,7 @@ struct Config {
 // null removes a key.
 [[nodiscard]] Config parse_config(std::string_view json, const std::string& where,
                                   const std::vector<std::string>& overrides = {});
-// A path to a JSON file or the name of a preset (lossless, near-lossless, balanced, small).
+// A path to a JSON file or the name of a preset (lossless, near-lossless, balanced, small, lut4).
 [[nodiscard]] Config load_config(const std::string& path_or_preset, const std::vector<std::string>& overrides = {});
 // The resolved config as JSON text (2-space indent); parsing it again gives the same Config.
 [[nodiscard]] std::string to_json(const Config& config);

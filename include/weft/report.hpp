@@ -13,6 +13,15 @@
 
 namespace weft {
 
+// The codebook of a tensor. What only its maker knows is absent in reports of decompress and verify.
+struct CodebookReport {
+  std::uint64_t clusters = 0;
+  std::string centroid_dtype;
+  std::optional<double> inertia;  // sum of squared distances of the values that were clustered, before rounding
+  std::optional<std::uint32_t> iterations;
+  std::optional<std::uint32_t> dead;  // clusters wanted that came to nothing
+};
+
 struct TensorReport {
   std::string name;
   std::string dtype;
@@ -20,6 +29,7 @@ struct TensorReport {
   std::string codec;           // what was used
   std::string note;            // why it differs from the config's wish, if it does; else empty
   std::optional<double> step;  // lossy codecs: width of a cell
+  std::optional<CodebookReport> codebook;
   std::uint64_t elements = 0;
   std::uint64_t bytes_in = 0;
   std::uint64_t bytes_out = 0;  // coded blocks of this tensor; a share by elements where tensors share blocks

@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <cmath>
+#include <numeric>
 #include <random>
 
 #include "archive/bytes.hpp"
@@ -53,11 +55,15 @@ Index rich_index() {
   add_file(index, "config.json", 0);
   add_file(index, "a.safetensors", 4);
   add_file(index, "b.safetensors", 2);
-  add_file(index, "c.safetensors", 1);
-  index.tensors = {tensor("scalar", DType::kF32, {}),           tensor("empty", DType::kF32, {3, 0, 2}),
-                   tensor("weight", DType::kBF16, {50, 100}),   tensor("packed", DType::kF4, {2, 4}),
-                   tensor("\"quoted\"", DType::kF32, {7}),      tensor("complex", DType::kC64, {3}),
-                   tensor("channels", DType::kF32, {10, 20, 5})};
+  add_file(index, "c.safetensors", 2);
+  index.tensors = {tensor("scalar", DType::kF32, {}),
+                   tensor("empty", DType::kF32, {3, 0, 2}),
+                   tensor("weight", DType::kBF16, {50, 100}),
+                   tensor("packed", DType::kF4, {2, 4}),
+                   tensor("\"quoted\"", DType::kF32, {7}),
+                   tensor("complex", DType::kC64, {3}),
+                   tensor("channels", DType::kF32, {10, 20, 5}),
+                   tensor("book", DType::kF16, {1500})};
   index.places.resize(index.tensors.size());
   index.tables = {{3, {4095, 1}}, {0, std::vector<std::uint16_t>(256, 16)}, {255 - 2, {1, 0, 4095}}};
   add_stream(index, CodecId::kLossless, DType::kF32, {0, 1, 4});
@@ -66,6 +72,8 @@ Index rich_index() {
   add_stream(index, CodecId::kLossless, DType::kC64, {5});
   const std::size_t uniform = add_stream(index, CodecId::kUniform, DType::kF32, {6});
   index.streams[uniform].uniform = {0.125f, 4, 5, std::vector<std::uint8_t>(20, 130)};
+  const std::size_t codebook = add_stream(index, CodecId::kCodebook, DType::kF16, {7});
+  index.streams[codebook].codebook = {DType::kBF16, {-1.5f, 0.0f, 0.25f}, 0};
   const std::size_t asset = add_stream(index, CodecId::kAsset, DType::kU8, {});
   index.streams[asset].units = 5000;
   index.asset_streams = {asset, 0, 0, 0};
@@ -77,6 +85,7 @@ Index rich_index() {
   SegmentRecord& channels = index.segments[index.streams[uniform].first_segment];
   channels.tables[0] = 1;
   channels.corrections = {1, -2, 127};
+  index.segments[index.streams[codebook].first_segment].tables[0] = 2;
   for (std::size_t b = 0; b < index.blocks.size(); b++) index.blocks[b].size = static_cast<std::uint32_t>(20 + 300 * b);
   const auto header = [&](std::size_t f) {
     FileInfo& file = index.files[f];
@@ -144,6 +153,7 @@ TEST(Index, ComesBack) {
     EXPECT_EQ(a.segment_log2, b.segment_log2);
     EXPECT_EQ(a.units, b.units);
     EXPECT_EQ(a.uniform, b.uniform);
+    EXPECT_EQ(a.codebook, b.codebook);
     EXPECT_EQ(a.members, b.members);
     EXPECT_EQ(a.segment_count, b.segment_count);
   }
@@ -183,11 +193,18 @@ TEST(Index, BlocksAreAlignedByTheirUnits) {
   EXPECT_FALSE(place_blocks(index, 32, end));
 }
 
-// The last file has one tensor and a canonical header.
+// The last file has a canonical header.
 void rename_last(Index& index, const std::string& name) {
   index.tensors.back().name = name;
   FileInfo& file = index.files.back();
-  file.header = formats::canonical_header(std::span(index.tensors).last(1), file.metadata, file.has_metadata);
+  file.header =
+      formats::canonical_header(std::span(index.tensors).last(file.tensor_count), file.metadata, file.has_metadata);
+}
+
+std::vector<float> floats(std::size_t n) {
+  std::vector<float> values(n);
+  std::iota(values.begin(), values.end(), 0.0f);
+  return values;
 }
 
 // A change to the index that its writer does not check, and what the reader must say.
@@ -208,7 +225,7 @@ TEST(Index, LiesAreRefused) {
       {"file empty", [](Index& i) { i.files[0].name = ""; }, "empty or too long"},
       {"file long", [](Index& i) { i.files[0].name = std::string(256, 'x'); }, "empty or too long"},
       {"file not UTF-8", [](Index& i) { i.files[0].name = "a\xFF"; }, "UTF-8"},
-      {"tensor count", [](Index& i) { i.files[3].tensor_count = 0; }, "as many tensors"},
+      {"tensor count", [](Index& i) { i.files[3].tensor_count = 1; }, "as many tensors"},
       {"tensor twice", [](Index& i) { i.tensors[0].name = "weight"; }, "two tensors have the same name"},
       {"tensor not UTF-8", [](Index& i) { rename_last(i, "a\xFF"); }, "UTF-8"},
       {"tensor is metadata", [](Index& i) { rename_last(i, "__metadata__"); }, "__metadata__"},
@@ -242,7 +259,7 @@ TEST(Index, LiesAreRefused) {
        "zero"},
       {"table above 255", [](Index& i) { i.tables[0].first = 255; }, "above 255"},
       {"unknown table", [](Index& i) { i.segments[0].tables[0] = 4; }, "table that does not exist"},
-      {"unknown codec", [](Index& i) { i.streams[2].codec = static_cast<CodecId>(4); }, "unknown codec"},
+      {"unknown codec", [](Index& i) { i.streams[2].codec = static_cast<CodecId>(5); }, "unknown codec"},
       {"wrong codec", [](Index& i) { i.streams[2].codec = CodecId::kAsset; }, "wrong codec"},
       {"small blocks", [](Index& i) { i.streams[2].block_log2 = 9; }, "size of blocks"},
       {"large blocks", [](Index& i) { i.streams[2].block_log2 = i.streams[2].segment_log2 = 19; }, "size of blocks"},
@@ -258,6 +275,24 @@ TEST(Index, LiesAreRefused) {
       {"inner zero", [](Index& i) { i.streams[4].uniform.inner = 0; }, "no size"},
       {"inner", [](Index& i) { i.streams[4].uniform.inner = 7; }, "do not divide"},
       {"channels overflow", [](Index& i) { i.streams[4].uniform.inner = UINT64_MAX / 2; }, "too large"},
+      {"codebook of integers", [](Index& i) { i.streams[2].codec = CodecId::kCodebook; }, "one tensor of floats"},
+      {"codebook shared", [](Index& i) { i.streams[0].codec = CodecId::kCodebook; }, "one tensor of floats"},
+      {"codebook type", [](Index& i) { i.streams[5].codebook.dtype = DType::kF64; }, "type"},
+      {"codebook empty", [](Index& i) { i.streams[5].codebook.centroids.clear(); }, "no entries"},
+      {"codebook large",
+       [](Index& i) {
+         i.streams[5].codebook = {DType::kF32, floats(257), 0};
+       },
+       "too many"},
+      {"codebook infinite", [](Index& i) { i.streams[5].codebook.centroids[2] = INFINITY; }, "not finite"},
+      {"codebook NaN", [](Index& i) { i.streams[5].codebook.centroids[1] = NAN; }, "not finite"},
+      {"codebook twice", [](Index& i) { i.streams[5].codebook.centroids[1] = 0.25f; }, "ascend"},
+      {"codebook two zeros",
+       [](Index& i) {
+         i.streams[5].codebook.centroids = {-0.0f, 0.0f};
+       },
+       "ascend"},
+      {"codebook descends", [](Index& i) { i.streams[5].codebook.centroids[0] = 1; }, "ascend"},
       {"block too large", [](Index& i) { i.blocks[1].size = UINT32_MAX; }, ""},
       {"header of others", [](Index& i) { i.files[2].header = i.files[1].header; }, "b.safetensors"},
       {"no header", [](Index& i) { i.files[2].header = "{"; }, "a stored header is wrong"},

@@ -33,6 +33,20 @@ TEST_F(CliCompress, WritesBesideTheInputAndSaysSo) {
   EXPECT_LT(folder.read("model.weft").size(), folder.read("model.safetensors").size());
 }
 
+TEST_F(CliCompress, ACodebookGoesThroughEveryCommand) {
+  ASSERT_EQ(weft({"compress", "model.safetensors", "-c", "lut4", "-q", "--report", "r.json"}).exit_code, 0);
+  EXPECT_EQ(weft({"decompress", "model.weft", "-o", "back.safetensors", "-q"}).exit_code, 0);
+  EXPECT_EQ(weft({"verify", "model.weft", "--against", "model.safetensors", "-q"}).exit_code, 0);
+  EXPECT_EQ(weft({"inspect", "model.weft"}).exit_code, 0);
+  const auto tensor = nlohmann::json::parse(folder.read("r.json"))["tensors"][0];
+  EXPECT_EQ(tensor["codec"], "codebook");
+  EXPECT_EQ(tensor["codebook"]["clusters"], 16);
+  // The squared distance to the entries is what decoding measured as the error.
+  EXPECT_NEAR(tensor["codebook"]["inertia"].get<double>(),
+              tensor["mse"].get<double>() * tensor["elements"].get<double>(),
+              1e-2 * tensor["codebook"]["inertia"].get<double>());
+}
+
 TEST_F(CliCompress, AFolderBecomesOneArchiveBesideIt) {
   folder.write("ckpt/a.safetensors", sample_network());
   folder.write("ckpt/config.json", "{}");

@@ -37,7 +37,7 @@ TEST(CliInspect, AccountsForEveryByteOfAnArchive) {
   const Outcome outcome = run_weft({"inspect", "renamed.bin"}, folder.path());
   EXPECT_EQ(outcome.exit_code, 0);
   EXPECT_EQ(outcome.err, "");
-  EXPECT_THAT(outcome.out, AllOf(HasSubstr("weft archive, format 0.1"), HasSubstr("lossless"), HasSubstr("3 tensors")));
+  EXPECT_THAT(outcome.out, AllOf(HasSubstr("weft archive, format 0.2"), HasSubstr("lossless"), HasSubstr("3 tensors")));
   const auto json = nlohmann::json::parse(run_weft({"inspect", "m.weft", "--json"}, folder.path()).out);
   const auto& totals = json["totals"];
   EXPECT_EQ(json["kind"], "archive");
@@ -48,6 +48,19 @@ TEST(CliInspect, AccountsForEveryByteOfAnArchive) {
   for (const auto& tensor : json["tensors"]) coded += tensor["bytes_out"].get<int>();
   EXPECT_NEAR(coded, totals["block_bytes"].get<int>(), 3);
   EXPECT_EQ(json["tensors"][0]["codec"], "lossless");
+}
+
+TEST(CliInspect, ShowsTheCodebookOfATensor) {
+  const TempFolder folder;
+  folder.write("m.safetensors", sample_network());
+  ASSERT_EQ(run_weft({"compress", "m.safetensors", "-c", "lut4", "-q"}, folder.path()).exit_code, 0);
+  EXPECT_THAT(run_weft({"inspect", "m.weft"}, folder.path()).out, HasSubstr("codebook, 16 x F32"));
+  const auto json = nlohmann::json::parse(run_weft({"inspect", "m.weft", "--json"}, folder.path()).out);
+  const auto& codebook = json["tensors"][0]["codebook"];
+  EXPECT_EQ(codebook["centroid_dtype"], "F32");
+  ASSERT_EQ(codebook["centroids"].size(), 16u);
+  for (std::size_t i = 1; i < 16; i++) EXPECT_LT(codebook["centroids"][i - 1], codebook["centroids"][i]);
+  EXPECT_FALSE(json["tensors"][1].contains("codebook"));
 }
 
 TEST(CliInspect, NamesCannotSteerTheTerminal) {

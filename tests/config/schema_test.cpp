@@ -138,7 +138,7 @@ TEST(Schema, AgreesWithTheParser) {
     for (const std::string& key : keys) compare({{key, value}});
     for (const std::string& key : rule_keys)
       for (const char* rule : {"{}", R"({"codec": "raw"})", R"({"codec": "lossless"})", R"({"codec": "uniform"})",
-                               R"({"codec": "uniform", "step": 1})"}) {
+                               R"({"codec": "uniform", "step": 1})", R"({"codec": "codebook"})"}) {
         Json object = Json::parse(rule);
         object[key] = value;
         compare({{"rules", Json::array({object})}});

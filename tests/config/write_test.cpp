@@ -24,12 +24,14 @@ TEST(WriteConfig, WritesEveryDefault) {
 
 TEST(WriteConfig, WritesTheParametersOfARulesCodecOnly) {
   Config config;
-  config.rules.resize(3);
+  config.rules.resize(4);
   config.rules[0].spec.codec = CodecId::kRaw;
   config.rules[1].spec.codec = CodecId::kLossless;
   config.rules[1].dtypes = {DType::kF8E4M3};
   config.rules[2].spec.codec = CodecId::kUniform;
   config.rules[2].spec.step = 0.25;
+  config.rules[3].spec.codec = CodecId::kCodebook;
+  config.rules[3].spec.centroid_dtype = DType::kBF16;
   const auto rules = json::parse_strict(to_json(config)).at("rules");
   EXPECT_EQ(rules[0].dump(), R"({"codec":"raw","match":["*"],"min_elements":0,"min_rank":0})");
   EXPECT_EQ(
@@ -39,6 +41,8 @@ TEST(WriteConfig, WritesTheParametersOfARulesCodecOnly) {
       rules[2].dump(),
       R"({"channel_axis":0,"codec":"uniform","correct_reconstruction":true,"importance":1.0,"lambda":0.1,"match":["*"],)"
       R"("min_elements":0,"min_rank":0,"per_channel":false,"step":0.25})");
+  EXPECT_EQ(rules[3].dump(), R"({"centroid_dtype":"BF16","clusters":16,"codec":"codebook","lambda":0.0,"match":["*"],)"
+                             R"("min_elements":0,"min_rank":0,"pin_zero":false})");
 }
 
 TEST(WriteConfig, GivesTheSameConfigBack) {
@@ -56,7 +60,8 @@ TEST(WriteConfig, GivesTheSameConfigBack) {
       rule.min_elements = random() % (std::uint64_t{1} << 50);
       rule.min_rank = random() % 33;
       for (auto d = random() % 4; d > 0; d--) rule.dtypes.push_back(static_cast<DType>(random() % kDTypeCount));
-      rule.spec.codec = static_cast<CodecId>(random() % 3);
+      constexpr CodecId kCodecs[] = {CodecId::kRaw, CodecId::kLossless, CodecId::kUniform, CodecId::kCodebook};
+      rule.spec.codec = kCodecs[random() % 4];
       if (rule.spec.codec == CodecId::kLossless) rule.spec.min_saving = real(0, 1);
       if (rule.spec.codec == CodecId::kUniform) {
         (random() % 2 ? rule.spec.step : rule.spec.relative_step) = real(0.001, 16);
@@ -65,6 +70,12 @@ TEST(WriteConfig, GivesTheSameConfigBack) {
         rule.spec.per_channel = random() % 2;
         rule.spec.channel_axis = static_cast<std::int64_t>(random() % 64) - 32;
         rule.spec.correct_reconstruction = random() % 2;
+      }
+      if (rule.spec.codec == CodecId::kCodebook) {
+        rule.spec.clusters = 2 + static_cast<std::uint32_t>(random() % 255);
+        rule.spec.centroid_dtype = random() % 2 ? DType::kF16 : DType::kBF16;
+        rule.spec.codebook_lambda = real(0, 10);
+        rule.spec.pin_zero = random() % 2;
       }
       config.rules.push_back(rule);
     }

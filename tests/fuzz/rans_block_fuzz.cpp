@@ -42,9 +42,9 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   if (size < kHead) return 0;
   const DType quantizable[] = {DType::kF16, DType::kBF16, DType::kF32, DType::kF64};
   SegmentView view;
-  view.codec = static_cast<CodecId>(data[0] % 4);
+  view.codec = static_cast<CodecId>(data[0] % 5);
   view.dtype = static_cast<DType>(data[1] % kDTypeCount);
-  if (view.codec == CodecId::kUniform) view.dtype = quantizable[data[1] % 4];
+  if (is_lossy(view.codec)) view.dtype = quantizable[data[1] % 4];
   if (view.codec == CodecId::kAsset) view.dtype = DType::kU8;
   view.units = 1 + (data[2] | std::uint64_t{data[3]} << 8);
   if (data[4] % 16 < tables().size())
@@ -57,6 +57,9 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     uniform.scale_codes = {data[6], data[7], 128};
   }
   view.uniform = &uniform;
+  CodebookStream codebook;
+  for (int i = 0; i <= data[6]; i++) codebook.centroids.push_back(static_cast<float>(i - 100));
+  view.codebook = &codebook;
   view.corrections = {static_cast<std::int8_t>(data[6]), static_cast<std::int8_t>(data[7]), -128};
 
   const auto rest = std::as_bytes(std::span(data, size)).subspan(kHead);

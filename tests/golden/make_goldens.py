@@ -167,6 +167,24 @@ def uniform_low_bits(rng):
     return safetensors(tensors), {**SMALL_BLOCKS, "rules": rules}
 
 
+def codebook(rng):
+    """Codebooks for all four types, with entries of all three; exceptions, constants, few values, a pinned zero."""
+    odd = gaussian(rng, 1300)
+    odd[0], odd[150], odd[1299] = float("nan"), float("inf"), float("-inf")
+    pruned = [v if abs(v) > 0.05 else 0.0 for v in gaussian(rng, 1200)]
+    tensors = [floats(rng, f"{dtype}.plain", dtype, [30, 41]) for dtype in ("F16", "BF16", "F32", "F64")]
+    tensors += [("F32.odd", "F32", [1300], pack("F32", odd)), ("F32.pruned", "F32", [1200], pack("F32", pruned))]
+    tensors += [("F32.few", "F32", [300], pack("F32", [rng.choice([-1, 0.5, 3]) for _ in range(300)]))]
+    tensors += [("F64.constant", "F64", [99], pack("F64", [0.3] * 99)), floats(rng, "F32.wide", "F32", [40, 41])]
+    rules = [
+        {"match": ["F32.pruned"], "codec": "codebook", "clusters": 8, "pin_zero": True, "lambda": 0.02},
+        {"match": ["F32.wide"], "codec": "codebook", "clusters": 200, "centroid_dtype": "F16"},
+        {"match": ["F64.*"], "codec": "codebook", "centroid_dtype": "BF16"},
+        {"match": ["*"], "codec": "codebook"},
+    ]
+    return safetensors(tensors), {**SMALL_BLOCKS, "rules": rules}
+
+
 def sharded(rng):
     """A folder: two shards with their index, and small files that are carried along."""
     first = [floats(rng, "a.weight", "BF16", [20, 30]), floats(rng, "a.bias", "F32", [20])]
@@ -184,7 +202,7 @@ def sharded(rng):
 
 
 GOLDENS = [all_types, special_values, small, verbatim_header, raw, repeats, large_blocks]
-GOLDENS += [uniform_types, uniform_channels, uniform_low_bits, sharded]
+GOLDENS += [uniform_types, uniform_channels, uniform_low_bits, sharded, codebook]
 
 
 def write(path, content):
@@ -216,7 +234,7 @@ def make(program, number, function, work, out):
     layout, files = reference_decoder.decode(archive.read_bytes())
     restored = files if layout == 1 else next(iter(files.values()))
     same = restored == read(expected)
-    lossless = all(rule["codec"] != "uniform" for rule in config["rules"])
+    lossless = all(rule["codec"] not in ("uniform", "codebook") for rule in config["rules"])
     if not same or (lossless and restored != content):
         archive.unlink()
         sys.exit(f"{name}: the archive does not restore to what it should, so it was not kept")

@@ -21,8 +21,8 @@ Report sample() {
   report.device = "cpu (avx2)";
   report.config_json = to_json(Config{});
   report.threads = 2;
-  report.tensors = {{"a.weight", "F32", {25, 10}, "uniform", "", 0.5, 250, 1000, 100, 2.5, 2500, 0.25},
-                    {"a.bias", "F32", {10}, "lossless", "too small", std::nullopt, 10, 40, 30, 0, 10, 0}};
+  report.tensors = {{"a.weight", "F32", {25, 10}, "uniform", "", 0.5, std::nullopt, 250, 1000, 100, 2.5, 2500, 0.25},
+                    {"a.bias", "F32", {10}, "lossless", "too small", std::nullopt, std::nullopt, 10, 40, 30, 0, 10, 0}};
   report.stages = {{"read", 0.5, 1000000000}, {"write", 0, 10}};
   report.warnings = {"x was left out"};
   report.bytes_in = 1100;
@@ -93,6 +93,17 @@ TEST(ReportJson, HasTheFiguresOfTensorsAndTotals) {
   EXPECT_DOUBLE_EQ(totals["mse"].get<double>(), 2.5 / 260);
   EXPECT_NEAR(totals["sqnr_db"].get<double>(), 10 * std::log10(2510 / 2.5), 1e-12);
   EXPECT_EQ(totals["max_abs_error"], 0.25);
+}
+
+TEST(ReportJson, HasTheCodebookOfATensor) {
+  Report report = sample();
+  report.tensors[0].codebook = CodebookReport{16, "BF16", 2.5, 7, 1};
+  report.tensors[1].codebook = CodebookReport{2, "F32", {}, {}, {}};
+  const Json root = Json::parse(to_json(report));
+  EXPECT_EQ(root["tensors"][0]["codebook"].dump(),
+            R"({"clusters":16,"centroid_dtype":"BF16","inertia":2.5,"iterations":7,"dead":1})");
+  EXPECT_EQ(root["tensors"][1]["codebook"].dump(),
+            R"({"clusters":2,"centroid_dtype":"F32","inertia":null,"iterations":null,"dead":null})");
 }
 
 TEST(ReportJson, WritesNullForWhatIsUndefined) {

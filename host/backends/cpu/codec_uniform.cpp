@@ -4,8 +4,9 @@
 #include <algorithm>
 #include <cmath>
 
-#include "archive/bytes.hpp"
 #include "backends/cpu/cpu_codec.hpp"
+#include "backends/cpu/exceptions.hpp"
+#include "backends/cpu/look_up.hpp"
 #include "backends/cpu/uniform_steps.hpp"
 #include "weft/core/quantize.hpp"
 
@@ -52,13 +53,6 @@ std::array<std::int8_t, 3> corrections_of(const InwardSums& sums) {
     corrections[k] = static_cast<std::int8_t>(std::clamp<std::int64_t>(rounded, -32, 32));
   }
   return corrections;
-}
-
-// out[i] = table[symbols[i]]
-template <class Unit>
-void look_up(const std::byte* table, const std::uint8_t* symbols, std::size_t n, std::byte* out) {
-  for (std::size_t i = 0; i < n; i++)
-    std::memcpy(out + i * sizeof(Unit), table + symbols[i] * sizeof(Unit), sizeof(Unit));
 }
 
 class UniformCodec final : public CpuCodec {
@@ -122,7 +116,7 @@ class UniformCodec final : public CpuCodec {
       return "an unused half of its low bits is set";
     const std::uint64_t first = view.first_unit + (std::uint64_t{block_index} << view.block_log2);
     dequantize(scratch, view, first, symbols, reinterpret_cast<const std::uint8_t*>(low.bytes.data()), n, units);
-    return apply_exceptions(block.plane(2), unit_size, n, units);
+    return apply_exceptions(block.plane(2), unit_size, units);
   }
 
  private:
@@ -180,27 +174,14 @@ class UniformCodec final : public CpuCodec {
         block.add_bytes(PlaneMode::kRaw,
                         std::as_bytes(std::span(scratch.planes[1]).subspan(size != 0 ? begin : 0, size)));
       }
-      collect_exceptions(scratch.fixed, begin, n, unit_size, units, exceptions);
+      collect_exceptions(
+          units.subspan(begin * unit_size, n * unit_size), unit_size,
+          [&](std::size_t i) { return scratch.fixed[begin + i] == kOutOfRange; }, exceptions);
       block.add_bytes(PlaneMode::kRaw, exceptions);
       out.block_sizes.push_back(block.finish(scratch.kernels.crc32c));
       out.plane_bytes += block.plane_bytes();
     }
     if (!used) out.tables[0].reset();
-  }
-
-  static void collect_exceptions(const std::vector<std::int32_t>& fixed, std::size_t begin, std::size_t n,
-                                 std::size_t unit_size, std::span<const std::byte> units, std::vector<std::byte>& out) {
-    out.clear();
-    std::vector<std::byte> values;
-    for (std::size_t i = 0; i < n; i++) {
-      if (fixed[begin + i] != kOutOfRange) continue;
-      std::byte position[4];
-      archive::store_le(position, static_cast<std::uint32_t>(i));
-      out.insert(out.end(), position, position + 4);
-      const auto unit = units.subspan((begin + i) * unit_size, unit_size);
-      values.insert(values.end(), unit.begin(), unit.end());
-    }
-    out.insert(out.end(), values.begin(), values.end());
   }
 
   static void dequantize(Scratch& scratch, const SegmentView& view, std::uint64_t first, const std::uint8_t* symbols,
@@ -213,8 +194,11 @@ class UniformCodec final : public CpuCodec {
     for_steps(*view.uniform, first, n, [&](std::uint64_t begin, std::uint64_t end, float step) {
       const std::uint64_t size = end - begin;
       std::byte* out = units.data() + begin * unit_size;
-      if (low_bits == 0 && size > 256)
-        return dequantize_by_table(scratch.kernels, view.dtype, fine, step, symbols + begin, size, out);
+      if (low_bits == 0 && size > 256) {  // there are only 256 different weights
+        std::array<float, 256> values = fine;
+        for (float& value : values) value *= step;
+        return look_up(scratch.kernels, view.dtype, values, symbols + begin, size, out);
+      }
       scratch.values.resize(size);
       for (std::uint64_t i = 0; i < size; i++) {
         const std::uint64_t at = begin + i;
@@ -228,38 +212,6 @@ class UniformCodec final : public CpuCodec {
       }
       scratch.kernels.from_float(view.dtype, scratch.values.data(), size, out);
     });
-  }
-
-  // Without low bits there are only 256 different weights.
-  static void dequantize_by_table(const Kernels& kernels, DType dtype, std::array<float, 256> values, float step,
-                                  const std::uint8_t* symbols, std::size_t n, std::byte* out) {
-    for (float& value : values) value *= step;
-    std::array<std::byte, 256 * 8> table;
-    kernels.from_float(dtype, values.data(), values.size(), table.data());
-    switch (unit_bytes(dtype)) {
-      case 2:
-        return look_up<std::uint16_t>(table.data(), symbols, n, out);
-      case 4:
-        return look_up<std::uint32_t>(table.data(), symbols, n, out);
-      default:
-        return look_up<std::uint64_t>(table.data(), symbols, n, out);
-    }
-  }
-
-  static std::string apply_exceptions(const archive::PlaneView& plane, std::size_t unit_size, std::size_t n,
-                                      std::span<std::byte> units) {
-    const std::size_t count = plane.bytes.size() / (4 + unit_size);
-    if (plane.mode != PlaneMode::kRaw || plane.bytes.size() != count * (4 + unit_size))
-      return "its exceptions have the wrong size";
-    std::uint64_t next = 0;
-    for (std::size_t i = 0; i < count; i++) {
-      const auto position = archive::load_le<std::uint32_t>(plane.bytes.data() + 4 * i);
-      if (position < next || position >= n) return "the positions of its exceptions are not ascending";
-      const auto unit = plane.bytes.subspan(4 * count + i * unit_size, unit_size);
-      std::copy(unit.begin(), unit.end(), units.begin() + static_cast<std::ptrdiff_t>(position * unit_size));
-      next = std::uint64_t{position} + 1;
-    }
-    return "";
   }
 };
 

@@ -56,5 +56,6 @@ class CpuCodec {
 [[nodiscard]] const CpuCodec& lossless_codec() noexcept;
 [[nodiscard]] const CpuCodec& uniform_codec() noexcept;
 [[nodiscard]] const CpuCodec& asset_codec() noexcept;
+[[nodiscard]] const CpuCodec& codebook_codec() noexcept;
 
 }  // namespace weft::cpu

@@ -52,6 +52,8 @@ struct Kernels {
   void (*quantize)(const std::int32_t* fixed, std::size_t n, const std::int32_t* thresholds, std::uint8_t* symbols);
   void (*quantize_fine)(const std::int32_t* fixed, std::size_t n, int low_bits, std::uint8_t* symbols,
                         std::uint8_t* low);
+  // symbols[i] = how many of the 2^log2 - 1 ascending thresholds lie below values[i]; log2 <= 8.
+  void (*search)(const float* values, std::size_t n, const float* thresholds, int log2, std::uint8_t* symbols);
   // Adds up how far values lie inside of their levels. low may be null when low_bits is 0.
   void (*sum_inward)(const std::int32_t* fixed, std::size_t n, int low_bits, const std::uint8_t* symbols,
                      const std::uint8_t* low, InwardSums& sums);

@@ -181,6 +181,19 @@ void quantize_fine(const std::int32_t* fixed, std::size_t n, int low_bits, std::
   }
 }
 
+void search(const float* values, std::size_t n, const float* thresholds, int log2, std::uint8_t* symbols) {
+  constexpr std::size_t kLanes = 16;  // steps of so many searches at once, which vectorises
+  for (std::size_t begin = 0; begin < n; begin += kLanes) {
+    const std::size_t size = n - begin < kLanes ? n - begin : kLanes;
+    float value[kLanes] = {};
+    std::memcpy(value, values + begin, size * sizeof(float));
+    std::int32_t at[kLanes] = {};
+    for (std::int32_t step = (1 << log2) >> 1; step > 0; step >>= 1)
+      for (std::size_t k = 0; k < kLanes; k++) at[k] += thresholds[at[k] + step - 1] < value[k] ? step : 0;
+    for (std::size_t k = 0; k < size; k++) symbols[begin + k] = static_cast<std::uint8_t>(at[k]);
+  }
+}
+
 template <bool kLow>
 void sum_inward_of(const std::int32_t* fixed, std::size_t n, int low_bits, const std::uint8_t* symbols,
                    const std::uint8_t* low, InwardSums& sums) {
@@ -212,8 +225,8 @@ void sum_inward(const std::int32_t* fixed, std::size_t n, int low_bits, const st
 
 template <core::Warp W>
 constexpr Kernels make_kernels(std::string_view name) {
-  return {name,     encode_symbols<W>, decode_symbols<W>, checksum<W>, split,         merge,     histogram,
-          to_float, from_float,        to_fixed,          quantize,    quantize_fine, sum_inward};
+  return {name,     encode_symbols<W>, decode_symbols<W>, checksum<W>, split,         merge,  histogram,
+          to_float, from_float,        to_fixed,          quantize,    quantize_fine, search, sum_inward};
 }
 
 }  // namespace

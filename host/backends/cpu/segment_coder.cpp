@@ -30,6 +30,8 @@ const CpuCodec& codec_of(CodecId id) {
       return uniform_codec();
     case CodecId::kAsset:
       return asset_codec();
+    case CodecId::kCodebook:
+      return codebook_codec();
   }
   return raw_codec();
 }

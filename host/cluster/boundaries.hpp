@@ -1,0 +1,21 @@
+// Which values are cheapest to keep at which centroid.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <vector>
+
+namespace weft::cluster {
+
+struct Boundaries {
+  std::vector<std::uint32_t> clusters;  // those that some number would choose, ascending
+  std::vector<double> thresholds;       // clusters[j] keeps numbers up to thresholds[j]; the last one has none
+};
+
+// Squared distance plus lambda x bits decides; `bits` may be empty. `centroids` ascend; of equal ones the cheaper stays.
+[[nodiscard]] Boundaries boundaries_of(std::span<const double> centroids, std::span<const double> bits, double lambda);
+
+// Comparing a float with this decides as comparing it with x would.
+[[nodiscard]] float largest_float_up_to(double x);
+
+}  // namespace weft::cluster
