@@ -51,7 +51,7 @@ class Compression {
       : network_(network), options_(options), backend_(make_cpu_backend()), plan_(make_plan(network, config)) {
     threads_ = thread_count(options.threads, options.memory_limit, encode_bytes(plan_.index));
     check_codebook_memory(plan_.index, options.memory_limit);
-    check_model_memory(plan_.index, options.memory_limit);
+    limit_model_threads(plan_, threads_, options.memory_limit);
     times_.resize(threads_);
   }
 
@@ -81,8 +81,7 @@ class Compression {
   template <class F>
   bool write(const std::filesystem::path& output, Report& report, F accept) {
     io::AtomicFile file(output, options_.overwrite);
-    choose_models(network_, plan_, std::vector<bool>(plan_.index.streams.size(), true), threads_, options_.cancel,
-                  times_);
+    choose_models(network_, plan_, std::vector<bool>(plan_.index.streams.size(), true), options_.cancel, times_);
     choose_steps(network_, plan_, pieces_for_steps(plan_.index), threads_, options_.cancel, times_);
     choose_codebooks(network_, plan_, pieces_for_codebooks(plan_.index), threads_, options_.cancel, times_);
     archive::ArchiveWriter writer(file);

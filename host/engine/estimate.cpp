@@ -19,7 +19,7 @@ Report estimate(const Network& network, const Config& config, const RunOptions& 
   Plan plan = make_plan(network, config);
   const std::uint32_t threads = thread_count(options.threads, options.memory_limit, encode_bytes(plan.index));
   check_codebook_memory(plan.index, options.memory_limit);
-  check_model_memory(plan.index, options.memory_limit);
+  limit_model_threads(plan, threads, options.memory_limit);
   std::vector<StageTimes> times(threads);
   std::optional<RateControl> control;
   const Plan blank = plan;

@@ -8,6 +8,7 @@
 #include <span>
 
 #include "backends/cpu/trellis_block.hpp"
+#include "engine/beyond_float.hpp"
 #include "engine/workers.hpp"
 #include "trellis/bank.hpp"
 #include "trellis/choose.hpp"
@@ -83,6 +84,7 @@ class ModelMaker {
     const CodecSpec& spec = plan_.specs[s];
     Values looked_at;
     Statistics statistics;
+    beyond_float_ = false;
     if (stream.units <= kWholeUnits) {
       looked_at.values = read(s, 0, stream.units);
       looked_at.shape = plan_.index.tensors[stream.members.front()].shape;
@@ -93,6 +95,10 @@ class ModelMaker {
       (void)measure(looked_at.values);
     }
     Result result;
+    if (statistics.squares == 0 && beyond_float_) {
+      result.fault = "no float32 step fits the size of its values";
+      return result;
+    }
     result.fault = set_step(statistics, spec, stream, result);
     if (!result.fault.empty() || result.to_uniform) return result;
     times_.time(Stage::kQuantize, looked_at.values.size(), [&] {
@@ -113,6 +119,7 @@ class ModelMaker {
     times_.time(Stage::kRead, units_.size(), [&] { read_memory_order(network_, plan_, s, first, units_); });
     std::vector<float> values(units);
     cpu::active_kernels().to_float(dtype, units_.data(), units, values.data());
+    beyond_float_ = beyond_float_ || beyond_float(dtype, units_, values);
     return values;
   }
 
@@ -312,6 +319,7 @@ class ModelMaker {
   std::vector<std::byte> units_;
   cpu::TrellisWork work_;
   std::uint64_t probed_ = 0;
+  bool beyond_float_ = false;
 };
 
 void fall_back_to_uniform(Plan& plan, std::size_t s, double cell) {
@@ -327,22 +335,22 @@ void fall_back_to_uniform(Plan& plan, std::size_t s, double cell) {
 
 }  // namespace
 
-void check_model_memory(const Index& index, std::uint64_t memory_limit) {
+void limit_model_threads(Plan& plan, std::uint32_t threads, std::uint64_t memory_limit) {
   std::uint64_t bytes = 0;
-  for (const StreamRecord& stream : index.streams)
+  for (const StreamRecord& stream : plan.index.streams)
     if (stream.codec == CodecId::kTrellis) bytes = std::max(bytes, std::min(stream.units, kWholeUnits) * kWorkBytes);
-  (void)thread_count(1, memory_limit, bytes);
+  plan.model_threads = std::min(threads, thread_count(threads, memory_limit, bytes));
 }
 
-void choose_models(const Network& network, Plan& plan, const std::vector<bool>& chosen, std::uint32_t threads,
-                   const std::atomic<bool>* cancel, std::vector<StageTimes>& times) {
+void choose_models(const Network& network, Plan& plan, const std::vector<bool>& chosen, const std::atomic<bool>* cancel,
+                   std::vector<StageTimes>& times) {
   std::vector<std::size_t> streams;
   for (std::size_t s = 0; s < plan.index.streams.size(); s++)
     if (chosen[s] && plan.index.streams[s].codec == CodecId::kTrellis) streams.push_back(s);
   if (streams.empty()) return;
   std::vector<ModelMaker::Result> results(streams.size());
-  std::vector<std::unique_ptr<ModelMaker>> makers(threads);
-  run_parallel(threads, streams.size(), cancel, [&](std::uint32_t worker, std::size_t i) {
+  std::vector<std::unique_ptr<ModelMaker>> makers(plan.model_threads);
+  run_parallel(plan.model_threads, streams.size(), cancel, [&](std::uint32_t worker, std::size_t i) {
     if (!makers[worker]) makers[worker] = std::make_unique<ModelMaker>(network, plan, times[worker]);
     results[i] = makers[worker]->make(streams[i]);
   });

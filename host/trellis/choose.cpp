@@ -242,8 +242,8 @@ std::vector<FactorSet> sets_for(const Box& box) {
 namespace {
 
 constexpr double kParameterBits = 40, kTapBits = 24, kShiftBits = 48;
-constexpr std::size_t kPriced = 20;     // sets of factors that are priced
-constexpr std::size_t kRepriced = 6;    // options that are priced again on more
+constexpr std::size_t kPriced = 20;   // sets of factors that are priced
+constexpr std::size_t kRepriced = 6;  // options that are priced again on more
 
 // The codes of a box's factor, for the box reversed.
 ScaleFactor mirror(const Box& box, int kind, const ScaleFactor& factor) {
@@ -328,8 +328,8 @@ Choice choose_model(std::span<const float> values, std::span<const std::uint64_t
     const std::span<const float> ordered = order_of(option);
     TrellisStream stream = stream_of(candidate, candidate.fit, option.has_view);
     if (option.has_taps) add_taps(ordered, candidate.fit.base, sampled, stream);
-    option.bits = price(ordered, stream, sampled) + candidate.fit.side_bits + kParameterBits +
-                  (option.has_taps ? kTapBits : 0);
+    option.bits =
+        price(ordered, stream, sampled) + candidate.fit.side_bits + kParameterBits + (option.has_taps ? kTapBits : 0);
   };
   const auto cheaper = [](const Best& a, const Best& b) { return a.bits < b.bits; };
   for (std::size_t c = 0; c < candidates.size(); c++) {
