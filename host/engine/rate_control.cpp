@@ -71,7 +71,7 @@ RateControl::RateControl(const Network& network, const Config& config, const Pla
 
 // The size of the weights that are to be quantized, for the first step and for the limits of the search.
 void RateControl::measure_energy() {
-  const std::vector<Piece> pieces = trial_.pieces_of(free_);
+  const std::vector<Piece> pieces = trial_.pieces_of(plan_.index, free_);
   std::vector<double> squares(pieces.size());
   std::vector<std::vector<std::byte>> buffers(threads_);
   run_parallel(threads_, pieces.size(), cancel_, [&](std::uint32_t worker, std::size_t p) {
