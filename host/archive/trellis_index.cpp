@@ -192,6 +192,8 @@ void read_scale_codes(ByteReader& in, const std::vector<std::uint64_t>& code_cou
       present += f != 0;
     }
     in.require(sum == core::kProbScale && present >= 2, "the frequencies of the scale codes do not sum to 4096");
+    in.require(frequencies[first] != 0 && frequencies[first + count - 1] != 0,
+               "the table of the scale codes begins or ends with zero");
     const int lanes_log2 = in.get_u8();
     in.require(lanes_log2 <= core::kLanesLog2 && in.left() % 2 == 0, "the scale codes have an odd size");
     std::vector<std::uint32_t> table(core::kProbScale);
