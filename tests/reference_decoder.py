@@ -16,7 +16,11 @@ from functools import reduce
 from itertools import accumulate
 from types import SimpleNamespace as Record
 
-(RAW, LOSSLESS, UNIFORM, ASSET, CODEBOOK), (MODE_RAW, MODE_CONSTANT, MODE_RANS, MODE_ZSTD) = range(5), range(4)
+import reference_trellis as trellis
+from reference_reader import Corrupt, Reader, check, rans_symbols, read_table
+
+(RAW, LOSSLESS, UNIFORM, ASSET, CODEBOOK, TRELLIS) = range(6)
+(MODE_RAW, MODE_CONSTANT, MODE_RANS, MODE_ZSTD) = range(4)
 # 2.2: name, bits of an element, bytes of a unit.
 TYPES = {"BOOL U8 I8": (8, 1), "U16 I16": (16, 2), "U32 I32": (32, 4), "U64 I64": (64, 8), "F16 BF16": (16, 2)}
 TYPES |= {"F32": (32, 4), "F64": (64, 8), "C64": (64, 4), "F8_E4M3 F8_E5M2 F8_E8M0 F8_E4M3FNUZ F8_E5M2FNUZ": (8, 1)}
@@ -26,15 +30,6 @@ U8, F16, BF16, F32, F64, C64 = 1, 9, 10, 11, 12, 13
 # 3.3: 2^(i/8) as binary32.
 SCALES = struct.unpack("<8f", bytes.fromhex("0000803FC2958B3FF037983FD7FEA53FF304B53F2A67C53FFD44D73FC7C0EA3F"))
 CRC_TABLE = [reduce(lambda crc, _: crc >> 1 ^ 0x82F63B78 * (crc & 1), range(8), byte) for byte in range(256)]
-
-
-class Corrupt(Exception):
-    """The archive is not what FORMAT.md allows."""
-
-
-def check(condition, sentence):
-    if not condition:
-        raise Corrupt(sentence)
 
 
 def crc32c(data):
@@ -61,48 +56,13 @@ def unzstd(frame, size, what):
     return out.raw[:size]
 
 
-class Reader:
-    """Reads fields one after another and never past the end."""
-
-    def __init__(self, data, name):
-        self.data, self.at, self.name = data, 0, name
-
-    def take(self, n):
-        check(n <= len(self.data) - self.at, f"{self.name}: a field runs past the end")
-        self.at += n
-        return self.data[self.at - n : self.at]
-
-    def u8(self):
-        return self.take(1)[0]
-
-    def varint(self):
-        value, shift, byte = 0, 0, 128
-        while byte & 128:
-            byte = self.u8()
-            value |= (byte & 127) << shift
-            check(value < 1 << 64, f"{self.name}: a varint does not fit 64 bits")
-            check(byte or not shift, f"{self.name}: a varint is longer than it needs to be")
-            shift += 7
-        return value
-
-    def count(self):
-        n = self.varint()
-        check(n <= len(self.data) - self.at, f"{self.name}: a count is larger than the bytes that are left")
-        return n
-
-    def text(self, n):
-        text = self.take(n).decode(errors="replace")
-        check(text.encode() == self.data[self.at - n : self.at], f"{self.name}: a text is not UTF-8")
-        return text
-
-
 def read_frame(data):
     """1: checks header and footer; returns the index and its offset."""
     check(data[:8] == b"\x89WEFT\r\n\x1a", "this is not a weft archive")
     check(len(data) >= 56, "the archive is truncated")
     major, minor, reserved, crc = struct.unpack_from("<BBHI", data, 8)
     check(crc == crc32c(data[:12]), "the header's checksum is wrong")
-    check((major, minor, reserved) == (0, 2, 0), f"this decoder reads 0.2, not {major}.{minor} or a reserved bit")
+    check((major, minor, reserved) == (0, 3, 0), f"this decoder reads 0.3, not {major}.{minor} or a reserved bit")
     offset, stored, raw, index_crc, coding, reserved, crc, magic = struct.unpack("<QQQIB3sI4s", data[-40:])
     check(magic == b"WEFT", "the archive is truncated: it has no footer")
     check(crc == crc32c(data[-40:-8]), "the footer's checksum is wrong")
@@ -117,16 +77,18 @@ def read_frame(data):
 def read_index(data, payload_end):
     """2: returns layout, files and streams; the blocks know their places."""
     whole, sections = Reader(data, "the index"), []
-    for number, name in enumerate(("files", "tensors", "tables", "streams"), 1):
+    for number, name in enumerate(("files", "tensors", "tables", "streams", "scale codes"), 1):
         check(whole.u8() == number, f"the index's section of {name} is not where it belongs")
         sections.append(Reader(whole.take(whole.varint()), f"the index's section of {name}"))
     layout, files = read_files(sections[0])
     tensors = read_tensors(sections[1])
     tables = [None, *(read_table(sections[2]) for _ in range(sections[2].count()))]
+    shapes = trellis.read_shapes(sections[2])
     assets = [f.stream for f in files if f.kind == 0]
     users = sorted([*assets, *{t.stream for t in tensors}])
     check(users == [*range(count := sections[3].count())], "the streams are not those that tensors and assets name")
-    streams = [read_stream(sections[3], n, n in assets, tensors, tables) for n in range(count)]
+    streams = [read_stream(sections[3], n, n in assets, tensors, tables, shapes) for n in range(count)]
+    trellis.read_codes(sections[4], streams)
     check(all(r.at == len(r.data) for r in (*sections, whole)), "the index or a section is longer than its content")
     at = 16
     for block in (b for s in streams for segment in s.segments for b in segment.blocks):
@@ -175,36 +137,27 @@ def read_tensors(reader):
     shapes = [[reader.varint() for _ in range(r)] for r in ranks]
     check(len({*names, "__metadata__"}) == count + 1, "a tensor's name is there twice or not allowed")
     for name, dtype, shape in zip(names, types, shapes):
-        u = reader.varint()
-        stream += u >> 1 ^ -(u & 1)
+        stream += reader.signed_varint()
         sizes = list(accumulate((*shape, TYPES[dtype][1]), lambda a, b: a * b))
         check(sizes[-1] % 8 == 0 and max(sizes) < 1 << 64, f"tensor {name} does not end at a byte or is too large")
         tensors.append(Record(name=name, dtype=dtype, shape=shape, stream=stream, bytes=sizes[-1] // 8))
     return tensors
 
 
-def read_table(reader):
-    """2.3: for each of the 4096 slots the symbol, its frequency and the slot's place among those of the symbol."""
-    first, last = reader.u8(), reader.u8()
-    frequencies = [reader.varint() for _ in range(last + 1)]
-    check(first + last <= 255 and sum(frequencies) == 4096, "a table has symbols over 255 or not the sum 4096")
-    check(last and frequencies[0] and frequencies[-1], "a table's first or last frequency is 0, or there is but one")
-    return [(first + i, f, place) for i, f in enumerate(frequencies) for place in range(f)]
-
-
-def read_stream(reader, number, is_asset, tensors, tables):
+def read_stream(reader, number, is_asset, tensors, tables, shapes):
     """2.4"""
     s = Record(number=number, codec=reader.u8(), members=[t for t in tensors if t.stream == number])
     block_log2, segment_log2, what = reader.u8(), reader.u8(), f"stream {number}"
-    check(s.codec <= 4 and (s.codec == ASSET) == is_asset == (not s.members), f"{what} has the wrong codec or members")
+    check(s.codec <= 5 and (s.codec == ASSET) == is_asset == (not s.members), f"{what} has the wrong codec or members")
     is_possible = 10 <= block_log2 <= (20 if is_asset else 18) and block_log2 <= segment_log2 <= 24
     check(is_possible, f"{what} has an invalid size of blocks or segments")
     check(len({t.dtype for t in s.members}) <= 1, f"{what} has members of several types")
     s.dtype = U8 if is_asset else s.members[0].dtype
-    s.unit, s.segments = TYPES[s.dtype][2], []
+    s.unit, s.segments, s.factors, s.view = TYPES[s.dtype][2], [], [], None
     s.units = reader.varint() if is_asset else sum(t.bytes for t in s.members) // s.unit
-    s.planes, coded_planes = {LOSSLESS: (s.unit, s.unit), UNIFORM: (3, 1), CODEBOOK: (2, 1)}.get(s.codec, (1, 0))
-    if s.codec in (UNIFORM, CODEBOOK):
+    planes = {LOSSLESS: (s.unit, s.unit), UNIFORM: (3, 1), CODEBOOK: (2, 1), TRELLIS: (2, 0)}
+    s.planes, coded_planes = planes.get(s.codec, (1, 0))
+    if s.codec in (UNIFORM, CODEBOOK, TRELLIS):
         check(len(s.members) == 1 and s.dtype in (F16, BF16, F32, F64), f"{what} has members that it cannot have")
     if s.codec == CODEBOOK:
         entry, count = reader.u8(), reader.varint()
@@ -215,7 +168,7 @@ def read_stream(reader, number, is_asset, tensors, tables):
         check(ascend, f"{what} has entries that are not finite or do not ascend")
         s.entries = [unit_of(v, s.dtype) for v in values]
     elif s.codec == UNIFORM:
-        (fine,), s.low_bits, channels = struct.unpack("<f", reader.take(4)), reader.u8(), reader.u8()
+        fine, s.low_bits, channels = reader.float32(), reader.u8(), reader.u8()
         check(s.low_bits in (0, 4, 8) and channels <= 1, f"{what} has invalid parameters")
         s.inner, s.steps = 1, [fine]
         if channels:
@@ -223,11 +176,13 @@ def read_stream(reader, number, is_asset, tensors, tables):
             check(s.inner and codes and s.units % (s.inner * len(codes)) == 0, f"{what} has channels that do not fit")
             s.steps = [rounded(fine * SCALES[q % 8]) * 2.0 ** (q // 8 - 16) for q in codes]
         check(all(2.0**-126 <= x < 2.0**128 for x in (fine, *s.steps)), f"{what} has a step that is not normal")
-    check(-(-s.units >> block_log2) <= len(reader.data) - reader.at, f"{what} has more blocks than the index has bytes")
+    elif s.codec == TRELLIS:
+        trellis.read_stream(reader, s, shapes, segment_log2, what)
+    check(-(-s.units >> block_log2) <= reader.left(), f"{what} has more blocks than the index has bytes")
     for units in pieces(s.units, segment_log2):
         numbers = [reader.varint() for _ in range(coded_planes)]
         check(all(t < len(tables) for t in numbers), f"{what} names a table that is not there")
-        corrections = struct.unpack("3b", reader.take(3)) if s.codec == UNIFORM else None
+        corrections = reader.signed(3) if s.codec in (UNIFORM, TRELLIS) else None
         s.segments.append(Record(units=units, tables=[tables[t] for t in numbers], corrections=corrections))
     for segment in s.segments:
         segment.blocks = [Record(units=n, size=reader.varint()) for n in pieces(segment.units, block_log2)]
@@ -243,13 +198,13 @@ def rounded(x, code="<f"):
 
 
 def make_header(file):
-    """2.5: the JSON header of a safetensors file."""
+    """2.6: the JSON header of a safetensors file."""
     at, items = 0, {}
     for t in file.tensors:
         items[t.name] = {"dtype": TYPES[t.dtype][0], "shape": t.shape, "data_offsets": [at, at + t.bytes]}
         at += t.bytes
     if file.verbatim is None:
-        metadata = {} if file.metadata is None else {"__metadata__": file.metadata}  # json escapes as 2.5 says
+        metadata = {} if file.metadata is None else {"__metadata__": file.metadata}  # json escapes as 2.6 says
         header = json.dumps({**metadata, **items}, ensure_ascii=False, separators=(",", ":")).encode()
         return header + b" " * (-len(header) % 8)
     try:  # an object with a key that is there twice becomes None, which nothing below takes
@@ -273,19 +228,7 @@ def plane_symbols(plane, n, table):
         check(plane.mode == MODE_CONSTANT or plane.size == n, "a raw plane has the wrong size")
         return plane.data if plane.mode == MODE_RAW else bytes([plane.size]) * n
     check(table is not None, "an entropy-coded plane has no table")
-    check(plane.size % 2 == 0 and plane.size >= 2 * plane.lanes, "an entropy-coded plane has an impossible size")
-    words, out = (word for (word,) in struct.iter_unpack("<H", plane.data)), bytearray(n)
-    try:
-        states = [x if x >= 32768 else x << 16 | next(words) for x in [next(words) for _ in range(plane.lanes)]]
-        for i in range(n):  # a lane reads its word at once: steps read none, so the order of words is that of 3.1
-            lane = i % plane.lanes
-            out[i], frequency, place = table[states[lane] & 4095]
-            x = frequency * (states[lane] >> 12) + place
-            states[lane] = x if x >= 32768 else x << 16 | next(words)
-    except StopIteration:
-        raise Corrupt("an entropy-coded plane has too few words") from None
-    check(next(words, None) is None and set(states) == {32768}, "an entropy-coded plane does not end as it must")
-    return out
+    return rans_symbols(plane.data, n, plane.lanes, table)
 
 
 def decode_lossless(planes, n, s, segment, _):
@@ -331,11 +274,28 @@ def uniform_units(symbols, plane, s, segment, first):
         low = [byte >> shift & 15 for byte in low for shift in (0, 4)]
     for i, symbol in enumerate(symbols):
         level = (symbol - 128 << b) + (low[i] - (1 << b - 1) if b else 0)
-        step = s.steps[(first + i) // s.inner % len(s.steps)]
-        correction = segment.corrections[min(abs(level), 3) - 1]
-        m = 64 * level - (correction if level > 0 else -correction if level < 0 else 0)
-        # The product of two binary32 numbers is exact in binary64, so it is rounded once.
-        yield unit_of(rounded(m * step), s.dtype)
+        yield weight_of(level, s.steps[(first + i) // s.inner % len(s.steps)], segment.corrections, s.dtype)
+
+
+def weight_of(level, step, corrections, dtype):
+    """3.3: the unit that a level stands for."""
+    correction = corrections[min(abs(level), 3) - 1]
+    m = 64 * level - (correction if level > 0 else -correction if level < 0 else 0)
+    return unit_of(rounded(m * step), dtype)  # the product of two binary32 numbers is exact in binary64, so rounded once
+
+
+def decode_trellis(planes, n, s, segment, first):
+    """3.3, codec 5."""
+    coded, far = planes
+    check(far.mode == MODE_RAW and coded.mode in (MODE_RAW, MODE_RANS), "a plane has a mode that it cannot have")
+    if coded.mode == MODE_RAW:
+        check(coded.size == n * s.unit and far.size == 0, "raw units have the wrong size")
+        return coded.data
+    weight = lambda level, corrections: weight_of(level, s.steps[0], corrections, s.dtype)
+    units = [weight(k, segment.corrections) for k in trellis.decode_levels(coded, n, s, first)]
+    for position, level, exact in trellis.far_weights(far.data, n, s.unit):
+        units[position] = exact or weight(level, (0, 0, 0))
+    return b"".join(units)
 
 
 def decode_block(data, n, s, segment, first):
@@ -356,8 +316,9 @@ def decode_block(data, n, s, segment, first):
     others_empty = all(p.mode == MODE_CONSTANT and p.size == 0 for p in planes[1:])
     if planes[0].mode == MODE_ZSTD and s.codec in (LOSSLESS, ASSET) and others_empty:
         return unzstd(planes[0].data, n * s.unit, "its plane")
-    if s.codec in (LOSSLESS, UNIFORM, CODEBOOK):
-        return (decode_lossless if s.codec == LOSSLESS else decode_lossy)(planes, n, s, segment, first)
+    coders = {LOSSLESS: decode_lossless, UNIFORM: decode_lossy, CODEBOOK: decode_lossy, TRELLIS: decode_trellis}
+    if s.codec in coders:
+        return coders[s.codec](planes, n, s, segment, first)
     check(planes[0].mode == MODE_RAW and planes[0].size == n * s.unit, "its plane has the wrong mode or size")
     return planes[0].data
 
@@ -373,6 +334,7 @@ def decode(archive):
                 out += decode_block(archive[b.offset : b.offset + b.size], b.units, s, segment, len(out) // s.unit)
             except Corrupt as error:
                 raise Corrupt(f"{[t.name for t in s.members] or 'an asset'}: block {number}: {error}") from None
+        out = trellis.from_view(s, out) if s.view else out
         data.append(Reader(bytes(out), f"stream {s.number}"))
     for f in files:
         begin = data[f.stream].data if f.kind == 0 else struct.pack("<Q", len(f.header)) + f.header

@@ -18,7 +18,8 @@ import unittest
 sys.dont_write_bytecode = True
 import reference_decoder as weft  # noqa: E402
 from reference_encoder import (  # noqa: E402
-    ARCHIVES, Writer, folder_archive, make_block, network_entry, rans_encode, string, uniform_archive, varint,
+    ARCHIVES, Writer, folder_archive, make_block, network_entry, random_path, rans_encode, signed_varint, string,
+    uniform_archive, varint,
 )  # fmt: skip
 
 FOLDER = pathlib.Path(__file__).resolve().parent
@@ -127,8 +128,8 @@ class Refuses(unittest.TestCase):
         size = struct.unpack_from("<Q", w.finish(), len(w.finish()) - 32)[0]
         index = w.finish()[-40 - size : -40]
         weft.decode(w.frame(index))
-        for change in ({"major": 1}, {"minor": 1}, {"minor": 3}, {"reserved": 256}):
-            refuse(self, w.frame(index, **change), "this decoder reads 0.2")
+        for change in ({"major": 1}, {"minor": 1}, {"minor": 4}, {"reserved": 256}):
+            refuse(self, w.frame(index, **change), "this decoder reads 0.3")
         for change in ({"zeros": b"\0\0\1"}, {"coding": 2}):
             refuse(self, w.frame(index, **change), "reserved bit of the footer")
         refuse(self, w.frame(index, raw=len(index) + 1), "the index's size")
@@ -237,6 +238,74 @@ class Refuses(unittest.TestCase):
         refuse(self, self.uniform(channels=b"\1" + varint(0) + string(b"\x80")), "do not fit")
         refuse(self, self.uniform(channels=b"\1" + varint(1) + string(b"")), "do not fit")
         refuse(self, self.uniform(step=2.0**-120, channels=b"\1" + varint(1) + string(b"\0")), "not normal")
+
+
+    def trellis(self, plane=None, far=b"", far_mode=0, codes=b"\0\x80\x81\x82\x83", shapes=None, **fields):
+        w, rng = Writer(), random.Random(1)
+        s = weft.Record(shape=(*[0] * 16, 4096, *[0] * 15), base=16, states_log2=3, keeps_zero=0, predicts=1)
+        s.factors, s.taps, s.shifts = [weft.Record(inner=1, codes=[0, 1, 2, 3], count=4)], (60, 0, 0), (4,) * 12
+        levels, coded = random_path(rng, s, 0, 8, 2)
+        plane = (2, 1, len(coded), coded) if plane is None else plane
+        w.shapes, w.codes = [shapes or bytes([16, 0]) + varint(4096)], codes
+        sizes = w.add_block(make_block([plane, (far_mode, 0, len(far), far)], 8), 8)
+        v = {"step": 1 / 64, "flags": 3 | 32, "shape": 0, "base": 16, "taps": s.taps, "shifts": s.shifts, "view": ()}
+        v |= {"factors": [(1, 4)], "dtype": "F32", **fields}
+        rest = struct.pack("<fB", v["step"], v["flags"]) + varint(v["shape"]) + signed_varint(v["base"])
+        rest += struct.pack("15b", *v["taps"], *v["shifts"]) + b"".join(map(varint, v["view"]))
+        rest += bytes([len(v["factors"])]) + b"".join(varint(a) + varint(b) for a, b in v["factors"])
+        w.add_tensor("x", v["dtype"], [8], w.add_stream(weft.TRELLIS, 10, 10, rest, bytes(3), sizes))
+        w.files.append(network_entry("x.safetensors", 1, varint(0)))
+        return w.finish(), struct.pack("<8f", *levels), coded
+
+    def test_trellis(self):
+        archive, expected, coded = self.trellis()
+        self.assertEqual(restored(archive)[""][-32:], expected)
+        seen = lambda **fields: restored(self.trellis(**fields)[0])[""][-32:]
+        table = bytes([128, 3]) + varint(1024) * 4
+        words = rans_encode(b"\x80\x81\x82\x83", (128, [1024] * 4), 4)
+        self.assertEqual(seen(codes=b"\1" + table + b"\2" + words), expected)
+        units = bytes(range(32))
+        self.assertEqual(seen(plane=(0, 0, 32, units)), units)
+        value, exact, nan = lambda x: struct.pack("<f", x), struct.pack("<I", 1 | 0x80000000), b"abcd"
+        self.assertEqual(seen(far=exact + nan), expected[:4] + nan + expected[8:])
+        far = struct.pack("<2I", 2 | 0x7FFC0000, 7 | 0x80040000)
+        self.assertEqual(seen(far=far), expected[:8] + value(8191) + expected[12:28] + value(-8191))
+        for far in (far + b"\0", exact, exact + nan[:3], exact + nan + nan[:1]):
+            refuse(self, self.trellis(far=far)[0], "impossible size")
+        for positions in ((8, 9), (2, 2), (3, 2)):
+            refuse(self, self.trellis(far=struct.pack("<2I", *positions))[0], "ascend")
+        refuse(self, self.trellis(far_mode=1)[0], "mode")
+        refuse(self, self.trellis(plane=(1, 0, 0, b""))[0], "mode")
+        refuse(self, self.trellis(plane=(0, 0, 31, units[1:]))[0], "wrong size")
+        refuse(self, self.trellis(plane=(0, 0, 32, units), far=exact + nan)[0], "wrong size")
+        refuse(self, self.trellis(plane=(2, 1, len(coded) + 2, coded + b"\0\0"))[0], "does not end")
+        refuse(self, self.trellis(plane=(2, 2, len(coded), coded))[0], "")
+        refuse(self, self.trellis(plane=(2, 1, 2, coded[:2]))[0], "impossible size")
+        refuse(self, self.trellis(plane=(2, 1, len(coded) - 2, coded[:-2]))[0], "")
+
+    def test_trellis_index(self):
+        for fields, part in (
+            ({"step": 0.0}, "parameters"), ({"step": math.inf}, "parameters"), ({"step": 2.0**-127}, "parameters"),
+            ({"flags": 1 | 32}, "parameters"), ({"flags": 9 | 32}, "parameters"), ({"flags": 3 | 32 | 128}, "parameters"),
+            ({"base": 1025}, "parameters"), ({"base": -1025}, "parameters"), ({"shape": 1}, "shape"),
+            ({"shifts": (5,) * 12}, "shift"), ({"shifts": (-5,) * 12}, "shift"), ({"dtype": "I32"}, "members"),
+            ({"flags": 3 | 32 | 64, "view": (1, 1, 1)}, "view"), ({"flags": 3 | 32 | 64, "view": (2, 2, 1)}, "view"),
+            ({"flags": 3 | 32 | 64, "view": (0, 2, 1)}, "view"), ({"flags": 3 | 32 | 64, "view": (8 << 61, 8, 1)}, ""),
+            ({"factors": [(1, 3)]}, "factors"), ({"factors": [(0, 4)]}, "factors"), ({"factors": [(4, 0)]}, "factors"),
+            ({"factors": [(1, 1)] * 4}, "factors"), ({"factors": [(1 << 63, 2)]}, "factors"),
+            ({"codes": b""}, "past the end"), ({"codes": b"\0abc"}, "scale codes"), ({"codes": b"\0abcde"}, "longer"),
+            ({"codes": b"\2abcd"}, "scale codes"), ({"codes": b"\1" + bytes([0, 0]) + varint(4096) + b"\0\0\x80"}, "table"),
+            ({"codes": b"\1" + bytes([0, 1]) + varint(2048) * 2 + b"\6" + bytes(128)}, "lanes"),
+            ({"codes": b"\1" + bytes([0, 1]) + varint(2048) * 2 + b"\0" + bytes(4)}, ""),
+            ({"codes": b"\1" + bytes([0, 2]) + varint(2048) * 2 + b"\0\0\0\x80"}, "table"),
+            ({"shapes": bytes([31, 1]) + varint(2048) * 2}, "shape"),
+            ({"shapes": bytes([0, 1]) + varint(2048) + varint(2047)}, "shape"),
+            ({"shapes": bytes([0, 1]) + varint(4096) + varint(0)}, "shape"),
+            ({"shapes": bytes([0, 1]) + varint(0) + varint(4096)}, "shape"),
+            ({"shapes": bytes([0, 1]) + varint(2**64 - 4096) + varint(8192)}, "shape"),
+        ):  # fmt: skip
+            with self.subTest(fields):
+                refuse(self, self.trellis(**fields)[0], part)
 
 
 class Program(unittest.TestCase):

@@ -16,6 +16,7 @@ import sys
 
 sys.dont_write_bytecode = True
 import reference_decoder as weft  # noqa: E402
+import reference_trellis as trellis  # noqa: E402
 
 TYPE_NUMBERS = {name: number for number, (name, _, _) in enumerate(weft.TYPES)}
 FLOATS = ("F16", "BF16", "F32", "F64", "C64")
@@ -27,6 +28,10 @@ def varint(value):
         out.append(value & 127 | 128)
         value >>= 7
     return bytes([*out, value])
+
+
+def signed_varint(value):
+    return varint(value << 1 if value >= 0 else -value * 2 - 1)
 
 
 def string(data):
@@ -50,17 +55,20 @@ def make_table(symbols):
 
 
 def rans_encode(symbols, table, lanes):
-    """FORMAT.md 3.1 backwards: words in reverse order, from the last symbol to the first."""
     first, frequencies = table
     starts = [sum(frequencies[:i]) for i in range(len(frequencies))]
+    return rans_words([(i % lanes, frequencies[s - first], starts[s - first]) for i, s in enumerate(symbols)], lanes)
+
+
+def rans_words(steps, lanes):
+    """FORMAT.md 3.1 backwards, from the last step (lane, f, c) to the first: words in reverse order."""
     states, words = [32768] * lanes, []
-    for i in reversed(range(len(symbols))):
-        lane, s = i % lanes, symbols[i] - first
-        x, f = states[lane], frequencies[s]
+    for lane, f, c in reversed(steps):
+        x = states[lane]
         if x >= f << 19:
             words.append(x & 65535)
             x >>= 16
-        states[lane] = x // f * 4096 + starts[s] + x % f
+        states[lane] = x // f * 4096 + c + x % f
     for lane in reversed(range(lanes)):
         # A state of more than 16 bits takes a stream word; a smaller one is a first word of 32768 or more.
         if states[lane] > 65535:
@@ -86,6 +94,7 @@ class Writer:
 
     def __init__(self, layout=0):
         self.layout, self.files, self.tensors, self.tables, self.streams = layout, [], [], [], []
+        self.shapes, self.codes = [], b"\0"  # as bytes: each shape, and all of section 5
         self.payload = bytearray(bytes(16))
 
     def add_block(self, block, units):
@@ -183,16 +192,18 @@ class Writer:
         previous = 0
         for t in self.tensors:
             difference, previous = t[3] - previous, t[3]
-            tensors += varint(difference << 1 if difference >= 0 else -difference * 2 - 1)
+            tensors += signed_varint(difference)
         tables = varint(len(self.tables))
         for first, frequencies in self.tables:
             tables += bytes([first, len(frequencies) - 1]) + b"".join(map(varint, frequencies))
+        tables += varint(len(self.shapes)) + b"".join(self.shapes)
         streams = varint(len(self.streams)) + b"".join(self.streams)
-        return self.frame(b"".join(bytes([i + 1]) + string(s) for i, s in enumerate((files, tensors, tables, streams))))
+        sections = files, tensors, tables, streams, self.codes
+        return self.frame(b"".join(bytes([i + 1]) + string(s) for i, s in enumerate(sections)))
 
     def frame(self, index, **changes):
         """The archive around an index; `changes` are other values for fields of header and footer."""
-        v = {"major": 0, "minor": 2, "reserved": 0, "coding": 0, "raw": len(index), "zeros": bytes(3), **changes}
+        v = {"major": 0, "minor": 3, "reserved": 0, "coding": 0, "raw": len(index), "zeros": bytes(3), **changes}
         header = with_crc(b"\x89WEFT\r\n\x1a" + struct.pack("<BBH", v["major"], v["minor"], v["reserved"]))
         footer = struct.pack("<QQQI", len(self.payload), len(index), v["raw"], weft.crc32c(index))
         footer += bytes([v["coding"]]) + v["zeros"]
@@ -305,6 +316,73 @@ def codebook_archive():
     return w.finish(), {"": safetensors(tensors)}
 
 
+def random_path(rng, s, first, n, lanes):
+    """FORMAT.md 3.4: levels of a block of trellis stream s, drawn as its tables say, and the plane that codes them."""
+    walks, steps, levels, run = [trellis.Lane(s) for _ in range(lanes)], [], [0] * n, -(-n // lanes)
+
+    def draw(table):
+        slot = rng.randrange(4096)
+        symbol, frequency, place = table[slot]
+        steps.append((lane, frequency, slot - place))
+        return symbol
+
+    for t in range(run):
+        for lane in range(lanes):
+            if (i := lane * run + t) < n:
+                levels[i] = walks[lane].step(first + i, draw)
+    return levels, rans_words(steps, lanes)
+
+
+def trellis_archive():
+    """Trellis streams of all kinds, on random paths."""
+    rng, w, tensors = random.Random(6), Writer(), []
+    shapes = [[300, 500, 0, 1200, 2096], [4096], [1] * 31 + [4065]]
+    starts = [18, 0, 0]
+    w.shapes = [bytes([a, len(x) - 1]) + b"".join(map(varint, x)) for a, x in zip(starts, shapes)]
+    shapes = [(*[0] * a, *x, *[0] * (32 - a - len(x))) for a, x in zip(starts, shapes)]
+
+    def add(name, dtype, code, size, shape, base, lanes_log2, *, states=3, zero=0, taps=None, view=None, factors=(), far=()):
+        s = weft.Record(shape=shapes[shape], base=base, states_log2=states, keeps_zero=zero, predicts=taps is not None)
+        s.factors = [weft.Record(inner=inner, count=len(codes), codes=codes) for inner, codes in factors]
+        s.taps, s.shifts, s.unit = taps or (0,) * 3, [rng.randint(-4, 4) for _ in range(12)], struct.calcsize(code)
+        w.codes += bytes(c + 128 for f in s.factors for c in f.codes)
+        corrections, step, units, sizes = [rng.randint(-63, 63) for _ in range(3)], 2.0**-12, b"", b""
+        for at in range(0, size, 1024):
+            n = min(1024, size - at)
+            levels, plane = random_path(rng, s, at, n, 1 << lanes_log2)
+            here = [expected_weights([k], [step], corrections, (), code) for k in levels]
+            records, exact = b"", b""
+            for position, level in (f for f in far if f[0] < n):
+                records += struct.pack("<I", position | level << 18 & 0xFFFFFFFF)
+                if level == -8192:
+                    exact += struct.pack(code, math.inf)
+                here[position] = struct.pack(code, math.inf if level == -8192 else 64 * level * step)
+            units += b"".join(here)
+            planes = [(2, lanes_log2, len(plane), plane), (0, 0, len(records + exact), records + exact)]
+            sizes += w.add_block(make_block(planes, n), n)
+        flags = states | zero << 4 | s.predicts << 5 | (view is not None) << 6
+        rest = struct.pack("<fB", step, flags) + varint(shape) + signed_varint(base)
+        rest += struct.pack("15b", *taps, *s.shifts) if taps else b""
+        rest += b"".join(map(varint, view or ())) + bytes([len(factors)])
+        rest += b"".join(varint(inner) + varint(len(codes)) for inner, codes in factors)
+        s.view = view
+        units = trellis.from_view(s, units) if view else units
+        tensors.append((name, dtype, [size], units))
+        stream = w.add_stream(weft.TRELLIS, 10, 24, rest, struct.pack("3b", *corrections), sizes)
+        w.add_tensor(name, dtype, [size], stream)
+
+    rows = [rng.randint(-8, 8) for _ in range(30)]
+    add("plain", "F32", "<f", 1500, 0, 18, 0)
+    add("scaled", "F16", "<e", 1500, 0, 12, 5, states=8, factors=[(50, rows), (1, rows[:10]), (5, rows[:3])])
+    add("zero", "F64", "<d", 1025, 2, 6, 2, states=2, zero=1, factors=[(205, [-128, 127, 0, 1, 5])])
+    add("predicted", "F32", "<f", 1200, 0, 20, 1, states=6, taps=(127, -128, 90), factors=[(40, rows)])
+    add("energy", "F32", "<f", 700, 2, 31, 3, states=4, zero=1, taps=(1, 2, 3), far=[(0, 8191), (5, -8192), (699, -8191)])
+    add("view", "F32", "<f", 6 * 7 * 11, 1, 16, 5, states=5, taps=(0, 0, 64), view=(6, 7, 11), factors=[(77, rows[:6])])
+    add("one", "F64", "<d", 1, 1, -1024, 5, states=7, taps=(0, 0, 0), far=[(0, -8192)])
+    w.files.append(network_entry("t.safetensors", len(tensors), varint(0)))
+    return w.finish(), {"": safetensors(tensors)}
+
+
 def folder_archive():
     """A folder of two networks with a verbatim header each way round, an asset of some blocks and an empty one."""
     w = Writer(layout=1)
@@ -333,7 +411,7 @@ def large_blocks_archive():
 
 
 ARCHIVES = {"lossless": lossless_archive, "uniform": uniform_archive, "folder": folder_archive}
-ARCHIVES["codebook"] = codebook_archive
+ARCHIVES["codebook"], ARCHIVES["trellis"] = codebook_archive, trellis_archive
 ARCHIVES["large_blocks"] = large_blocks_archive
 
 

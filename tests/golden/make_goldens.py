@@ -185,6 +185,62 @@ def codebook(rng):
     return safetensors(tensors), {**SMALL_BLOCKS, "rules": rules}
 
 
+def trellis(default, *others):
+    """Codec trellis: parameters of all tensors, and (pattern, parameters) of others."""
+    rules = [{"match": [pattern], "codec": "trellis", **parameters} for pattern, parameters in others]
+    return {**SMALL_BLOCKS, "rules": [*rules, {"match": ["*"], "codec": "trellis", **default}]}
+
+
+def trellis_types(rng):
+    """All four types without a model, 4 to 256 states, scales near the ends of the types, one element, only zeros."""
+    tensors = [floats(rng, f"{dtype}.plain", dtype, [30, 41]) for dtype in ("F16", "BF16", "F32", "F64")]
+    tensors += [floats(rng, f"F32.{2**n}", "F32", [300], 0.1) for n in range(2, 9)]
+    tensors += [floats(rng, f"F32.{scale}", "F32", [200], scale) for scale in (1e-30, 1e29)]
+    tensors.append(("F16.large", "F16", [300], pack("F16", [min(65504, 3e4 * abs(v)) for v in gaussian(rng, 300, 1)])))
+    tensors += [("F32.one", "F32", [1], pack("F32", [0.3])), ("F32.zero", "F32", [99], bytes(396))]
+    states = ((f"F32.{2**n}", {"states": 2**n, "relative_step": 0.3 * (n - 1)}) for n in range(2, 9))
+    return safetensors(tensors), trellis({"relative_step": 0.7, "model": "order0", "labelling": "natural"}, *states)
+
+
+def trellis_models(rng):
+    """Scales of rows and columns, prediction along the data and along a view, several lanes and blocks."""
+    scales = [[0.02 * 2 ** rng.uniform(-2, 2) for _ in range(d)] for d in (60, 90)]
+    scaled = [rng.gauss(0, a * b) for a in scales[0] for b in scales[1]]
+    smooth, across = [0.0], [[0.0] * 200]
+    for _ in range(5999):
+        smooth.append(0.9 * smooth[-1] + rng.gauss(0, 0.02))
+    for _ in range(29):
+        across.append([0.9 * v + rng.gauss(0, 0.02) for v in across[-1]])
+    tensors = [("scaled", "F32", [60, 90], pack("F32", scaled)), ("smooth", "BF16", [60, 100], pack("BF16", smooth))]
+    tensors.append(("across", "F32", [30, 200], pack("F32", sum(across, []))))
+    config = trellis({"relative_step": 0.4}, ("scaled", {"relative_step": 0.6, "model": "scaled", "labelling": "natural"}))
+    return safetensors(tensors), {**config, "block_elements": 4096}
+
+
+def trellis_zero(rng):
+    """Zero in both quantizers: pruned weights, in clusters that the local energy tells."""
+    bursts = [rng.gauss(0, 0.5 if i // 40 % 5 == 0 else 0.02) for i in range(5000)]
+    pruned = [v if abs(v) > 0.08 else 0.0 for v in gaussian(rng, 3000)]
+    tensors = [("bursts", "F32", [50, 100], pack("F32", bursts)), ("pruned", "F16", [30, 100], pack("F16", pruned))]
+    return safetensors(tensors), trellis({"relative_step": 0.8, "labelling": "zero", "states": 32})
+
+
+def trellis_far(rng):
+    """Weights that no level reaches, NaN with payload and infinities; a block that stays as it is."""
+    odd = gaussian(rng, 3000)
+    odd[0], odd[1023], odd[1024], odd[2999] = 30.0, float("inf"), float("-inf"), -2.5
+    data = bytearray(pack("F32", odd))
+    data[4 * 7 : 4 * 8] = struct.pack("<I", 0xFFC12345)
+    half = gaussian(rng, 1100, 300)
+    half[500], half[501] = 60000, -65504
+    heavy = [v**3 for v in gaussian(rng, 1100, 1)]
+    noise = struct.pack("<1024H", *(rng.randrange(0x7F81, 0x8000) for _ in range(1024)))
+    tensors = [("odd", "F32", [3000], bytes(data)), ("half", "F16", [1100], pack("F16", half))]
+    tensors.append(("heavy", "F64", [1100], pack("F64", heavy)))
+    tensors.append(("noise", "BF16", [2048], noise + pack("BF16", gaussian(rng, 1024))))
+    return safetensors(tensors), trellis({"step": 0.05}, ("half", {"step": 120}), ("heavy", {"step": 0.2}))
+
+
 def sharded(rng):
     """A folder: two shards with their index, and small files that are carried along."""
     first = [floats(rng, "a.weight", "BF16", [20, 30]), floats(rng, "a.bias", "F32", [20])]
@@ -203,6 +259,7 @@ def sharded(rng):
 
 GOLDENS = [all_types, special_values, small, verbatim_header, raw, repeats, large_blocks]
 GOLDENS += [uniform_types, uniform_channels, uniform_low_bits, sharded, codebook]
+GOLDENS += [trellis_types, trellis_models, trellis_zero, trellis_far]
 
 
 def write(path, content):
@@ -234,7 +291,7 @@ def make(program, number, function, work, out):
     layout, files = reference_decoder.decode(archive.read_bytes())
     restored = files if layout == 1 else next(iter(files.values()))
     same = restored == read(expected)
-    lossless = all(rule["codec"] not in ("uniform", "codebook") for rule in config["rules"])
+    lossless = all(rule["codec"] not in ("uniform", "codebook", "trellis") for rule in config["rules"])
     if not same or (lossless and restored != content):
         archive.unlink()
         sys.exit(f"{name}: the archive does not restore to what it should, so it was not kept")

@@ -81,7 +81,8 @@ class TrellisCodec final : public CpuCodec {
     const std::size_t n = units.size() / unit_size;
     const archive::PlaneView& plane = block.plane(0);
     if (plane.mode == PlaneMode::kRaw) {
-      if (plane.bytes.size() != units.size() || !block.plane(1).bytes.empty())
+      const archive::PlaneView& far = block.plane(1);
+      if (plane.bytes.size() != units.size() || far.mode != PlaneMode::kRaw || !far.bytes.empty())
         return "its raw units have the wrong size";
       std::copy(plane.bytes.begin(), plane.bytes.end(), units.begin());
       return "";

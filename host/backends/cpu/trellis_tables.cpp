@@ -17,8 +17,8 @@ void for_rows(const TrellisStream& stream, F f) {
   trellis::ClassRange range = trellis::class_range(stream);
   if (stream.predicts) {
     const auto [down, up] = std::minmax_element(stream.shifts.begin(), stream.shifts.end());
-    range.lowest = std::max(0, range.lowest + *down);
-    range.highest = std::min(core::kScaleClasses - 1, range.highest + *up);
+    range.lowest = std::clamp(range.lowest + *down, 0, core::kScaleClasses - 1);
+    range.highest = std::clamp(range.highest + *up, 0, core::kScaleClasses - 1);
   }
   for (int c = range.lowest; c <= range.highest; c++)
     for (int table = 0; table < core::kTables; table++) {
