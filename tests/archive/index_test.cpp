@@ -55,7 +55,7 @@ Index rich_index() {
   add_file(index, "config.json", 0);
   add_file(index, "a.safetensors", 4);
   add_file(index, "b.safetensors", 2);
-  add_file(index, "c.safetensors", 2);
+  add_file(index, "c.safetensors", 3);
   index.tensors = {tensor("scalar", DType::kF32, {}),
                    tensor("empty", DType::kF32, {3, 0, 2}),
                    tensor("weight", DType::kBF16, {50, 100}),
@@ -63,7 +63,8 @@ Index rich_index() {
                    tensor("\"quoted\"", DType::kF32, {7}),
                    tensor("complex", DType::kC64, {3}),
                    tensor("channels", DType::kF32, {10, 20, 5}),
-                   tensor("book", DType::kF16, {1500})};
+                   tensor("book", DType::kF16, {1500}),
+                   tensor("trellis", DType::kF32, {6, 20, 5})};
   index.places.resize(index.tensors.size());
   index.tables = {{3, {4095, 1}}, {0, std::vector<std::uint16_t>(256, 16)}, {255 - 2, {1, 0, 4095}}};
   add_stream(index, CodecId::kLossless, DType::kF32, {0, 1, 4});
@@ -74,6 +75,22 @@ Index rich_index() {
   index.streams[uniform].uniform = {0.125f, 4, 5, std::vector<std::uint8_t>(20, 130)};
   const std::size_t codebook = add_stream(index, CodecId::kCodebook, DType::kF16, {7});
   index.streams[codebook].codebook = {DType::kBF16, {-1.5f, 0.0f, 0.25f}, 0};
+  index.shapes = {Shape{}, Shape{}};
+  index.shapes[0][31] = 4096;
+  index.shapes[1][3] = 4000;
+  index.shapes[1][9] = 96;
+  const std::size_t trellis = add_stream(index, CodecId::kTrellis, DType::kF32, {8});
+  index.streams[trellis].trellis = {0.25f,
+                                    8,
+                                    false,
+                                    true,
+                                    1,
+                                    -1024,
+                                    {-4, 4, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1},
+                                    {-128, 127, 1},
+                                    {6, 20, 5},
+                                    {{20, std::vector<std::int8_t>(30, -128)}, {1, {0, 1, -2, 127}}},
+                                    0};
   const std::size_t asset = add_stream(index, CodecId::kAsset, DType::kU8, {});
   index.streams[asset].units = 5000;
   index.asset_streams = {asset, 0, 0, 0};
@@ -124,6 +141,7 @@ TEST(Index, ComesBack) {
   EXPECT_EQ(back.is_folder, index.is_folder);
   EXPECT_EQ(back.tensors, index.tensors);
   EXPECT_EQ(back.tables, index.tables);
+  EXPECT_EQ(back.shapes, index.shapes);
   EXPECT_EQ(back.asset_streams, index.asset_streams);
   ASSERT_EQ(back.files.size(), index.files.size());
   for (std::size_t f = 0; f < index.files.size(); f++) {
@@ -154,6 +172,7 @@ TEST(Index, ComesBack) {
     EXPECT_EQ(a.units, b.units);
     EXPECT_EQ(a.uniform, b.uniform);
     EXPECT_EQ(a.codebook, b.codebook);
+    EXPECT_EQ(a.trellis, b.trellis);
     EXPECT_EQ(a.members, b.members);
     EXPECT_EQ(a.segment_count, b.segment_count);
   }
@@ -215,6 +234,7 @@ struct Lie {
 };
 
 TEST(Index, LiesAreRefused) {
+  const auto stretch = [](Index& i, std::vector<std::uint64_t> shape) { i.tensors[8].shape = std::move(shape); };
   const std::vector<Lie> lies = {
       {"file count", [](Index& i) { i.is_folder = false; }, "there are several"},
       {"file twice", [](Index& i) { i.files[1].name = i.files[2].name; }, "two files have the same name"},
@@ -225,7 +245,7 @@ TEST(Index, LiesAreRefused) {
       {"file empty", [](Index& i) { i.files[0].name = ""; }, "empty or too long"},
       {"file long", [](Index& i) { i.files[0].name = std::string(256, 'x'); }, "empty or too long"},
       {"file not UTF-8", [](Index& i) { i.files[0].name = "a\xFF"; }, "UTF-8"},
-      {"tensor count", [](Index& i) { i.files[3].tensor_count = 1; }, "as many tensors"},
+      {"tensor count", [](Index& i) { i.files[3].tensor_count = 2; }, "as many tensors"},
       {"tensor twice", [](Index& i) { i.tensors[0].name = "weight"; }, "two tensors have the same name"},
       {"tensor not UTF-8", [](Index& i) { rename_last(i, "a\xFF"); }, "UTF-8"},
       {"tensor is metadata", [](Index& i) { rename_last(i, "__metadata__"); }, "__metadata__"},
@@ -259,7 +279,7 @@ TEST(Index, LiesAreRefused) {
        "zero"},
       {"table above 255", [](Index& i) { i.tables[0].first = 255; }, "above 255"},
       {"unknown table", [](Index& i) { i.segments[0].tables[0] = 4; }, "table that does not exist"},
-      {"unknown codec", [](Index& i) { i.streams[2].codec = static_cast<CodecId>(5); }, "unknown codec"},
+      {"unknown codec", [](Index& i) { i.streams[2].codec = static_cast<CodecId>(6); }, "unknown codec"},
       {"wrong codec", [](Index& i) { i.streams[2].codec = CodecId::kAsset; }, "wrong codec"},
       {"small blocks", [](Index& i) { i.streams[2].block_log2 = 9; }, "size of blocks"},
       {"large blocks", [](Index& i) { i.streams[2].block_log2 = i.streams[2].segment_log2 = 19; }, "size of blocks"},
@@ -293,6 +313,34 @@ TEST(Index, LiesAreRefused) {
        },
        "ascend"},
       {"codebook descends", [](Index& i) { i.streams[5].codebook.centroids[0] = 1; }, "ascend"},
+      {"trellis of integers", [](Index& i) { i.streams[2].codec = CodecId::kTrellis; }, "one tensor of floats"},
+      {"trellis shared", [](Index& i) { i.streams[0].codec = CodecId::kTrellis; }, "one tensor of floats"},
+      {"trellis step", [](Index& i) { i.streams[6].trellis.fine_step = 0; }, "step"},
+      {"trellis step denormal", [](Index& i) { i.streams[6].trellis.fine_step = -1e-40f; }, "step"},
+      {"trellis step NaN", [](Index& i) { i.streams[6].trellis.fine_step = NAN; }, "step"},
+      {"two states", [](Index& i) { i.streams[6].trellis.states_log2 = 1; }, "flags"},
+      {"512 states", [](Index& i) { i.streams[6].trellis.states_log2 = 9; }, "flags"},
+      {"trellis flag", [](Index& i) { i.streams[6].trellis.states_log2 = 128 + 3; }, "flags"},
+      {"unknown shape", [](Index& i) { i.streams[6].trellis.shape = 2; }, "shape that does not exist"},
+      {"low base", [](Index& i) { i.streams[6].trellis.base_class = -1025; }, "base class"},
+      {"high base", [](Index& i) { i.streams[6].trellis.base_class = 1025; }, "base class"},
+      {"shift up", [](Index& i) { i.streams[6].trellis.shifts[5] = 5; }, "shift"},
+      {"shift down", [](Index& i) { i.streams[6].trellis.shifts[11] = -5; }, "shift"},
+      {"view of others", [](Index& i) { i.streams[6].trellis.view[1] = 10; }, "does not fit its tensor"},
+      {"view of nothing", [](Index& i) { i.streams[6].trellis.view[0] = 0; }, "no size"},
+      {"view too large", [](Index& i) { i.streams[6].trellis.view[2] = UINT64_MAX; }, "too large"},
+      {"view of segments",
+       [&](Index& i) {
+         stretch(i, {6, 20, 25}), i.streams[6].trellis.view[2] = 25;
+       },
+       "does not fit"},
+      {"many factors", [](Index& i) { i.streams[6].trellis.factors.resize(4); }, "too many scale factors"},
+      {"factor inner", [](Index& i) { i.streams[6].trellis.factors[0].inner = 0; }, "does not divide"},
+      {"factor empty", [](Index& i) { i.streams[6].trellis.factors[1].codes.clear(); }, "does not divide"},
+      {"factor odd", [](Index& i) { i.streams[6].trellis.factors[1].codes.resize(7); }, "does not divide"},
+      {"factor overflows", [](Index& i) { i.streams[6].trellis.factors[1].inner = 1ull << 62; }, "does not divide"},
+      {"shape sum", [](Index& i) { i.shapes[1][4] = 1; }, "sum to 4096"},
+      {"shape large", [](Index& i) { i.shapes[1][4] = 5000; }, "too large"},
       {"block too large", [](Index& i) { i.blocks[1].size = UINT32_MAX; }, ""},
       {"header of others", [](Index& i) { i.files[2].header = i.files[1].header; }, "b.safetensors"},
       {"no header", [](Index& i) { i.files[2].header = "{"; }, "a stored header is wrong"},
@@ -316,7 +364,7 @@ TEST(Index, ThePayloadIsFilledExactly) {
   expect_error(ErrorKind::kArchive, {"do not fill"}, [&] { (void)parse_index(bytes, end + 1); });
 }
 
-// The four sections of a serialized index, ids and lengths taken off.
+// The sections of a serialized index, ids and lengths taken off.
 std::vector<Bytes> sections_of(const Bytes& index) {
   ByteReader in(index, [](const char* what) { throw std::runtime_error(what); });
   std::vector<Bytes> sections;
@@ -342,9 +390,9 @@ TEST(Index, SectionsAreUsedUpAndCountsAreBelieved) {
   Index index = rich_index();
   const std::uint64_t end = payload_end(index);
   const auto sections = sections_of(serialize_index(index));
-  ASSERT_EQ(sections.size(), 4u);
+  ASSERT_EQ(sections.size(), 5u);
   ASSERT_NO_THROW((void)parse_index(join(sections), end));
-  for (std::size_t s = 0; s < 4; s++) {
+  for (std::size_t s = 0; s < sections.size(); s++) {
     SCOPED_TRACE(s);
     auto longer = sections;
     longer[s].push_back(std::byte{0});

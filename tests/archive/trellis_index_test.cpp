@@ -1,0 +1,160 @@
+#include "archive/trellis_index.hpp"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <random>
+
+#include "support/expect_error.hpp"
+#include "weft/error.hpp"
+
+namespace weft::archive {
+namespace {
+
+using testing::expect_error;
+using Bytes = std::vector<std::byte>;
+
+[[noreturn]] void fail(const char* what) { throw Error(ErrorKind::kArchive, what); }
+
+Bytes bytes_of(std::initializer_list<int> values) {
+  Bytes bytes;
+  for (const int value : values) bytes.push_back(static_cast<std::byte>(value));
+  return bytes;
+}
+
+std::vector<Shape> shapes_in(const Bytes& bytes) {
+  ByteReader in(bytes, fail);
+  std::vector<Shape> shapes;
+  read_shapes(in, shapes);
+  in.expect_end("longer");
+  return shapes;
+}
+
+TEST(TrellisIndex, ShapesComeBack) {
+  std::vector<Shape> shapes(3);
+  shapes[0][0] = 4096;
+  shapes[1][31] = 4096;
+  shapes[2].fill(128);
+  ByteWriter out;
+  put_shapes(out, shapes);
+  EXPECT_EQ(shapes_in(out.bytes()), shapes);
+  EXPECT_TRUE(shapes_in(bytes_of({0})).empty());
+}
+
+TEST(TrellisIndex, BadShapesAreRefused) {
+  const auto refuse = [](std::initializer_list<int> values, const char* what) {
+    expect_error(ErrorKind::kArchive, {what}, [&] { (void)shapes_in(bytes_of(values)); });
+  };
+  EXPECT_NO_THROW((void)shapes_in(bytes_of({1, 31, 0, 0x80, 0x20})));
+  refuse({1, 32, 0, 0x80, 0x20}, "too many triangles");
+  refuse({1, 31, 1, 0x80, 0x10, 0x80, 0x10}, "too many triangles");
+  refuse({1, 0, 0, 0x81, 0x20}, "too large");
+  refuse({1, 0, 0, 0xFF, 0x1F}, "sum to 4096");
+  refuse({1, 0, 1, 0x80, 0x20, 0x80, 0x20}, "sum to 4096");
+  refuse({1, 0, 1, 0x80, 0x20, 0}, "begins or ends with zero");
+  refuse({1, 0, 1, 0, 0x80, 0x20}, "begins or ends with zero");
+  refuse({1, 0, 1, 0x80, 0x20}, "");
+  refuse({0xFF, 0xFF, 0xFF, 0x7F, 0, 0}, "");
+}
+
+// Streams whose factors have so many codes each; the codes are drawn from N(0, spread).
+Index index_with_codes(const std::vector<std::size_t>& counts, double spread) {
+  std::mt19937 random(5);
+  std::normal_distribution<double> normal(0, spread);
+  Index index;
+  for (const std::size_t count : counts) {
+    ScaleFactor factor;
+    factor.codes.resize(count);
+    for (auto& code : factor.codes) code = static_cast<std::int8_t>(std::clamp(normal(random), -128.0, 127.0));
+    index.streams.emplace_back().trellis.factors.push_back(factor);
+  }
+  return index;
+}
+
+// What the section says, read into factors without codes.
+Index read_back(const Index& index, const Bytes& section) {
+  Index back = index;
+  std::vector<std::uint64_t> counts;
+  for (StreamRecord& stream : back.streams)
+    for (ScaleFactor& factor : stream.trellis.factors) counts.push_back(factor.codes.size()), factor.codes.clear();
+  ByteReader in(section, fail);
+  read_scale_codes(in, counts, back);
+  in.expect_end("longer");
+  return back;
+}
+
+void expect_same_codes(const Index& a, const Index& b) {
+  for (std::size_t s = 0; s < a.streams.size(); s++) EXPECT_EQ(a.streams[s].trellis, b.streams[s].trellis) << s;
+}
+
+TEST(TrellisIndex, ScaleCodesComeBack) {
+  for (const auto& [counts, spread] : {std::pair<std::vector<std::size_t>, double>{{}, 0},
+                                       {{1}, 0},
+                                       {{1}, 90},
+                                       {{7, 3}, 50},
+                                       {{4000}, 0},
+                                       {{5000, 1, 300}, 2},
+                                       {{100, 2100}, 200},
+                                       {{70000}, 1}}) {
+    const Index index = index_with_codes(counts, spread);
+    ByteWriter out;
+    put_scale_codes(out, index);
+    expect_same_codes(read_back(index, out.bytes()), index);
+  }
+}
+
+TEST(TrellisIndex, ManyScaleCodesAreEntropyCoded) {
+  const Index index = index_with_codes({20000}, 2);
+  ByteWriter out;
+  put_scale_codes(out, index);
+  EXPECT_LT(out.bytes().size(), 20000u * 3.1 / 8 + 100);  // N(0, 2) rounded towards zero has about three bits
+  EXPECT_GT(out.bytes().size(), 20000u * 2.5 / 8);
+}
+
+TEST(TrellisIndex, BadScaleCodesAreRefused) {
+  const Index index = index_with_codes({5000, 200}, 2);
+  ByteWriter out;
+  put_scale_codes(out, index);
+  const Bytes good = out.bytes();
+  for (std::size_t n = 0; n < good.size(); n += n < 64 ? 1 : 37) {
+    SCOPED_TRACE(n);
+    const Bytes bad(good.begin(), good.begin() + static_cast<std::ptrdiff_t>(n));
+    EXPECT_THROW((void)read_back(index, bad), Error);
+  }
+  Bytes unknown = good;
+  unknown[0] = std::byte{2};
+  expect_error(ErrorKind::kArchive, {"unknown coding"}, [&] { (void)read_back(index, unknown); });
+  // A flipped bit either is refused or gives other codes: it never passes for the same.
+  std::size_t refused = 0;
+  for (std::size_t bit = 0; bit < 8 * good.size(); bit += 11) {
+    Bytes bad = good;
+    bad[bit / 8] ^= static_cast<std::byte>(1 << bit % 8);
+    try {
+      const Index back = read_back(index, bad);
+      EXPECT_FALSE(back.streams[0].trellis == index.streams[0].trellis &&
+                   back.streams[1].trellis == index.streams[1].trellis)
+          << bit;
+    } catch (const Error&) {
+      refused++;
+    }
+  }
+  EXPECT_GT(refused, good.size() / 2);
+}
+
+TEST(TrellisIndex, AFewBytesCannotAskForMuchMemory) {
+  Index index;
+  index.streams.resize(1);
+  index.streams[0].trellis.factors.resize(1);
+  for (const int coding : {0, 1}) {
+    const Bytes section = bytes_of({coding, 0, 1, 0x80, 0x10, 0x80, 0x10, 0, 0, 0x80});
+    for (const std::uint64_t count : {std::uint64_t{1} << 20, std::uint64_t{1} << 40, UINT64_MAX}) {
+      ByteReader in(section, fail);
+      expect_error(ErrorKind::kArchive, {"more scale codes than bytes"}, [&] { read_scale_codes(in, {count}, index); });
+    }
+  }
+  ByteReader in({}, fail);
+  expect_error(ErrorKind::kArchive, {"too many scale codes"}, [&] { read_scale_codes(in, {UINT64_MAX, 2}, index); });
+}
+
+}  // namespace
+}  // namespace weft::archive
