@@ -40,13 +40,13 @@ struct TensorReport {
   std::string note;            // why it differs from the config's wish, if it does; else empty
   std::optional<double> step;  // lossy codecs: width of a cell
   std::optional<CodebookReport> codebook;
-  std::optional<TrellisReport> trellis;
   std::uint64_t elements = 0;
   std::uint64_t bytes_in = 0;
   std::uint64_t bytes_out = 0;  // coded blocks of this tensor; a share by elements where tensors share blocks
   double sum_squared_error = 0;
   double sum_squares = 0;  // of finite original values
   double max_abs_error = 0;
+  std::optional<TrellisReport> trellis{};
 };
 
 struct StageReport {
