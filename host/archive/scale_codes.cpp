@@ -13,6 +13,9 @@ constexpr std::uint32_t kMostCounted = 2048;  // codes of a factor before its co
 constexpr std::uint32_t kPriorStep = 8;       // what a code adds to the next factors' prior
 constexpr std::uint32_t kMostPrior = 1u << 15;
 
+// What so many codes are padded to.
+std::uint64_t least_bytes(std::uint64_t codes) { return (codes + kCodesPerByte - 1) / kCodesPerByte; }
+
 class Model {
  public:
   Model(int first, int last) : first_(first), last_(last) {
@@ -125,19 +128,22 @@ class RangeDecoder {
     range_ = part_ * frequency;
     for (; range_ < (1u << 24); range_ <<= 8) code_ = code_ << 8 | next();
   }
-  // Whether only zeros are left.
-  [[nodiscard]] bool at_end() const {
+  // Bytes read, those past the end included; and whether only zeros are left.
+  [[nodiscard]] std::uint64_t consumed() const { return consumed_; }
+  [[nodiscard]] bool rest_is_zero() const {
     return std::all_of(rest_.begin(), rest_.end(), [](std::byte b) { return b == std::byte{0}; });
   }
 
  private:
   std::uint32_t next() {
+    consumed_++;
     if (rest_.empty()) return 0;
     const auto byte = static_cast<std::uint32_t>(rest_.front());
     rest_ = rest_.subspan(1);
     return byte;
   }
   std::span<const std::byte> rest_;
+  std::uint64_t consumed_ = 0;
   std::uint32_t range_ = ~0u, code_ = 0, part_ = 1;
 };
 
@@ -168,7 +174,7 @@ void put_codes(ByteWriter& out, std::span<const std::span<const std::int8_t>> fa
     }
   }
   encoder.finish();
-  const std::uint64_t least = (total + kCodesPerByte - 1) / kCodesPerByte;
+  const std::uint64_t least = least_bytes(total);
   if (out.bytes().size() - begin < least) out.bytes().resize(begin + least);
 }
 
@@ -176,8 +182,9 @@ void read_codes(ByteReader& in, std::span<const std::span<std::int8_t>> factors)
   if (std::all_of(factors.begin(), factors.end(), [](const auto& codes) { return codes.empty(); })) return;
   const int first = in.get_u8(), last = in.get_u8();
   in.require(first <= last, "the scale codes have no range");
+  const std::uint64_t size = in.left();
   Model model(first, last);
-  RangeDecoder decoder(in.take(in.left()));
+  RangeDecoder decoder(in.take(size));
   for (const auto& codes : factors) {
     model.begin_factor();
     for (std::int8_t& code : codes) {
@@ -188,7 +195,10 @@ void read_codes(ByteReader& in, std::span<const std::span<std::int8_t>> factors)
       code = static_cast<std::int8_t>(s - kZero);
     }
   }
-  in.require(decoder.at_end(), "the scale codes do not end where their section does");
+  std::uint64_t total = 0;
+  for (const auto& codes : factors) total += codes.size();
+  in.require(size == std::max(decoder.consumed(), least_bytes(total)) && decoder.rest_is_zero(),
+             "the section of scale codes is shorter or longer than its content");
 }
 
 }  // namespace weft::archive

@@ -125,10 +125,9 @@ TEST(TrellisIndex, BadScaleCodesAreRefused) {
   std::swap(bad[0], bad[1]);
   refuse(bad, "no range");
   bad = good;
-  bad.push_back(std::byte{1});
-  refuse(bad, "do not end");
-  bad.back() = std::byte{0};
-  expect_same_codes(read_back(index, bad), index);
+  bad.push_back(std::byte{0});
+  refuse(bad, "longer than its content");
+  refuse({good.begin(), good.end() - 1}, "longer than its content");
   // The index has a checksum; without it, damage gives other codes or is refused, and never reads or allocates too much.
   for (std::size_t bit = 16; bit < 8 * good.size() - 40; bit += 11) {
     bad = good;

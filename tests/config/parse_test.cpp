@@ -188,11 +188,13 @@ TEST(ParseConfig, MessagesNamePlaceExpectedAndFound) {
 
 TEST(ParseConfig, SuggestsValues) {
   EXPECT_EQ(refusal(rule(R"("codec": "losless")")),
-            "c.json: /rules/0/codec: expected one of raw, lossless, uniform, trellis, codebook; found the string \"losless\"; "
+            "c.json: /rules/0/codec: expected one of raw, lossless, uniform, trellis, codebook; found the string "
+            "\"losless\"; "
             "did you mean "
             "\"lossless\"?");
-  EXPECT_EQ(refusal(rule(R"("codec": "zip")")),
-            "c.json: /rules/0/codec: expected one of raw, lossless, uniform, trellis, codebook; found the string \"zip\"");
+  EXPECT_EQ(
+      refusal(rule(R"("codec": "zip")")),
+      "c.json: /rules/0/codec: expected one of raw, lossless, uniform, trellis, codebook; found the string \"zip\"");
   const std::string message = refusal(rule(R"("codec": "raw", "dtypes": ["F32", "bf16"])"));
   EXPECT_TRUE(message.starts_with("c.json: /rules/0/dtypes/1: expected one of BOOL, U8, ")) << message;
   EXPECT_TRUE(message.ends_with("found the string \"bf16\"; did you mean \"BF16\"?")) << message;
@@ -212,9 +214,9 @@ TEST(ParseConfig, SuggestsKeys) {
 }
 
 TEST(ParseConfig, SaysWhichCodecHasAParameter) {
-  EXPECT_EQ(
-      refusal(rule(R"("codec": "lossless", "lambda": 1)")),
-      "c.json: /rules/0/lambda: lambda is a parameter of codec uniform, trellis, codebook; the codec of this rule is lossless");
+  EXPECT_EQ(refusal(rule(R"("codec": "lossless", "lambda": 1)")),
+            "c.json: /rules/0/lambda: lambda is a parameter of codec uniform, trellis, codebook; the codec of this "
+            "rule is lossless");
   EXPECT_EQ(
       refusal(rule(R"("codec": "uniform", "step": 1, "min_saving": 0)")),
       "c.json: /rules/0/min_saving: min_saving is a parameter of codec lossless; the codec of this rule is uniform");
@@ -359,10 +361,11 @@ TEST(Overrides, MessagesNameTheOverride) {
             "--set rules.0.lamda=0: /rules/0/lamda: unknown key \"lamda\"; did you mean \"lambda\"?");
   EXPECT_EQ(refusal(kTwoRules, {"threads=2", "thraeds=1"}),
             "--set thraeds=1: /thraeds: unknown key \"thraeds\"; did you mean \"threads\"?");
-  EXPECT_EQ(refusal(kTwoRules, {"rules=[{\"codec\": \"zip\"}]"}),
-            "--set rules=[{\"codec\": \"zip\"}]: /rules/0/codec: expected one of raw, lossless, uniform, trellis, codebook; "
-            "found the string "
-            "\"zip\"");
+  EXPECT_EQ(
+      refusal(kTwoRules, {"rules=[{\"codec\": \"zip\"}]"}),
+      "--set rules=[{\"codec\": \"zip\"}]: /rules/0/codec: expected one of raw, lossless, uniform, trellis, codebook; "
+      "found the string "
+      "\"zip\"");
   EXPECT_TRUE(refusal(kTwoRules, {"rules.0.step=1"}).starts_with("--set rules.0.step=1: /rules/0/step: codec uniform"));
   EXPECT_TRUE(refusal("{\"threads\": -1}", {"device=cpu"}).starts_with("c.json: /threads"));
   EXPECT_TRUE(refusal("{\"rules10\": 1}", {"rules=[]"}).starts_with("c.json: /rules10"));
