@@ -83,12 +83,14 @@ void fill_in_sizes(Index& index, const std::vector<StreamSample>& samples) {
 
 Report estimate(const Network& network, const Config& config, const RunOptions& options) {
   const auto begin = std::chrono::steady_clock::now();
-  const std::unique_ptr<Backend> backend = make_cpu_backend();
+  const std::unique_ptr<Backend> backend = make_backend(options.device, options.device_memory);
   Plan plan = make_plan(network, config);
   Index& index = plan.index;
-  const std::uint32_t threads = thread_count(options.threads, options.memory_limit, encode_bytes(index));
-  std::vector<StageTimes> times(threads);
   const std::vector<Piece> pieces = sample(index);
+  std::uint64_t largest = 0;
+  for (const Piece& piece : pieces) largest = std::max(largest, encode_bytes(index.streams[piece.stream], piece.units));
+  const std::uint32_t threads = thread_count(options.threads, options.memory_limit, largest);
+  std::vector<StageTimes> times(threads);
   choose_steps(network, plan, uniform_only(index, pieces), threads, options.cancel, times);
 
   std::uint64_t total_bytes = 0;
@@ -103,7 +105,8 @@ Report estimate(const Network& network, const Config& config, const RunOptions& 
     SegmentView view = segment_view(index, stream, index.segments[stream.first_segment]);
     view.first_unit = pieces[p].first;
     view.units = pieces[p].units;
-    const SegmentEncoder::Result& result = encoders[worker]->encode(pieces[p].stream, view, times[worker]);
+    const SegmentEncoder::Work work{pieces[p].stream, view};
+    const SegmentEncoder::Result& result = encoders[worker]->encode({&work, 1}, times[worker]).front();
     results[p] = {result.encoded.bytes.size(), result.encoded.plane_bytes, result.encoded.tables, result.errors};
     progress.add(view.units * static_cast<std::uint64_t>(unit_bytes(stream.dtype)), "");
   });
@@ -148,11 +151,10 @@ Report estimate(const Network& network, const Config& config, const RunOptions& 
   for (const auto& file : network.files()) report.bytes_in += file.bytes;
   report.command = "dry-run";
   report.input = network.path().string();
-  report.device = backend->name();
   report.config_json = to_json(config);
   report.warnings = network.warnings();
   report.estimated = true;
-  finish_report(report, begin, times);
+  finish_report(report, begin, times, *backend);
   return report;
 }
 
