@@ -1,4 +1,4 @@
-# The CUDA kernels, when a toolkit is there. WEFT_CUDA: AUTO builds without them when none is found, ON makes that an error.
+# The CUDA backend, when a toolkit is there. WEFT_CUDA: AUTO builds without them when none is found, ON makes that an error.
 if(WEFT_CUDA STREQUAL "OFF")
   return()
 endif()
@@ -39,14 +39,23 @@ message(STATUS "CUDA: ${CMAKE_CUDA_COMPILER_VERSION}, architectures ${CMAKE_CUDA
 # the object, where a test reads it. -Wpedantic is left out: it complains about nvcc's own output.
 set(WEFT_CUDA_FLAGS -fmad=false -Werror=all-warnings -Xptxas=-v -Xcompiler=-Wall,-Wextra,-Wshadow)
 
-file(GLOB WEFT_CUDA_SOURCES CONFIGURE_DEPENDS cuda/kernels/*.cu)
-add_library(weft_cuda STATIC ${WEFT_CUDA_SOURCES})
-target_include_directories(weft_cuda PUBLIC include cuda)
-target_link_libraries(weft_cuda PUBLIC CUDA::cudart_static)
-target_compile_options(weft_cuda PRIVATE ${WEFT_CUDA_FLAGS})
-set_target_properties(weft_cuda PROPERTIES
+file(GLOB WEFT_KERNEL_SOURCES CONFIGURE_DEPENDS cuda/kernels/*.cu)
+add_library(weft_kernels STATIC ${WEFT_KERNEL_SOURCES})
+target_include_directories(weft_kernels PUBLIC include cuda host)
+target_link_libraries(weft_kernels PUBLIC CUDA::cudart_static)
+target_compile_options(weft_kernels PRIVATE ${WEFT_CUDA_FLAGS})
+set_target_properties(weft_kernels PROPERTIES
   RULE_LAUNCH_COMPILE "${CMAKE_SOURCE_DIR}/tools/keep_ptxas_report.sh <OBJECT>")
 
+# What calls the kernels is plain C++; it becomes part of the library.
+file(GLOB WEFT_CUDA_SOURCES CONFIGURE_DEPENDS cuda/*.cpp)
+target_sources(weft PRIVATE ${WEFT_CUDA_SOURCES})
+target_link_libraries(weft PRIVATE weft_kernels)
+set_source_files_properties(host/backends/cuda/find_devices.cpp host/backends/cuda/device_interface.cpp
+  PROPERTIES COMPILE_DEFINITIONS WEFT_HAVE_CUDA)
+
+add_subdirectory(examples)
 if(WEFT_BENCH)
   add_subdirectory(bench/cuda)
 endif()
+

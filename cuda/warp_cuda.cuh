@@ -4,13 +4,14 @@
 // * All 32 threads of a warp must call every function together (the core branches on warp-uniform values alone), in a
 //   one-dimensional thread block whose size is a multiple of 32. Plain numbers of the core, such as cursors and counts,
 //   are the same in all threads.
-// * The full-mask intrinsics below also order memory between the lanes, but nothing here relies on it: no lane reads what
-//   another lane of the same call has written.
+// * The full-mask intrinsics below also order memory between the lanes, but nothing relies on it: sync() stands wherever
+//   a lane reads what another one has written.
 // * Only lanes of the mask touch memory. So expand_load never reads more than expand_load_exact, and compress_store
 //   scribbles on nothing; both are allowed to by the concept.
 #pragma once
 
-#include "weft/core/warp.hpp"
+#include "weft/core/kernel_warp.hpp"
+#include "weft/core/vector_memory.hpp"
 
 namespace weft::cuda {
 
@@ -58,6 +59,7 @@ struct CudaWarp {
   // Little-endian like every GPU; the bytes may lie anywhere, and a GPU loads a word from a multiple of four only.
   WEFT_DEVICE U32 load_words(const std::uint8_t* p) {
     p += 4 * lane();
+    if (core::is_aligned(p, 4)) return {core::load_aligned<std::uint32_t>(p)};
     return {p[0] | static_cast<std::uint32_t>(p[1]) << 8 | static_cast<std::uint32_t>(p[2]) << 16 |
             static_cast<std::uint32_t>(p[3]) << 24};
   }
@@ -68,6 +70,31 @@ struct CudaWarp {
   WEFT_DEVICE U32 lane_numbers() { return {lane()}; }
   WEFT_DEVICE void store_table(std::uint32_t* p, U32 x) { p[lane()] = x.value; }
   WEFT_DEVICE void store_halves(std::uint16_t* p, U32 x) { p[lane()] = static_cast<std::uint16_t>(x.value); }
+
+  // The words of decode_full_round, with one predicate and without an index beside the pointer.
+  WEFT_DEVICE void take_words(const std::uint16_t*& next, U32& x) {
+    const bool low = x.value < core::kStateLow;
+    const std::uint32_t bits = __ballot_sync(kAll, low);
+    if (low) x.value = x.value << core::kWordBits | __ldg(next + rank(bits));
+    next += popcount(bits);
+  }
+
+  WEFT_DEVICE void sync() { __syncwarp(); }
+  template <class F>
+  WEFT_DEVICE void for_each_lane(F f) {
+    f(lane());
+  }
+  template <class F>
+  WEFT_DEVICE U32 each_lane_value(F f) {
+    return {f(lane())};
+  }
+  WEFT_DEVICE bool any(Mask m) { return __any_sync(kAll, m.value) != 0; }
+  WEFT_DEVICE std::uint32_t bits(Mask m) { return ballot(m); }
+  WEFT_DEVICE std::uint32_t or_lanes(U32 x) { return __reduce_or_sync(kAll, x.value); }
+  WEFT_DEVICE void add(std::uint32_t* at, std::uint32_t value) { atomicAdd(at, value); }
+  WEFT_DEVICE void add(std::uint64_t* at, std::uint64_t value) {
+    atomicAdd(reinterpret_cast<unsigned long long*>(at), static_cast<unsigned long long>(value));
+  }
 };
 
 WEFT_DEVICE CudaWarp::U32 operator+(CudaWarp::U32 a, CudaWarp::U32 b) { return {a.value + b.value}; }
@@ -81,6 +108,6 @@ WEFT_DEVICE CudaWarp::U32 operator>>(CudaWarp::U32 x, int n) { return {x.value >
 
 #undef WEFT_DEVICE
 
-static_assert(core::Warp<CudaWarp>);
+static_assert(core::KernelWarp<CudaWarp>);
 
 }  // namespace weft::cuda

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Builds for the GPU of this machine, tests and times the kernels on it, and writes FOLDER/gpu.json.
+# Builds for the GPU of this machine, tests the CUDA backend and times its kernels on it, and writes FOLDER/gpu.json.
 # Needs no network once the packages are there; ends well within nine minutes. usage: gpu.sh FOLDER
 set -euo pipefail
 source tools/common.sh
@@ -9,27 +9,61 @@ out=$1
 nvidia-smi --query-gpu=name,driver_version --format=csv,noheader >/dev/null 2>&1 ||
   die "No NVIDIA GPU was found on this machine (nvidia-smi does not answer). ./dev test checks that the kernels compile."
 mkdir -p "$out"
+out=$(realpath "$out")
 need "${BUILD_PACKAGES[@]}"
 
 IFS=, read -r name capability < <(nvidia-smi --query-gpu=name,compute_cap --format=csv,noheader | head -n 1)
 say "building for $name, compute capability$capability"
 started=$SECONDS
 configure gpu "-DCMAKE_CUDA_ARCHITECTURES=$(tr -d ' .' <<<"$capability")-real"
-cmake --build build/gpu -j "$JOBS" --target weft_cuda_tests weft_cuda_bench
+cmake --build build/gpu -j "$JOBS" --target weft_tests weft_cuda_bench weft_cli layer_by_layer
 built=$((SECONDS - started))
 
 # What fails is in the report too, so nothing below stops the script.
-tests=build/gpu/tests/cuda/weft_cuda_tests
+tests=build/gpu/tests/weft_tests
 status=0
 say "tests"
-timeout 120 "$tests" --gtest_brief=1 --gtest_output="json:$out/tests.json" || status=1
+timeout 150 "$tests" --gtest_brief=1 --gtest_filter='*Cuda*:EngineDevice.*:ResidentRows.*' \
+  --gtest_output="json:$out/tests.json" || status=1
+
+# Whole runs of the program: archives are those of the CPU, goldens restore their bytes, a damaged one is an error.
+say "archives through the program"
+files=passed
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+weft=build/gpu/weft
+differ() {
+  echo "$1" >&2
+  files="failed: $1"
+  status=1
+}
+for archive in tests/golden/*.weft; do
+  original=${archive%.weft}
+  [[ -e $original ]] || original=$original.safetensors
+  "$weft" decompress "$archive" -o "$work/restored" -f -q --device cuda && diff -r "$work/restored" "$original" >/dev/null ||
+    differ "$archive does not restore its bytes"
+  for preset in lossless balanced; do
+    "$weft" compress "$original" -c "$preset" -o "$work/cpu.weft" -f -q --device cpu &&
+      "$weft" compress "$original" -c "$preset" -o "$work/gpu.weft" -f -q --device cuda &&
+      cmp "$work/cpu.weft" "$work/gpu.weft" || differ "$original with $preset gives another archive"
+  done
+  rm -rf "$work/restored"
+done
+cp tests/golden/large_blocks.weft "$work/damaged.weft"
+printf '\xff\xff\xff\xff' | dd of="$work/damaged.weft" bs=1 seek=3000 conv=notrunc status=none
+code=0
+"$weft" verify "$work/damaged.weft" --device cuda -q 2>"$work/message" || code=$?
+[[ $code == 3 ]] && grep -q 'tensor .*, block ' "$work/message" || differ "a damaged archive ends with exit code $code"
+build/gpu/examples/layer_by_layer tests/golden/large_blocks.weft || differ "the example fails"
+echo "$files" >"$out/files.result"
+
 sanitizer=$(command -v compute-sanitizer || echo /usr/local/cuda/bin/compute-sanitizer)
 if [[ -x $sanitizer ]]; then
   for tool in memcheck racecheck; do
     say "tests under compute-sanitizer, $tool"
     result=passed
-    timeout 100 "$sanitizer" --tool "$tool" --error-exitcode 9 "$tests" --gtest_brief=1 \
-      --gtest_filter='-*ManyJobs*' >"$out/$tool.txt" 2>&1 || result="failed with exit code $?"
+    WEFT_TEST_SEGMENTS=50 timeout 60 "$sanitizer" --tool "$tool" --error-exitcode 9 "$tests" --gtest_brief=1 \
+      --gtest_filter='Devices/CudaBackend.*/gpu0' >"$out/$tool.txt" 2>&1 || result="failed with exit code $?"
     echo "$result" >"$out/$tool.result"
     if [[ $result != passed ]]; then
       tail -n 20 "$out/$tool.txt"
@@ -39,8 +73,8 @@ if [[ -x $sanitizer ]]; then
 else
   say "compute-sanitizer is not installed; left out"
 fi
-say "throughput of the thin kernels"
-timeout 100 build/gpu/bench/cuda/weft_cuda_bench >"$out/bench.json" || status=1
+say "throughput of the kernels"
+timeout 150 build/gpu/bench/cuda/weft_cuda_bench >"$out/bench.json" || status=1
 
 "$PYTHON" tools/gpu_report.py "$out" "$built" "$(git rev-parse HEAD 2>/dev/null || echo unknown)" || status=1
 say "wrote $out/gpu.json"

@@ -6,21 +6,26 @@
 namespace weft::cuda {
 namespace {
 
-// In global memory, not constant: constant memory serves lanes that look up different entries one after another.
 __device__ const core::CrcTables kTables = core::make_crc_tables();
 
-__global__ void crc32c_kernel(ChecksumJob* jobs, std::uint32_t count) {
-  const std::uint32_t i = job_index();
-  if (i >= count) return;
-  ChecksumJob& job = jobs[i];
-  const std::uint32_t crc = core::crc32c<CudaWarp>(job.data, job.n, kTables);
-  if (CudaWarp::lane() == 0) job.crc = crc;
+// The tables are copied to shared memory, where lanes look up different entries at once.
+__global__ __launch_bounds__(kThreads) void crc32c_kernel(const ChecksumJob* jobs, std::uint32_t count,
+                                                          std::uint32_t* crcs) {
+  __shared__ core::CrcTables tables;
+  const auto* from = reinterpret_cast<const std::uint32_t*>(&kTables);
+  auto* to = reinterpret_cast<std::uint32_t*>(&tables);
+  for (std::uint32_t i = threadIdx.x; i < sizeof(core::CrcTables) / 4; i += kThreads) to[i] = from[i];
+  __syncthreads();
+  for (std::uint32_t i = blockIdx.x * kGroupBlocks + warp_index(); i < count; i += gridDim.x * kGroupBlocks) {
+    const std::uint32_t crc = core::crc32c<CudaWarp>(jobs[i].data, jobs[i].n, tables);
+    if (CudaWarp::lane() == 0) crcs[i] = crc;
+  }
 }
 
 }  // namespace
 
-cudaError_t crc32c(ChecksumJob* jobs, std::uint32_t count, cudaStream_t stream) {
-  return launch(crc32c_kernel, blocks_for_jobs(count), stream, jobs, count);
+cudaError_t launch_checksum(Launch launch, const ChecksumJob* jobs, std::uint32_t count, std::uint32_t* crcs) {
+  return launch_persistent(crc32c_kernel, launch, (count + kGroupBlocks - 1) / kGroupBlocks, jobs, count, crcs);
 }
 
 }  // namespace weft::cuda

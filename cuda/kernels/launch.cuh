@@ -1,43 +1,39 @@
-// How the thin kernels are laid over a grid: one warp per job, or one thread per element.
+// How kernels are laid over a persistent grid.
 #pragma once
 
 #include <cuda_runtime.h>
 
-#include "weft/core/rans_params.hpp"
+#include "backends/cuda/device.hpp"
+#include "kernels/kernels.hpp"
 
 namespace weft::cuda {
 
-inline constexpr std::uint32_t kThreads = 128;  // four warps; the thin kernels need nothing of their neighbours
+inline constexpr std::uint32_t kThreads = kGroupBlocks * core::kLanes;  // a warp for each block of a group
 
-inline constexpr std::uint64_t kMaxBlocks = 1u << 20;  // a grid of elements strides over what is more
+__device__ __forceinline__ std::uint32_t warp_index() { return threadIdx.x / core::kLanes; }
 
-// The job of this warp.
-__device__ __forceinline__ std::uint32_t job_index() {
-  return blockIdx.x * (kThreads / core::kLanes) + threadIdx.x / core::kLanes;
+// As many thread blocks as fit on the device at once.
+template <class Kernel>
+cudaError_t resident_blocks(Kernel kernel, std::uint32_t& blocks) {
+  int device = 0, processors = 0, each = 0;
+  cudaError_t status = cudaGetDevice(&device);
+  if (status == cudaSuccess) status = cudaDeviceGetAttribute(&processors, cudaDevAttrMultiProcessorCount, device);
+  if (status == cudaSuccess) status = cudaOccupancyMaxActiveBlocksPerMultiprocessor(&each, kernel, kThreads, 0);
+  blocks = static_cast<std::uint32_t>(processors * each);
+  return status;
 }
 
-inline std::uint32_t blocks_for_jobs(std::uint32_t count) {
-  constexpr std::uint32_t kJobs = kThreads / core::kLanes;
-  return count / kJobs + (count % kJobs != 0 ? 1 : 0);
-}
-
-inline std::uint32_t blocks_for_elements(std::uint64_t n) {
-  const std::uint64_t blocks = n / kThreads + (n % kThreads != 0 ? 1 : 0);
-  return static_cast<std::uint32_t>(blocks < kMaxBlocks ? blocks : kMaxBlocks);
-}
-
-// Runs f(i) for every i below n, each in one thread.
-template <class F>
-__device__ __forceinline__ void for_elements(std::uint64_t n, F f) {
-  const std::uint64_t stride = std::uint64_t{gridDim.x} * kThreads;
-  for (std::uint64_t i = std::uint64_t{blockIdx.x} * kThreads + threadIdx.x; i < n; i += stride) f(i);
-}
-
-// Launches a kernel, if there is anything to do, and returns what the launch says.
+// Launches at most `wanted` thread blocks.
 template <class... Parameters, class... Arguments>
-cudaError_t launch(void (*kernel)(Parameters...), std::uint32_t blocks, cudaStream_t stream, Arguments... arguments) {
-  if (blocks == 0) return cudaSuccess;
-  kernel<<<blocks, kThreads, 0, stream>>>(arguments...);
+cudaError_t launch_persistent(void (*kernel)(Parameters...), Launch launch, std::uint32_t wanted,
+                              Arguments... arguments) {
+  if (wanted == 0) return cudaSuccess;
+  std::uint32_t blocks = launch.max_blocks;
+  if (blocks == 0) {
+    if (const cudaError_t status = resident_blocks(kernel, blocks); status != cudaSuccess) return status;
+  }
+  const std::uint32_t grid = blocks < wanted ? blocks : wanted;
+  kernel<<<grid, kThreads, 0, launch.stream>>>(arguments...);
   return cudaGetLastError();
 }
 

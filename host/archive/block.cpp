@@ -12,7 +12,7 @@ BlockBuilder::BlockBuilder(std::vector<std::byte>& out, std::uint64_t units, int
       begin_(align_up(out.size(), block_alignment(units))),
       alignment_(block_alignment(units)),
       planes_(planes) {
-  out_.resize(begin_ + 4 + 4 * static_cast<std::size_t>(planes));
+  out_.resize(begin_ + head_bytes(planes));
 }
 
 void BlockBuilder::put_descriptor(PlaneMode mode, int lanes_log2, std::uint32_t size) {
@@ -44,12 +44,16 @@ std::uint32_t BlockBuilder::finish(ChecksumFunction checksum) {
 
 std::string BlockView::parse(std::span<const std::byte> block, std::uint64_t units, int planes,
                              ChecksumFunction checksum) {
-  const std::size_t head = 4 + 4 * static_cast<std::size_t>(planes);
-  if (block.size() < head) return "it is shorter than its plane descriptors";
+  if (block.size() < head_bytes(planes)) return "it is shorter than its plane descriptors";
   const auto* payload = reinterpret_cast<const std::uint8_t*>(block.data() + 4);
   if (load_le<std::uint32_t>(block.data()) != checksum(payload, block.size() - 4)) return "its checksum is wrong";
+  return parse_planes(block, units, planes);
+}
+
+std::string BlockView::parse_planes(std::span<const std::byte> block, std::uint64_t units, int planes) {
+  if (block.size() < head_bytes(planes)) return "it is shorter than its plane descriptors";
   const std::size_t alignment = block_alignment(units);
-  std::size_t at = head;
+  std::size_t at = head_bytes(planes);
   for (int i = 0; i < planes; i++) {
     const auto descriptor = load_le<std::uint32_t>(block.data() + 4 + 4 * static_cast<std::size_t>(i));
     PlaneView& plane = planes_[static_cast<std::size_t>(i)];

@@ -26,6 +26,9 @@ enum class PlaneMode : std::uint8_t { kRaw = 0, kConstant = 1, kRans = 2, kZstd 
   return (x + a - 1) / a * a;
 }
 
+// The checksum and the plane descriptors.
+[[nodiscard]] constexpr std::size_t head_bytes(int planes) noexcept { return 4 + 4 * static_cast<std::size_t>(planes); }
+
 // Appends one block to a byte vector, aligned as it will be in the file: construct, add the planes in order, finish.
 class BlockBuilder {
  public:
@@ -59,6 +62,8 @@ class BlockView {
   // Parses a block with `units` units and `planes` planes. Returns an empty string, or what is wrong with it.
   [[nodiscard]] std::string parse(std::span<const std::byte> block, std::uint64_t units, int planes,
                                   ChecksumFunction checksum);
+  // The same without looking at the checksum, for whoever checks it elsewhere.
+  [[nodiscard]] std::string parse_planes(std::span<const std::byte> block, std::uint64_t units, int planes);
   [[nodiscard]] const PlaneView& plane(int i) const { return planes_[static_cast<std::size_t>(i)]; }
 
  private:

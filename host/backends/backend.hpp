@@ -1,7 +1,8 @@
 // What a backend does: segments of units to blocks, and blocks back to units.
 //
 // A backend makes one coder per worker thread; a coder owns its scratch memory and is used by one thread at a time. The
-// engine gives it whole segments, so that a device has enough to do; a decoder can ask for any run of blocks of one.
+// engine gives it whole segments, and several at once where batch_bytes() says so, so that a device has enough to do; a
+// decoder can ask for any run of blocks of one.
 #pragma once
 
 #include <array>
@@ -59,6 +60,27 @@ struct BlockFault {
   std::string reason;
 };
 
+// A segment to encode, or a run of blocks to decode, among others.
+struct EncodeItem {
+  SegmentView view;
+  const CodecSpec* spec = nullptr;
+  std::span<const std::byte> units;
+  EncodedSegment* out = nullptr;
+};
+struct DecodeItem {
+  SegmentView view;
+  std::uint32_t first = 0;
+  std::span<const std::span<const std::byte>> blocks;
+  std::span<std::byte> units;
+  std::optional<BlockFault> fault;  // answer
+};
+
+// Copies between host and device, of a coder since the last time it was asked.
+struct TransferTimes {
+  double seconds = 0;
+  std::uint64_t bytes = 0;
+};
+
 class SegmentCoder {
  public:
   virtual ~SegmentCoder() = default;
@@ -70,6 +92,14 @@ class SegmentCoder {
   virtual std::optional<BlockFault> decode(const SegmentView& view, std::uint32_t first,
                                            std::span<const std::span<const std::byte>> blocks,
                                            std::span<std::byte> units) = 0;
+  // The same for several; one after the other unless a device can do better.
+  virtual void encode_batch(std::span<EncodeItem> items) {
+    for (EncodeItem& item : items) encode(item.view, *item.spec, item.units, *item.out);
+  }
+  virtual void decode_batch(std::span<DecodeItem> items) {
+    for (DecodeItem& item : items) item.fault = decode(item.view, item.first, item.blocks, item.units);
+  }
+  virtual TransferTimes take_transfer_times() { return {}; }
 };
 
 class Backend {
@@ -77,8 +107,19 @@ class Backend {
   virtual ~Backend() = default;
   [[nodiscard]] virtual std::string name() const = 0;  // for reports, such as "cpu (avx2)"
   [[nodiscard]] virtual std::unique_ptr<SegmentCoder> make_coder() const = 0;
+  // Bytes of units that a batch should have when so many coders work at once; 0: one segment at a time is as good.
+  [[nodiscard]] virtual std::uint64_t batch_bytes(std::uint32_t coders) const {
+    (void)coders;
+    return 0;
+  }
+  [[nodiscard]] virtual std::uint64_t peak_device_bytes() const { return 0; }
+  // What a user should hear of, such as a device that ran out of memory; each line once.
+  [[nodiscard]] virtual std::vector<std::string> notes() const { return {}; }
 };
 
 [[nodiscard]] std::unique_ptr<Backend> make_cpu_backend();
+// By name: auto (a GPU when there is a usable one), cpu, cuda, cuda:N, cuda:all. device_memory bounds what is allocated on
+// each device, 0 leaves that to the backend. Throws Error(kUnsupported) when a GPU was asked for and is not there.
+[[nodiscard]] std::unique_ptr<Backend> make_backend(const std::string& device, std::uint64_t device_memory);
 
 }  // namespace weft

@@ -15,12 +15,15 @@
 #include <thread>
 #include <vector>
 
+#include "backends/backend.hpp"
 #include "backends/cpu/kernels.hpp"
+#include "backends/cuda/find_devices.hpp"
 #include "cli/commands.hpp"
 #include "cli/console.hpp"
 #include "cli/words.hpp"
 #include "text/units.hpp"
 #include "text/utf8.hpp"
+#include "weft/error.hpp"
 #include "weft/version.hpp"
 
 namespace weft::cli {
@@ -98,11 +101,20 @@ Json disk_facts() {
 }
 
 Json cuda_facts() {
-  std::error_code error;
-  const bool driver = fs::exists("/proc/driver/nvidia/version", error) || fs::exists("/dev/nvidiactl", error);
-  Json facts{{"built_in", false}, {"driver_found", driver}};
-  facts["reason"] = driver ? "an NVIDIA driver is here, but this build has no CUDA backend: --device auto means cpu"
-                           : "this build has no CUDA backend, and no NVIDIA driver is here: --device auto means cpu";
+  const cuda::DeviceList found = cuda::find_devices();
+  Json facts{{"built_in", found.why_none != cuda::kNoToolkit}, {"devices", Json::array()}};
+  for (const auto& device : found.devices) {
+    Json entry{{"name", device->name()}};
+    try {
+      entry["free_bytes"] = device->free_bytes();
+    } catch (const Error& error) {
+      entry["fault"] = error.what();
+    }
+    facts["devices"].push_back(std::move(entry));
+  }
+  facts["reason"] = found.devices.empty()
+                        ? fmt::format("{}: --device auto means cpu", found.why_none)
+                        : fmt::format("{} usable: --device auto means the first", counted(found.devices.size(), "GPU"));
   return facts;
 }
 
@@ -114,7 +126,7 @@ Json all_facts() {
       {"nlohmann_json",
        fmt::format("{}.{}.{}", NLOHMANN_JSON_VERSION_MAJOR, NLOHMANN_JSON_VERSION_MINOR, NLOHMANN_JSON_VERSION_PATCH)},
       {"fmt", fmt::format("{}.{}.{}", FMT_VERSION / 10000, FMT_VERSION / 100 % 100, FMT_VERSION % 100)}};
-  facts["device"] = fmt::format("cpu ({})", cpu::active_kernels().name);
+  facts["device"] = make_backend("auto", 0)->name();
   facts["cpu"] = processor_facts();
   facts["cuda"] = cuda_facts();
   facts["memory"] = memory_facts();
@@ -142,6 +154,11 @@ std::string facts_text(const Json& facts) {
   put("model",
       fmt::format("{}: {} (available: {})", word(cpu["model"]), word(cpu["model_reason"]), words(cpu["models"])));
   put("cuda", word(facts["cuda"]["reason"]));
+  for (const Json& device : facts["cuda"]["devices"])
+    put("gpu", fmt::format("{}, {}", word(device["name"]),
+                           device.contains("fault")
+                               ? word(device["fault"])
+                               : text::binary_bytes(device["free_bytes"].get<std::uint64_t>()) + " of memory free"));
   put("processor", fmt::format("{} ({})", word(cpu["processor"]), words(cpu["features"])));
   put("cores", fmt::format("{}, {} allowed", cpu["cores"].dump(), cpu.value("cores_allowed", Json("unknown")).dump()));
   put("memory", fmt::format("{}, {} available{}; pages of {}", memory_text(memory, "total_bytes"),

@@ -32,8 +32,10 @@ void add_text_options(CLI::App& command, TextOptions& options) {
 
 void add_machine_options(CLI::App& command, MachineOptions& options) {
   command.add_option("-T,--threads", options.threads, "Threads; 0: all cores")->type_name("N");
-  command.add_option("--device", options.device, "auto, cpu, cuda or cuda:N")->type_name("DEVICE");
+  command.add_option("--device", options.device, "auto, cpu, cuda, cuda:N or cuda:all")->type_name("DEVICE");
   command.add_option("--memory-limit", options.memory_limit, "Working buffers, such as 512MiB or 1GB")
+      ->type_name("SIZE");
+  command.add_option("--device-memory", options.device_memory, "Memory on each GPU; 0: most of what is free")
       ->type_name("SIZE");
   command.add_flag("--no-progress", options.no_progress, "No progress line");
 }
@@ -42,16 +44,15 @@ void apply(const MachineOptions& options, Config& config) {
   if (options.threads) set_field(config, "--threads", "threads", *options.threads);
   if (options.device) set_field(config, "--device", "device", *options.device);
   if (options.memory_limit) set_field(config, "--memory-limit", "memory_limit", *options.memory_limit);
-  if (config.device.starts_with("cuda"))
-    throw Error(ErrorKind::kUnsupported, fmt::format("this build has no CUDA backend, so it cannot run on {}: use "
-                                                     "--device cpu, or auto",
-                                                     config.device));
+  if (options.device_memory) set_field(config, "--device-memory", "device_memory", *options.device_memory);
 }
 
 RunOptions run_options(const Config& config) {
   RunOptions run;
   run.threads = config.threads;
   run.memory_limit = config.memory_limit;
+  run.device = config.device;
+  run.device_memory = config.device_memory;
   run.cancel = catch_signals();
   return run;
 }

@@ -24,12 +24,12 @@ struct MachineOptions {
   std::optional<std::int64_t> threads;
   std::optional<std::string> device;
   std::optional<std::string> memory_limit;
+  std::optional<std::string> device_memory;
   bool no_progress = false;
 };
 void add_machine_options(CLI::App& command, MachineOptions& options);
 
-// Puts the options into the config. Throws Error(kUsage) for a value that makes no sense, Error(kUnsupported) for a
-// device that this build does not have.
+// Puts the options into the config. Throws Error(kUsage) for a value that makes no sense.
 void apply(const MachineOptions& options, Config& config);
 // What the config says of the machine, and the flag that SIGINT sets.
 [[nodiscard]] RunOptions run_options(const Config& config);

@@ -119,11 +119,15 @@ const std::vector<Field<Config>>& config_fields() {
        [](const Config&) { return Json(); }},
       {"version", ValueType::only(1, "1, the only version of the config so far"), "Version of this config's language.",
        [](Config&, const Json&) {}, [](const Config&) { return Json(1); }},
-      field<&Config::device>("device", ValueType::text("auto|cpu|cuda(:[0-9]{1,3})?", "auto, cpu, cuda or cuda:N"),
-                             "Where to compute: auto takes a GPU when there is one."),
+      field<&Config::device>(
+          "device", ValueType::text("auto|cpu|cuda(:([0-9]{1,3}|all))?", "auto, cpu, cuda, cuda:N or cuda:all"),
+          "Where to compute: auto takes a GPU when there is one."),
       field<&Config::threads>("threads", ValueType::integer(0, 4096), "CPU threads; 0: all cores."),
       field<&Config::memory_limit>("memory_limit", ValueType::bytes(1 << 20, kMany),
                                    "Working buffers, in bytes or as a size such as \"512MiB\"."),
+      field<&Config::device_memory>(
+          "device_memory", ValueType::bytes(0, kMany),
+          "Memory on each GPU, in bytes or as a size such as \"4GiB\"; 0: most of what is free."),
       {"block_elements", ValueType::power_of_two(1024, 262144),
        "Weights per block, the unit that decodes independently.",
        [](Config& config, const Json& value) {

@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 
 #include "archive/archive_writer.hpp"
+#include "engine/batches.hpp"
 #include "engine/codebooks.hpp"
 #include "engine/models.hpp"
 #include "engine/plan.hpp"
@@ -48,8 +49,15 @@ std::vector<Piece> pieces_for_steps(const Index& index) {
 class Compression {
  public:
   Compression(const Network& network, const Config& config, const RunOptions& options)
-      : network_(network), options_(options), backend_(make_cpu_backend()), plan_(make_plan(network, config)) {
-    threads_ = thread_count(options.threads, options.memory_limit, encode_bytes(plan_.index));
+      : network_(network),
+        options_(options),
+        backend_(make_backend(options.device, options.device_memory)),
+        plan_(make_plan(network, config)),
+        streams_(streams_of_segments(plan_.index)) {
+    batches_ = make_batches(
+        *backend_, options, plan_.index.segments.size(), [this](std::size_t s) { return segment_bytes(s); },
+        [this](std::size_t s) { return encode_bytes(stream_of(s), plan_.index.segments[s].units); });
+    threads_ = thread_count(options.threads, options.memory_limit, largest_memory(batches_));
     check_codebook_memory(plan_.index, options.memory_limit);
     limit_model_threads(plan_, threads_, options.memory_limit);
     times_.resize(threads_);
@@ -72,7 +80,7 @@ class Compression {
       control.describe(report);
       times_[0].add(control.times());
     }
-    finish_report(report, begin, times_);
+    finish_report(report, begin, times_, *backend_);
     return report;
   }
 
@@ -99,7 +107,6 @@ class Compression {
 
   void encode_segments(archive::ArchiveWriter& writer) {
     Index& index = plan_.index;
-    const std::vector<std::size_t> streams = streams_of_segments(index);
     std::uint64_t total_bytes = 0;
     for (const auto& stream : index.streams)
       total_bytes += stream.units * static_cast<std::uint64_t>(unit_bytes(stream.dtype));
@@ -108,13 +115,9 @@ class Compression {
     Turnstile turnstile;
     std::vector<std::unique_ptr<SegmentEncoder>> encoders(threads_);
 
-    const auto body = [&](std::uint32_t worker, std::size_t s) {
-      if (!encoders[worker])
-        encoders[worker] = std::make_unique<SegmentEncoder>(*backend_, network_, plan_, options_.verify);
-      const StreamRecord& stream = index.streams[streams[s]];
+    const auto pass = [&](std::uint32_t worker, std::size_t s, const SegmentEncoder::Result& result) {
+      const StreamRecord& stream = stream_of(s);
       SegmentRecord& segment = index.segments[s];
-      const SegmentView view = segment_view(index, stream, segment);
-      const SegmentEncoder::Result& result = encoders[worker]->encode(streams[s], view, times_[worker]);
       const EncodedSegment& encoded = result.encoded;
       std::uint64_t offset = 0;
       turnstile.pass(s, [&] {
@@ -128,20 +131,35 @@ class Compression {
                       errors_[tensor].add(result.errors[part++]);
                     });
         plane_bytes_ += encoded.plane_bytes;
-        offset = writer.reserve(encoded.bytes.size(), view.block_units(0));
+        offset = writer.reserve(encoded.bytes.size(), index.blocks[segment.first_block].units);
       });
       times_[worker].time(Stage::kWrite, encoded.bytes.size(), [&] { writer.write(offset, encoded.bytes); });
-      progress.add(segment.units * static_cast<std::uint64_t>(unit_bytes(stream.dtype)), name_of_stream(stream));
+      progress.add(segment_bytes(s), name_of_stream(stream));
     };
-    run_parallel(threads_, index.segments.size(), options_.cancel, body, [&] { turnstile.abort(); });
+    const auto body = [&](std::uint32_t worker, std::size_t b) {
+      if (!encoders[worker])
+        encoders[worker] = std::make_unique<SegmentEncoder>(*backend_, network_, plan_, options_.verify);
+      std::vector<SegmentEncoder::Work> works;
+      const std::size_t first = batches_[b].first;
+      for (std::size_t s = first; s < first + batches_[b].count; s++)
+        works.push_back({streams_[s], segment_view(index, stream_of(s), index.segments[s])});
+      const auto results = encoders[worker]->encode(works, times_[worker]);
+      for (std::size_t i = 0; i < results.size(); i++) pass(worker, first + i, results[i]);
+    };
+    run_parallel(threads_, batches_.size(), options_.cancel, body, [&] { turnstile.abort(); });
   }
 
+  [[nodiscard]] const StreamRecord& stream_of(std::size_t segment) const {
+    return plan_.index.streams[streams_[segment]];
+  }
+  [[nodiscard]] std::uint64_t segment_bytes(std::size_t segment) const {
+    return plan_.index.segments[segment].units * static_cast<std::uint64_t>(unit_bytes(stream_of(segment).dtype));
+  }
   std::string name_of_stream(const StreamRecord& stream) const {
     return stream.members.empty() ? "" : plan_.index.tensors[stream.members.front()].name;
   }
 
   void fill_in(Report& report) const {
-    report.device = backend_->name();
     report.tensors = describe_tensors(plan_.index, all_tensors(plan_.index));
     for (std::size_t t = 0; t < report.tensors.size(); t++) set_errors(report.tensors[t], errors_[t]);
     add_notes(plan_, report.tensors);
@@ -154,6 +172,8 @@ class Compression {
   const RunOptions& options_;
   std::unique_ptr<Backend> backend_;
   Plan plan_;
+  std::vector<std::size_t> streams_;  // per segment
+  std::vector<Batch> batches_;        // of segments
   std::uint32_t threads_ = 1;
   std::vector<StageTimes> times_;
   std::vector<ErrorSums> errors_;  // per tensor

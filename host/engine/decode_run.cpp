@@ -5,7 +5,7 @@
 #include <memory>
 
 #include "archive/index.hpp"
-#include "backends/backend.hpp"
+#include "engine/batches.hpp"
 #include "engine/plan.hpp"
 #include "engine/view.hpp"
 #include "engine/workers.hpp"
@@ -55,29 +55,55 @@ class Decoder {
  public:
   Decoder(const Archive& archive, const Backend& backend) : archive_(archive), coder_(backend.make_coder()) {}
 
-  std::span<const std::byte> decode(const DecodeTask& task, StageTimes& times) {
-    const Index& index = archive_.index();
-    const StreamRecord& stream = index.streams[task.stream];
-    const SegmentRecord& segment = index.segments[task.segment];
-    const std::span blocks(index.blocks.data() + segment.first_block + task.first_block, task.block_count);
-    const std::uint64_t begin = blocks.front().offset, end = blocks.back().offset + blocks.back().size;
-    stored_.resize(end - begin);
-    times.time(Stage::kRead, stored_.size(), [&] { archive_.read(begin, stored_); });
-    views_.clear();
-    for (const BlockRecord& block : blocks)
-      views_.push_back(std::span(stored_).subspan(block.offset - begin, block.size));
-    units_.resize(task_bytes(index, task));
-    times.time(Stage::kDecode, units_.size(), [&] {
-      const auto fault = coder_->decode(segment_view(index, stream, segment), task.first_block, views_, units_);
-      if (fault) throw Error(ErrorKind::kArchive, describe(task, *fault));
-    });
-    if (!has_view(stream)) return units_;
-    memory_order_.resize(units_.size());
-    to_memory_order(stream, units_, memory_order_);
-    return memory_order_;
+  // Hands the tasks' units to the sink, in their order.
+  void decode(std::span<const DecodeTask> tasks, StageTimes& times, const UnitSink& sink) {
+    read(tasks, times);
+    std::uint64_t bytes = 0;
+    for (const DecodeItem& item : items_) bytes += item.units.size();
+    times.time(Stage::kDecode, bytes, [&] { coder_->decode_batch(items_); });
+    const TransferTimes transfers = coder_->take_transfer_times();
+    times.add(Stage::kTransfer, transfers.seconds, transfers.bytes);
+    for (std::size_t i = 0; i < tasks.size(); i++)
+      if (items_[i].fault) throw Error(ErrorKind::kArchive, describe(tasks[i], *items_[i].fault));
+    for (std::size_t i = 0; i < tasks.size(); i++) sink(tasks[i], in_memory_order(tasks[i], items_[i].units), times);
   }
 
  private:
+  // What a task needs in memory.
+  struct Buffers {
+    std::vector<std::byte> stored, units;
+    std::vector<std::span<const std::byte>> blocks;
+  };
+
+  void read(std::span<const DecodeTask> tasks, StageTimes& times) {
+    const Index& index = archive_.index();
+    if (buffers_.size() < tasks.size()) buffers_.resize(tasks.size());
+    items_.clear();
+    for (std::size_t i = 0; i < tasks.size(); i++) {
+      const DecodeTask& task = tasks[i];
+      Buffers& buffers = buffers_[i];
+      const StreamRecord& stream = index.streams[task.stream];
+      const SegmentRecord& segment = index.segments[task.segment];
+      const std::span blocks(index.blocks.data() + segment.first_block + task.first_block, task.block_count);
+      const std::uint64_t begin = blocks.front().offset, end = blocks.back().offset + blocks.back().size;
+      buffers.stored.resize(end - begin);
+      times.time(Stage::kRead, end - begin, [&] { archive_.read(begin, buffers.stored); });
+      buffers.blocks.clear();
+      for (const BlockRecord& block : blocks)
+        buffers.blocks.push_back(std::span(buffers.stored).subspan(block.offset - begin, block.size));
+      buffers.units.resize(task_bytes(index, task));
+      items_.push_back({segment_view(index, stream, segment), task.first_block, buffers.blocks, buffers.units, {}});
+    }
+  }
+
+  std::span<const std::byte> in_memory_order(const DecodeTask& task, std::span<const std::byte> units) {
+    const StreamRecord& stream = archive_.index().streams[task.stream];
+    if (!has_view(stream)) return units;
+    memory_order_.resize(units.size());
+    to_memory_order(stream, units, memory_order_);
+    return memory_order_;
+  }
+
   [[nodiscard]] std::string describe(const DecodeTask& task, const BlockFault& fault) const {
     const Index& index = archive_.index();
     const StreamRecord& stream = index.streams[task.stream];
@@ -90,8 +116,9 @@ class Decoder {
 
   const Archive& archive_;
   std::unique_ptr<SegmentCoder> coder_;
-  std::vector<std::byte> stored_, units_, memory_order_;
-  std::vector<std::span<const std::byte>> views_;
+  std::vector<Buffers> buffers_;
+  std::vector<DecodeItem> items_;
+  std::vector<std::byte> memory_order_;
 };
 
 }  // namespace
@@ -133,26 +160,26 @@ std::vector<DecodeTask> tasks_for(const Index& index, const std::vector<bool>& c
   return tasks;
 }
 
-void decode_all(const Archive& archive, const std::vector<DecodeTask>& tasks, const RunOptions& options,
-                std::vector<StageTimes>& times, std::string& device, const UnitSink& sink) {
+void decode_all(const Archive& archive, const Backend& backend, const std::vector<DecodeTask>& tasks,
+                const RunOptions& options, std::vector<StageTimes>& times, const UnitSink& sink) {
   const Index& index = archive.index();
-  const std::unique_ptr<Backend> backend = make_cpu_backend();
-  device = backend->name();
-  std::uint64_t largest = 0;
-  for (const DecodeTask& task : tasks)
-    largest = std::max(largest, decode_bytes(index.streams[task.stream], task.units));
-  const std::uint32_t threads = thread_count(options.threads, options.memory_limit, largest);
+  const auto memory_of = [&](std::size_t t) { return decode_bytes(index.streams[tasks[t].stream], tasks[t].units); };
+  const std::vector<Batch> batches = make_batches(
+      backend, options, tasks.size(), [&](std::size_t t) { return task_bytes(index, tasks[t]); }, memory_of);
+  const std::uint32_t threads = thread_count(options.threads, options.memory_limit, largest_memory(batches));
   times.resize(threads);
   std::uint64_t total_bytes = 0;
   for (const DecodeTask& task : tasks) total_bytes += task_bytes(index, task);
   ProgressMeter progress(options, total_bytes);
   std::vector<std::unique_ptr<Decoder>> decoders(threads);
-  run_parallel(threads, tasks.size(), options.cancel, [&](std::uint32_t worker, std::size_t t) {
-    if (!decoders[worker]) decoders[worker] = std::make_unique<Decoder>(archive, *backend);
-    const DecodeTask& task = tasks[t];
-    sink(task, decoders[worker]->decode(task, times[worker]), times[worker]);
-    const auto& members = index.streams[task.stream].members;
-    progress.add(task_bytes(index, task), members.empty() ? "" : index.tensors[members.front()].name);
+  run_parallel(threads, batches.size(), options.cancel, [&](std::uint32_t worker, std::size_t b) {
+    if (!decoders[worker]) decoders[worker] = std::make_unique<Decoder>(archive, backend);
+    const auto mine = std::span(tasks).subspan(batches[b].first, batches[b].count);
+    decoders[worker]->decode(mine, times[worker], [&](const DecodeTask& task, auto units, StageTimes& stage_times) {
+      sink(task, units, stage_times);
+      const auto& members = index.streams[task.stream].members;
+      progress.add(units.size(), members.empty() ? "" : index.tensors[members.front()].name);
+    });
   });
 }
 

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "backends/backend.hpp"
 #include "engine/progress.hpp"
 #include "engine/stages.hpp"
 #include "weft/archive.hpp"
@@ -30,7 +31,7 @@ using UnitSink = std::function<void(const DecodeTask& task, std::span<const std:
 
 // Reads and decodes the tasks; `times` gets one entry per thread. Throws Error(kArchive) that names file, tensor and block of
 // the first corrupt block.
-void decode_all(const Archive& archive, const std::vector<DecodeTask>& tasks, const RunOptions& options,
-                std::vector<StageTimes>& times, std::string& device, const UnitSink& sink);
+void decode_all(const Archive& archive, const Backend& backend, const std::vector<DecodeTask>& tasks,
+                const RunOptions& options, std::vector<StageTimes>& times, const UnitSink& sink);
 
 }  // namespace weft::engine

@@ -145,7 +145,7 @@ class Decompression {
 
   template <class Commit>
   void run(const Output& output, const std::vector<DecodeTask>& tasks, Commit commit) {
-    decode_all(archive_, tasks, options_, times_, device_,
+    decode_all(archive_, *backend_, tasks, options_, times_,
                [&](const DecodeTask& task, std::span<const std::byte> units, StageTimes& times) {
                  times.time(Stage::kWrite, units.size(), [&] { write_units(index(), output, task, units); });
                });
@@ -155,7 +155,6 @@ class Decompression {
 
   [[nodiscard]] Report report(const std::vector<std::size_t>& tensors) const {
     Report report;
-    report.device = device_;
     report.tensors = describe_tensors(index(), tensors);
     report.errors_measured = false;  // there is no original to compare with
     report.bytes_in = restored_bytes_;
@@ -164,7 +163,7 @@ class Decompression {
     } else {
       for (const TensorReport& tensor : report.tensors) report.bytes_out += tensor.bytes_out;
     }
-    finish_report(report, begin_, times_);
+    finish_report(report, begin_, times_, *backend_);
     return report;
   }
 
@@ -172,7 +171,7 @@ class Decompression {
   const RunOptions& options_;
   std::chrono::steady_clock::time_point begin_ = std::chrono::steady_clock::now();
   std::vector<StageTimes> times_;
-  std::string device_;
+  std::unique_ptr<Backend> backend_ = make_backend(options_.device, options_.device_memory);
   std::uint64_t restored_bytes_ = 0;
 };
 

@@ -15,9 +15,12 @@ using namespace engine;
 
 Report estimate(const Network& network, const Config& config, const RunOptions& options) {
   const auto begin = std::chrono::steady_clock::now();
-  const std::unique_ptr<Backend> backend = make_cpu_backend();
+  const std::unique_ptr<Backend> backend = make_backend(options.device, options.device_memory);
   Plan plan = make_plan(network, config);
-  const std::uint32_t threads = thread_count(options.threads, options.memory_limit, encode_bytes(plan.index));
+  std::uint64_t largest = 0;
+  for (const StreamRecord& stream : plan.index.streams)
+    largest = std::max(largest, encode_bytes(stream, std::min(stream.units, std::uint64_t{1} << stream.segment_log2)));
+  const std::uint32_t threads = thread_count(options.threads, options.memory_limit, largest);
   check_codebook_memory(plan.index, options.memory_limit);
   limit_model_threads(plan, threads, options.memory_limit);
   std::vector<StageTimes> times(threads);
@@ -45,12 +48,11 @@ Report estimate(const Network& network, const Config& config, const RunOptions& 
   for (const auto& file : network.files()) report.bytes_in += file.bytes;
   report.command = "dry-run";
   report.input = network.path().string();
-  report.device = backend->name();
   report.config_json = to_json(config);
   report.warnings = network.warnings();
   report.estimated = true;
   if (control) control->describe(report);
-  finish_report(report, begin, times);
+  finish_report(report, begin, times, *backend);
   return report;
 }
 

@@ -177,13 +177,8 @@ SegmentView segment_view(const Index& index, const StreamRecord& stream, const S
   return view;
 }
 
-std::uint64_t encode_bytes(const Index& index) {
-  std::uint64_t largest = 0;
-  for (const auto& stream : index.streams)
-    largest =
-        std::max(largest, trellis_bytes(stream) + std::min(stream.units, std::uint64_t{1} << stream.segment_log2) *
-                                                      encode_bytes_per_unit(stream));
-  return largest + kTableBytes;
+std::uint64_t encode_bytes(const StreamRecord& stream, std::uint64_t units) {
+  return units * encode_bytes_per_unit(stream) + trellis_bytes(stream) + kTableBytes;
 }
 
 std::uint64_t decode_bytes(const StreamRecord& stream, std::uint64_t units) {

@@ -41,8 +41,8 @@ void fall_back_to_lossless(Plan& plan, std::size_t stream, const std::string& wh
 // A segment as a backend sees it, with the tables that its index names (none while they are not known).
 [[nodiscard]] SegmentView segment_view(const Index& index, const StreamRecord& stream, const SegmentRecord& segment);
 
-// Bytes of working memory for one worker: encoding the largest segment, or decoding this many units of a stream.
-[[nodiscard]] std::uint64_t encode_bytes(const Index& index);
+// Bytes of working memory for one worker: encoding or decoding this many units of a stream.
+[[nodiscard]] std::uint64_t encode_bytes(const StreamRecord& stream, std::uint64_t units);
 [[nodiscard]] std::uint64_t decode_bytes(const StreamRecord& stream, std::uint64_t units);
 
 // Calls f(tensor, first unit in the tensor, first unit in the run, units) for the members' parts of the stream's units

@@ -345,7 +345,7 @@ StageTimes RateControl::times() const {
     if (stage.name == "encode") search.bytes = stage.bytes;
   }
   StageTimes result;
-  result.book(Stage::kSearch, search.seconds, search.bytes);
+  result.add(Stage::kSearch, search.seconds, search.bytes);
   return result;
 }
 

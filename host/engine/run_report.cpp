@@ -91,13 +91,20 @@ void set_errors(TensorReport& report, const ErrorSums& sums) {
   report.max_abs_error = sums.largest_error;
 }
 
-void finish_report(Report& report, std::chrono::steady_clock::time_point begin, const std::vector<StageTimes>& times) {
+void finish_report(Report& report, std::chrono::steady_clock::time_point begin, const std::vector<StageTimes>& times,
+                   const Backend& backend) {
   StageTimes total;
   for (const StageTimes& t : times) total.add(t);
   report.stages = total.report();
   report.threads = static_cast<std::uint32_t>(times.size());
   report.wall_seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
   report.peak_host_bytes = peak_host_bytes();
+  double busy = 0;
+  for (const StageReport& stage : report.stages) busy += stage.seconds;
+  if (busy > report.wall_seconds) report.overlap = 1 - report.wall_seconds / busy;
+  report.device = backend.name();
+  report.peak_device_bytes = backend.peak_device_bytes();
+  for (std::string& note : backend.notes()) report.warnings.push_back(std::move(note));
 }
 
 }  // namespace weft::engine

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <vector>
 
+#include "backends/backend.hpp"
 #include "engine/error_meter.hpp"
 #include "engine/stages.hpp"
 #include "weft/archive.hpp"
@@ -21,7 +22,8 @@ namespace weft::engine {
 
 void set_errors(TensorReport& report, const ErrorSums& sums);
 
-// Wall time, threads, stages and memory; call it at the end of a run.
-void finish_report(Report& report, std::chrono::steady_clock::time_point begin, const std::vector<StageTimes>& times);
+// Wall time, threads, stages, memory, and what the backend has to say; call it at the end of a run.
+void finish_report(Report& report, std::chrono::steady_clock::time_point begin, const std::vector<StageTimes>& times,
+                   const Backend& backend);
 
 }  // namespace weft::engine

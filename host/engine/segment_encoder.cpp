@@ -2,50 +2,76 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "archive/block.hpp"
 #include "weft/error.hpp"
 
 namespace weft::engine {
 
-const SegmentEncoder::Result& SegmentEncoder::encode(std::size_t stream, const SegmentView& view, StageTimes& times) {
-  const StreamRecord& record = plan_.index.streams[stream];
-  const std::uint64_t bytes = view.units * static_cast<std::uint64_t>(unit_bytes(record.dtype));
-  units_.resize(bytes);
-  times.time(Stage::kRead, bytes, [&] { read_units(network_, plan_, stream, view.first_unit, units_); });
-  times.time(Stage::kEncode, bytes, [&] { coder_->encode(view, plan_.specs[stream], units_, result_.encoded); });
-  compare(stream, view, times);
-  return result_;
+std::span<const SegmentEncoder::Result> SegmentEncoder::encode(std::span<const Work> works, StageTimes& times) {
+  if (buffers_.size() < works.size()) {
+    buffers_.resize(works.size());
+    results_.resize(works.size());
+  }
+  std::vector<EncodeItem> items;
+  std::uint64_t bytes = 0;
+  for (std::size_t i = 0; i < works.size(); i++) {
+    const SegmentView& view = works[i].view;
+    auto& units = buffers_[i].units;
+    units.resize(view.units * static_cast<std::uint64_t>(unit_bytes(view.dtype)));
+    times.time(Stage::kRead, units.size(),
+               [&] { read_units(network_, plan_, works[i].stream, view.first_unit, units); });
+    items.push_back({view, &plan_.specs[works[i].stream], units, &results_[i].encoded});
+    bytes += units.size();
+  }
+  times.time(Stage::kEncode, bytes, [&] { coder_->encode_batch(items); });
+  times.time(Stage::kVerify, bytes, [&] {
+    decode_again(works);
+    for (std::size_t i = 0; i < works.size(); i++) compare(works[i], buffers_[i], results_[i]);
+  });
+  const TransferTimes transfers = coder_->take_transfer_times();
+  times.add(Stage::kTransfer, transfers.seconds, transfers.bytes);
+  return std::span(results_).first(works.size());
 }
 
-void SegmentEncoder::compare(std::size_t stream, const SegmentView& view, StageTimes& times) {
-  const StreamRecord& record = plan_.index.streams[stream];
-  const bool lossy = is_lossy(record.codec);
-  const auto unit = static_cast<std::uint64_t>(unit_bytes(record.dtype));
-  if (verify_ || lossy) {
-    times.time(Stage::kVerify, units_.size(), [&] {
-      decoded_.resize(units_.size());
-      split_blocks(view, 0, result_.encoded.block_sizes, result_.encoded.bytes, blocks_);
-      if (const auto fault = coder_->decode(result_.encoded.with_tables(view), 0, blocks_, decoded_))
-        throw Error(ErrorKind::kInternal, fmt::format("an encoded block cannot be decoded: {}", fault->reason));
-    });
+bool SegmentEncoder::is_lossy(const Work& work) const { return weft::is_lossy(plan_.index.streams[work.stream].codec); }
+
+void SegmentEncoder::decode_again(std::span<const Work> works) {
+  std::vector<DecodeItem> items;
+  for (std::size_t i = 0; i < works.size(); i++) {
+    if (!verify_ && !is_lossy(works[i])) continue;
+    Buffers& buffers = buffers_[i];
+    const EncodedSegment& encoded = results_[i].encoded;
+    buffers.decoded.resize(buffers.units.size());
+    split_blocks(works[i].view, 0, encoded.block_sizes, encoded.bytes, buffers.blocks);
+    items.push_back({encoded.with_tables(works[i].view), 0, buffers.blocks, buffers.decoded, {}});
   }
-  const auto& decoded = verify_ || lossy ? decoded_ : units_;
-  times.time(Stage::kVerify, 0, [&] {
-    result_.errors.clear();
-    for_members(plan_.index, record, view.first_unit, view.units,
-                [&](std::size_t tensor, std::uint64_t, std::uint64_t at, std::uint64_t units) {
-                  const ErrorSums sums = measure_error(record.dtype, std::span(units_).subspan(at * unit, units * unit),
-                                                       std::span(decoded).subspan(at * unit, units * unit));
-                  if (lossy ? !sums.keeps_non_finite : !sums.exact)
-                    throw Error(ErrorKind::kInternal,
-                                fmt::format("tensor {} does not survive encoding; please report this",
-                                            plan_.index.tensors[tensor].name));
-                  result_.errors.push_back(sums);
-                });
-    if (record.codec == CodecId::kAsset && units_ != decoded)
-      throw Error(ErrorKind::kInternal, fmt::format("file {} does not survive encoding; please report this",
-                                                    plan_.index.files[plan_.asset_files[stream]].name));
-  });
+  coder_->decode_batch(items);
+  for (const DecodeItem& item : items)
+    if (item.fault)
+      throw Error(ErrorKind::kInternal, fmt::format("an encoded block cannot be decoded: {}", item.fault->reason));
+}
+
+void SegmentEncoder::compare(const Work& work, const Buffers& buffers, Result& result) const {
+  const StreamRecord& record = plan_.index.streams[work.stream];
+  const bool lossy = is_lossy(work);
+  const auto unit = static_cast<std::uint64_t>(unit_bytes(record.dtype));
+  const std::span units(buffers.units), decoded(verify_ || lossy ? buffers.decoded : buffers.units);
+  result.errors.clear();
+  for_members(
+      plan_.index, record, work.view.first_unit, work.view.units,
+      [&](std::size_t tensor, std::uint64_t, std::uint64_t at, std::uint64_t n) {
+        const ErrorSums sums =
+            measure_error(record.dtype, units.subspan(at * unit, n * unit), decoded.subspan(at * unit, n * unit));
+        if (lossy ? !sums.keeps_non_finite : !sums.exact)
+          throw Error(ErrorKind::kInternal, fmt::format("tensor {} does not survive encoding; please report this",
+                                                        plan_.index.tensors[tensor].name));
+        result.errors.push_back(sums);
+      });
+  if (record.codec == CodecId::kAsset && !std::equal(units.begin(), units.end(), decoded.begin()))
+    throw Error(ErrorKind::kInternal, fmt::format("file {} does not survive encoding; please report this",
+                                                  plan_.index.files[plan_.asset_files[work.stream]].name));
 }
 
 void split_blocks(const SegmentView& view, std::uint32_t first_block, std::span<const std::uint32_t> sizes,

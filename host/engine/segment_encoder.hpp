@@ -25,20 +25,32 @@ class SegmentEncoder {
     std::vector<ErrorSums> errors;
   };
 
-  // Encodes units [view.first_unit, + view.units) of a stream. The result is valid until the next call.
+  // Units [view.first_unit, + view.units) of a stream.
+  struct Work {
+    std::size_t stream = 0;
+    SegmentView view;
+  };
+
+  // Encodes them at once. The results are valid until the next call.
   // Throws Error(kInternal) when decoding does not give back what it must.
-  const Result& encode(std::size_t stream, const SegmentView& view, StageTimes& times);
+  std::span<const Result> encode(std::span<const Work> works, StageTimes& times);
 
  private:
-  void compare(std::size_t stream, const SegmentView& view, StageTimes& times);
+  struct Buffers {
+    std::vector<std::byte> units, decoded;
+    std::vector<std::span<const std::byte>> blocks;
+  };
+
+  [[nodiscard]] bool is_lossy(const Work& work) const;
+  void decode_again(std::span<const Work> works);
+  void compare(const Work& work, const Buffers& buffers, Result& result) const;
 
   std::unique_ptr<SegmentCoder> coder_;
   const Network& network_;
   const Plan& plan_;
   bool verify_;
-  std::vector<std::byte> units_, decoded_;
-  std::vector<std::span<const std::byte>> blocks_;
-  Result result_;
+  std::vector<Buffers> buffers_;
+  std::vector<Result> results_;
 };
 
 // The blocks of an encoded segment, one span each, from their sizes and alignment.

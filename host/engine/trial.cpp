@@ -95,7 +95,8 @@ void Trial::encode(const Backend& backend, const Plan& plan, const std::vector<b
     SegmentView view = segment_view(index, stream, index.segments[stream.first_segment]);
     view.first_unit = piece.first;
     view.units = piece.units;
-    const SegmentEncoder::Result& result = encoders[worker]->encode(piece.stream, view, times[worker]);
+    const SegmentEncoder::Work work{piece.stream, view};
+    const SegmentEncoder::Result& result = encoders[worker]->encode({&work, 1}, times[worker]).front();
     const EncodedSegment& encoded = result.encoded;
     results_[chosen[i]] = {encoded.block_sizes,  encoded.tables,      encoded.corrections,
                            encoded.bytes.size(), encoded.plane_bytes, result.errors};

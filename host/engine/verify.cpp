@@ -145,7 +145,8 @@ Report verify(const Archive& archive, const Network* against, const RunOptions& 
   if (against != nullptr) comparison.emplace(archive, *against);
   Report report;
   std::vector<StageTimes> times;
-  decode_all(archive, all_tasks(index), options, times, report.device,
+  const std::unique_ptr<Backend> backend = make_backend(options.device, options.device_memory);
+  decode_all(archive, *backend, all_tasks(index), options, times,
              [&](const DecodeTask& task, std::span<const std::byte> units, StageTimes& worker_times) {
                if (comparison) comparison->compare(task, units, worker_times);
              });
@@ -156,7 +157,7 @@ Report verify(const Archive& archive, const Network* against, const RunOptions& 
   if (comparison) comparison->add_errors(report.tensors);
   report.bytes_out = archive.file_bytes();
   for (const auto& file : index.files) report.bytes_in += file.bytes;
-  finish_report(report, begin, times);
+  finish_report(report, begin, times, *backend);
   return report;
 }
 

@@ -85,6 +85,7 @@ std::string to_json(const Report& report) {
   for (const TensorReport& tensor : report.tensors) tensors.push_back(tensor_json(tensor, report));
   root["stages"] = std::move(stages);
   root["wall_seconds"] = number(report.wall_seconds);
+  root["overlap"] = number(report.overlap);
   root["peak_host_bytes"] = report.peak_host_bytes;
   root["peak_device_bytes"] = report.peak_device_bytes;
   root["warnings"] = report.warnings;

@@ -116,7 +116,9 @@ std::string stage_table(const Report& report) {
   for (const StageReport& stage : report.stages)
     table.add({text::printable(stage.name), with(stage.seconds, 3), text::decimal_bytes(stage.bytes),
                with(report::gb_per_s(stage), 3)});
-  return table.render() + "(seconds are summed over threads)\n\n";
+  const std::string overlap =
+      report.overlap > 0 ? fmt::format("; {:.0f} % of them passed beside another stage", 100 * report.overlap) : "";
+  return table.render() + fmt::format("(seconds are summed over threads{})\n\n", overlap);
 }
 
 std::string summary(const Report& report, bool verbose) {

@@ -88,9 +88,10 @@ struct Target {
 };
 
 struct Config {
-  std::string device = "auto";              // auto | cpu | cuda | cuda:N
+  std::string device = "auto";              // auto | cpu | cuda | cuda:N | cuda:all
   std::uint32_t threads = 0;                // 0: all cores
   std::uint64_t memory_limit = 256u << 20;  // bytes of working buffers
+  std::uint64_t device_memory = 0;          // bytes on each GPU; 0: most of what is free
   int block_log2 = 16;                      // elements per block, as a power of two
   std::optional<Target> target;             // chooses the steps that no rule gives
   std::vector<Rule> rules;                  // first match wins; none: lossless

@@ -2,7 +2,7 @@
 // behind.
 //
 // Output appears under its name only when it is complete (temporary file in the target folder, flush, rename). The
-// bytes of an archive depend on the network and the config alone: not on threads, memory limit, machine or day.
+// bytes of an archive depend on the network and the config alone: not on threads, device, memory limit, machine or day.
 #pragma once
 
 #include <atomic>
@@ -27,6 +27,8 @@ struct Progress {
 struct RunOptions {
   std::uint32_t threads = 0;                      // 0: all cores
   std::uint64_t memory_limit = 256u << 20;        // bytes of working buffers
+  std::string device = "auto";                    // auto | cpu | cuda | cuda:N | cuda:all
+  std::uint64_t device_memory = 0;                // bytes on each GPU; 0: most of what is free
   bool overwrite = false;                         // replace an existing output
   bool verify = true;                             // compress: decode every block again and compare before the rename
   const std::atomic<bool>* cancel = nullptr;      // polled between pieces; true ends the run with Error(kInterrupted)

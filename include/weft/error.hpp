@@ -22,6 +22,7 @@ enum class ErrorKind {
   kMemory,       // a memory limit is too small
   kInterrupted,  // SIGINT or SIGTERM
   kInternal,     // a defect of weft
+  kDevice,       // a GPU failed
 };
 
 class Error : public std::runtime_error {

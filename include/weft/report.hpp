@@ -50,7 +50,7 @@ struct TensorReport {
 };
 
 struct StageReport {
-  std::string name;         // read, quantize, encode, decode, write, verify
+  std::string name;         // read, quantize, encode, decode, verify, write, transfer
   double seconds = 0;       // summed over threads
   std::uint64_t bytes = 0;  // bytes that passed through
 };
@@ -79,6 +79,8 @@ struct Report {
   std::uint64_t overhead_bytes =
       0;  // archive bytes that are not coded weights: header, index, tables, names, alignment
   double wall_seconds = 0;
+  // The share of the stages' time, summed over threads and devices, that passed while another stage was under way.
+  double overlap = 0;
   std::uint64_t peak_host_bytes = 0;  // peak resident set of the process
   std::uint64_t peak_device_bytes = 0;
   bool errors_measured = true;  // false: there was nothing to compare with, so errors are reported as null

@@ -130,7 +130,7 @@ TEST_F(CliCompress, ReportOnStandardOutputIsTheOnlyThingThere) {
 }
 
 TEST_F(CliCompress, CommandLineWinsOverTheConfig) {
-  folder.write("c.json", R"({"version": 1, "threads": 1, "device": "cuda", "memory_limit": "64MiB"})");
+  folder.write("c.json", R"({"version": 1, "threads": 1, "device": "cuda:999", "memory_limit": "64MiB"})");
   EXPECT_EQ(weft({"compress", "model.safetensors", "-c", "c.json"}).exit_code, 1);
   const Outcome outcome = weft({"compress", "model.safetensors", "-c", "c.json", "--device", "cpu", "-T", "2",
                                 "--memory-limit", "128MiB", "--report", "-", "-q"});

@@ -84,6 +84,8 @@ TEST(ParseConfig, AcceptsBoundsAndRefusesWhatLiesBeyond) {
                {"device", "\"cpu\"", "\"CPU\""},
                {"device", "\"cuda\"", "\"cuda:\""},
                {"device", "\"cuda:0\"", "\"cuda:-1\""},
+               {"device", "\"cuda:all\"", "\"cuda:al\""},
+               {"device_memory", "0", "-1"},
                {"device", "\"cuda:12\"", "\"cuda:1234\""},
                {"device", "\"cuda:12\"", "\"cuda:1 \""},
                {"version", "1", "0"},
@@ -165,7 +167,7 @@ TEST(ParseConfig, MessagesNamePlaceExpectedAndFound) {
   EXPECT_EQ(refusal("{\"threads\": \"many\"}"),
             "c.json: /threads: expected an integer from 0 to 4096; found the string \"many\"");
   EXPECT_EQ(refusal("{\"device\": \"gpu\"}"),
-            "c.json: /device: expected auto, cpu, cuda or cuda:N; found the string \"gpu\"");
+            "c.json: /device: expected auto, cpu, cuda, cuda:N or cuda:all; found the string \"gpu\"");
   EXPECT_EQ(refusal("{\"block_elements\": 1000}"),
             "c.json: /block_elements: expected a power of two from 1024 to 262144; found 1000");
   EXPECT_EQ(refusal("{\"memory_limit\": \"512M\"}"),

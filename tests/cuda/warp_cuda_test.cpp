@@ -4,9 +4,11 @@
 #include <gtest/gtest.h>
 
 #include "backends/cpu/kernels.hpp"
+#include "backends/cpu/warp_portable.hpp"
 #include "cuda/rans_cases.hpp"
 #include "warp_cuda.cuh"
 #include "weft/core/crc32c.hpp"
+#include "weft/core/decode_block.hpp"
 #include "weft/core/rans_decode.hpp"
 
 namespace weft::cuda {
@@ -71,6 +73,54 @@ TEST(CudaWarp, EncodesAndDecodesLikeThePortableModel) {
       }
     }
   }
+}
+
+// One block of 1100 weights: coded symbols, and a byte plane or exceptions beside them.
+TEST(CudaWarp, FinishesBlocksLikeThePortableModel) {
+  const RansCase rans = rans_cases()[2];
+  const auto tables = rans.tables();
+  constexpr std::uint32_t kUnits = 1100;
+  const auto symbols = rans.symbols(kUnits, 9);
+  const Encoded encoded = encode_portable(symbols, core::kLanesLog2, *tables);
+  alignas(16) static std::uint8_t low_plane[kUnits];
+  for (std::uint32_t i = 0; i < kUnits; i++) low_plane[i] = static_cast<std::uint8_t>(i * 7);
+  const std::uint8_t exceptions[] = {3, 0, 0, 0, 0x4B, 4, 0, 0, 0x11, 0x22, 0x33, 0x44};  // units 3 and 1099
+
+  core::BlockJob job{};
+  job.symbols = reinterpret_cast<const std::uint8_t*>(encoded.words());
+  job.symbol_bytes = 2 * encoded.word_count;
+  job.source = core::SymbolSource::kRans;
+  job.lanes_log2 = core::kLanesLog2;
+  job.n = kUnits;
+  job.rest[0] = low_plane;
+  job.rotate = 1;
+  core::UniformParameters uniform{};
+  uniform.fine_step = 0.25f;
+  uniform.low_bits = 8;
+  const auto run = [&](auto warp, auto make) {
+    using W = decltype(warp);
+    alignas(16) std::uint8_t tile[core::kTileSymbols] = {};
+    std::vector<std::uint8_t> out(2 * kUnits);
+    core::Status status{};
+    const auto decode = [&] { return core::decode_block<W>(make(out.data()), tables->decode.data(), tile); };
+    if constexpr (std::is_same_v<W, CudaWarp>)
+      status = answer_of_warp(decode);
+    else
+      status = decode();
+    EXPECT_EQ(status, core::Status::kOk);
+    return out;
+  };
+  const auto merge = [&](std::uint8_t* out) { return core::MergeUnits<std::uint16_t>(job, out); };
+  EXPECT_EQ(run(CudaWarp{}, merge), run(cpu::PortableWarp{}, merge));
+  job.low = low_plane;
+  job.exceptions = exceptions;
+  job.exception_count = 2;
+  const auto dequantize = [&](std::uint8_t* out) {
+    return core::Dequantize<core::FloatType::kBF16, false>(job, out, uniform, nullptr);
+  };
+  const auto weights = run(CudaWarp{}, dequantize);
+  EXPECT_EQ(weights, run(cpu::PortableWarp{}, dequantize));
+  EXPECT_EQ(weights[2 * 1099], 0x33);
 }
 
 TEST(CudaWarp, ChecksumsLikeThePortableModel) {

@@ -5,6 +5,7 @@
 #pragma once
 
 #include <array>
+#include <atomic>
 #include <barrier>
 #include <cstdint>
 #include <thread>
@@ -59,6 +60,10 @@ inline unsigned __ballot_sync(unsigned, bool predicate) {
     return bits;
   });
 }
+inline void __syncwarp() {
+  weft::emulation::all_lanes(0, [](const auto&) { return 0; });
+}
+inline int __any_sync(unsigned mask, bool predicate) { return __ballot_sync(mask, predicate) != 0 ? 1 : 0; }
 inline int __all_sync(unsigned mask, bool predicate) { return __ballot_sync(mask, predicate) == ~0u ? 1 : 0; }
 inline unsigned __reduce_xor_sync(unsigned, unsigned value) {
   return weft::emulation::all_lanes(value, [](const auto& values) {
@@ -66,6 +71,21 @@ inline unsigned __reduce_xor_sync(unsigned, unsigned value) {
     for (const unsigned v : values) r ^= v;
     return r;
   });
+}
+inline unsigned __reduce_or_sync(unsigned, unsigned value) {
+  return weft::emulation::all_lanes(value, [](const auto& values) {
+    unsigned r = 0;
+    for (const unsigned v : values) r |= v;
+    return r;
+  });
+}
+template <class T>
+T atomicAdd(T* at, T value) {
+  return std::atomic_ref<T>(*at).fetch_add(value);
+}
+template <class T>
+T __ldg(const T* at) {
+  return *at;
 }
 inline int __popc(unsigned bits) { return __builtin_popcount(bits); }
 inline unsigned __umulhi(unsigned a, unsigned b) { return static_cast<unsigned>((std::uint64_t{a} * b) >> 32); }

@@ -72,8 +72,7 @@ std::string content_of(const std::filesystem::path& path) {
   for (const FileInfo& file : index.files) content += file.name + '\n' + file.header + '\n';
   for (std::size_t t = 0; t < index.tensors.size(); t++) content += std::to_string(index.places[t].stream) + ' ';
   std::vector<engine::StageTimes> times;
-  std::string device;
-  engine::decode_all(archive, engine::all_tasks(index), one_thread(), times, device,
+  engine::decode_all(archive, *make_cpu_backend(), engine::all_tasks(index), one_thread(), times,
                      [&](const engine::DecodeTask&, std::span<const std::byte> units, engine::StageTimes&) {
                        content.append(reinterpret_cast<const char*>(units.data()), units.size());
                      });

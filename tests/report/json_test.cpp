@@ -44,8 +44,8 @@ TEST(ReportJson, HasTheFields) {
   const Json root = Json::parse(to_json(sample()));
   EXPECT_EQ(keys(root),
             (std::vector<std::string>{"version", "command", "input", "output", "device", "threads", "estimated",
-                                      "config", "totals", "overhead_bytes", "stages", "wall_seconds", "peak_host_bytes",
-                                      "peak_device_bytes", "warnings", "tensors"}));
+                                      "config", "totals", "overhead_bytes", "stages", "wall_seconds", "overlap",
+                                      "peak_host_bytes", "peak_device_bytes", "warnings", "tensors"}));
   EXPECT_EQ(root["version"], version_string());
   EXPECT_EQ(root["command"], "compress");
   EXPECT_EQ(root["input"], "in.safetensors");

@@ -9,6 +9,7 @@
 
 #include "archive/zstd_frame.hpp"
 #include "backends/cpu/cpu_codec.hpp"
+#include "backends/planes.hpp"
 
 namespace weft::cpu {
 namespace {
@@ -16,39 +17,6 @@ namespace {
 using archive::PlaneMode;
 
 constexpr int kTrialLevel = 3, kFinalLevel = 9;
-
-// One-byte floats are coded whole, and rotating them would only rename the symbols.
-bool rotates(DType dtype) {
-  switch (dtype) {
-    case DType::kF16:
-    case DType::kBF16:
-    case DType::kF32:
-    case DType::kF64:
-    case DType::kC64:
-      return true;
-    default:
-      return false;
-  }
-}
-
-// Whether many words of these bytes occur more than once. One word in 16 is looked at, chosen by its hash, so that a
-// repeat is seen at any distance. Words are long enough to be rare by chance: 4 bytes for 4-byte units, else 8.
-bool repeats_often(std::span<const std::byte> bytes, int unit_size) {
-  const std::size_t step = unit_size == 4 ? 4 : 8;
-  std::array<std::uint64_t, 4096> seen{};
-  std::uint32_t sampled = 0, repeated = 0;
-  for (std::size_t at = 0; at + step <= bytes.size(); at += step) {
-    std::uint64_t word = 0;
-    std::memcpy(&word, bytes.data() + at, step);
-    const std::uint64_t hash = (word + 1) * 0x9E3779B97F4A7C15u;
-    if ((hash >> 60) != 0) continue;
-    std::uint64_t& slot = seen[hash >> 48];
-    sampled++;
-    repeated += slot == hash ? 1 : 0;
-    slot = hash;
-  }
-  return repeated > sampled / 16;
-}
 
 class LosslessCodec final : public CpuCodec {
  public:
@@ -129,6 +97,25 @@ class LosslessCodec final : public CpuCodec {
 };
 
 }  // namespace
+
+// One word in 16 is looked at, chosen by its hash, so that a
+// repeat is seen at any distance. Words are long enough to be rare by chance: 4 bytes for 4-byte units, else 8.
+bool repeats_often(std::span<const std::byte> bytes, int unit_size) noexcept {
+  const std::size_t step = unit_size == 4 ? 4 : 8;
+  std::array<std::uint64_t, 4096> seen{};
+  std::uint32_t sampled = 0, repeated = 0;
+  for (std::size_t at = 0; at + step <= bytes.size(); at += step) {
+    std::uint64_t word = 0;
+    std::memcpy(&word, bytes.data() + at, step);
+    const std::uint64_t hash = (word + 1) * 0x9E3779B97F4A7C15u;
+    if ((hash >> 60) != 0) continue;
+    std::uint64_t& slot = seen[hash >> 48];
+    sampled++;
+    repeated += slot == hash ? 1 : 0;
+    slot = hash;
+  }
+  return repeated > sampled / 16;
+}
 
 const CpuCodec& lossless_codec() noexcept {
   static const LosslessCodec codec;

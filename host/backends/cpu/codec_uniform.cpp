@@ -8,51 +8,30 @@
 #include "backends/cpu/exceptions.hpp"
 #include "backends/cpu/look_up.hpp"
 #include "backends/cpu/uniform_steps.hpp"
-#include "weft/core/quantize.hpp"
+#include "backends/planes.hpp"
+#include "weft/core/level_choice.hpp"
 
 namespace weft::cpu {
 namespace {
 
 using archive::PlaneMode;
-using core::kFixedBits;
 using core::kOutOfRange;
 
 // upper[i] is the largest fixed-point value that stays below level lowest + i.
 using Thresholds = std::array<std::int32_t, 257>;
 
-// Without low bits a level is a symbol. The decision boundary between two neighbours moves towards the rarer one.
+// Without low bits a level is a symbol.
 Thresholds make_thresholds(const std::uint16_t* frequencies, double lambda) {
-  constexpr std::int32_t kCell = 1 << kFixedBits;
-  const std::int32_t lowest = core::lowest_level(0);
-  const auto price = [&](int symbol) -> std::int64_t {
-    constexpr std::int64_t kUnseen = (core::kProbBits + 2) << 8;
-    const std::uint16_t f = frequencies[symbol];
-    return f != 0 ? static_cast<std::int64_t>(core::code_length(f)) : kUnseen;
-  };
-  // lambda is in squared cells a bit, prices in 1/256 bit: lambda * price / 2 in fixed-point units is weight * price / 2^20.
-  const auto weight = static_cast<std::int64_t>(std::llrint(lambda * (1 << 21)));
+  const std::int64_t weight = lambda_weight(lambda);
   Thresholds upper;
-  upper.front() = INT32_MIN;
-  upper.back() = INT32_MAX;  // there is no level 128
-  for (int symbol = 1; symbol < 256; symbol++) {
-    const std::int32_t below = (lowest + symbol - 1) * kCell;
-    const std::int64_t shift = frequencies == nullptr ? 0 : weight * (price(symbol) - price(symbol - 1)) / (1 << 20);
-    const std::int64_t middle = kCell / 2 + std::clamp<std::int64_t>(shift, -kCell / 2, kCell / 2);
-    upper[static_cast<std::size_t>(symbol)] = below + static_cast<std::int32_t>(middle);
-  }
+  for (int symbol = 0; symbol <= 256; symbol++)
+    upper[static_cast<std::size_t>(symbol)] = core::level_threshold(frequencies, weight, symbol);
   return upper;
 }
 
-// How far cells' means lie inside of their levels, in fine steps, for levels of size 1, 2 and more.
 std::array<std::int8_t, 3> corrections_of(const InwardSums& sums) {
-  std::array<std::int8_t, 3> corrections{};
-  for (std::size_t k = 0; k < 3; k++) {
-    if (sums.count[k] == 0) continue;
-    const std::int64_t inward = sums.inward[k], unit = sums.count[k] << (kFixedBits - core::kFineBits);
-    const std::int64_t rounded = inward >= 0 ? (inward + unit / 2) / unit : -((unit / 2 - inward) / unit);
-    corrections[k] = static_cast<std::int8_t>(std::clamp<std::int64_t>(rounded, -32, 32));
-  }
-  return corrections;
+  return {core::correction_of(sums.inward[0], sums.count[0]), core::correction_of(sums.inward[1], sums.count[1]),
+          core::correction_of(sums.inward[2], sums.count[2])};
 }
 
 class UniformCodec final : public CpuCodec {
@@ -110,7 +89,7 @@ class UniformCodec final : public CpuCodec {
     std::string fault = scratch.decoders[0].decode(block.plane(0), n, buffer.data(), symbols);
     if (!fault.empty()) return fault;
     const auto& low = block.plane(1);
-    const std::size_t low_bytes = low_bits == 0 ? 0 : low_bits == 4 ? (n + 1) / 2 : n;
+    const std::size_t low_bytes = low_bits_bytes(n, low_bits);
     if (low.mode != PlaneMode::kRaw || low.bytes.size() != low_bytes) return "its low bits have the wrong size";
     if (low_bits == 4 && n % 2 != 0 && (low.bytes.back() >> 4) != std::byte{0})
       return "an unused half of its low bits is set";
@@ -125,10 +104,9 @@ class UniformCodec final : public CpuCodec {
     scratch.values.resize(n);
     scratch.fixed.resize(n);
     scratch.kernels.to_float(view.dtype, units.data(), n, scratch.values.data());
-    const float limit =
-        static_cast<float>(core::highest_level(view.uniform->low_bits)) * static_cast<float>(1 << kFixedBits);
+    const float limit = core::fixed_limit(view.uniform->low_bits);
     for_steps(*view.uniform, view.first_unit, n, [&](std::uint64_t begin, std::uint64_t end, float fine_step) {
-      const float inverse = 1.0f / (fine_step * static_cast<float>(1 << core::kFineBits));
+      const float inverse = core::inverse_step(fine_step);
       scratch.kernels.to_fixed(scratch.values.data() + begin, end - begin, inverse, limit,
                                scratch.fixed.data() + begin);
     });
@@ -137,16 +115,14 @@ class UniformCodec final : public CpuCodec {
   // Weights near the end of the element type's range, whose restored value would be infinite, become exceptions. (F64 goes
   // through float32 too.)
   static void mark_overflows(Scratch& scratch, const SegmentView& view, const std::array<std::int8_t, 3>& corrections) {
-    const double largest = view.dtype == DType::kF16 ? 65504.0 : view.dtype == DType::kBF16 ? 3.38e38 : 3.4e38;
     const auto& low = scratch.planes[1];
     const int low_bits = view.uniform->low_bits;
     for_steps(*view.uniform, view.first_unit, view.units, [&](std::uint64_t begin, std::uint64_t end, float fine_step) {
-      const double reach = std::abs(static_cast<double>(core::lowest_level(low_bits))) * (2 << core::kFineBits);
-      if (reach * fine_step < largest) return;
+      if (!may_overflow(view.dtype, low_bits, fine_step)) return;
       for (std::uint64_t i = begin; i < end; i++) {
         const std::int32_t level = core::level_of(scratch.planes[0][i], low_bits > 0 ? low[i] : 0, low_bits);
         const double value = static_cast<double>(core::fine_level(level, corrections.data())) * fine_step;
-        if (std::abs(value) > largest) scratch.fixed[i] = kOutOfRange;
+        if (std::abs(value) > largest_value(view.dtype)) scratch.fixed[i] = kOutOfRange;
       }
     });
   }

@@ -51,6 +51,9 @@ class CpuCodec {
                                            const archive::BlockView& planes, std::span<std::byte> units) const = 0;
 };
 
+// Whether lossless coding tries zstd on a block of these units: many of their words occur more than once.
+[[nodiscard]] bool repeats_often(std::span<const std::byte> units, int unit_size) noexcept;
+
 // A coder on this kernel set; make_cpu_backend() uses the best one.
 [[nodiscard]] std::unique_ptr<SegmentCoder> make_segment_coder(const Kernels& kernels);
 

@@ -10,7 +10,7 @@
 #include "weft/core/byte_planes.hpp"
 #include "weft/core/crc32c.hpp"
 #include "weft/core/half.hpp"
-#include "weft/core/quantize.hpp"
+#include "weft/core/level_choice.hpp"
 #include "weft/core/rans_decode.hpp"
 #include "weft/core/rans_encode.hpp"
 
@@ -109,26 +109,15 @@ void histogram(const std::uint8_t* data, std::size_t n, std::uint64_t* counts) {
     for (int k = 0; k < 8; k++) counts[s] += tables[k][s];
 }
 
-inline float float_of(std::uint32_t bits) {
-  float value = 0;
-  std::memcpy(&value, &bits, 4);
-  return value;
-}
-
-inline std::uint32_t bits_of_float(float value) {
-  std::uint32_t bits = 0;
-  std::memcpy(&bits, &value, 4);
-  return bits;
-}
-
 void to_float(DType dtype, const std::byte* units, std::size_t n, float* values) {
   if (dtype == DType::kF32) {
     std::memcpy(values, units, 4 * n);
   } else if (dtype == DType::kBF16) {
     for (std::size_t i = 0; i < n; i++)
-      values[i] = float_of(core::bf16_to_f32(load_unit<std::uint16_t>(units + 2 * i)));
+      values[i] = core::float_of_bits(core::bf16_to_f32(load_unit<std::uint16_t>(units + 2 * i)));
   } else if (dtype == DType::kF16) {
-    for (std::size_t i = 0; i < n; i++) values[i] = float_of(core::f16_to_f32(load_unit<std::uint16_t>(units + 2 * i)));
+    for (std::size_t i = 0; i < n; i++)
+      values[i] = core::float_of_bits(core::f16_to_f32(load_unit<std::uint16_t>(units + 2 * i)));
   } else {
     for (std::size_t i = 0; i < n; i++) values[i] = static_cast<float>(load_unit<double>(units + 8 * i));
   }
@@ -139,12 +128,12 @@ void from_float(DType dtype, const float* values, std::size_t n, std::byte* unit
     std::memcpy(units, values, 4 * n);
   } else if (dtype == DType::kBF16) {
     for (std::size_t i = 0; i < n; i++) {
-      const std::uint16_t bits = core::f32_to_bf16(bits_of_float(values[i]));
+      const std::uint16_t bits = core::f32_to_bf16(core::bits_of_float(values[i]));
       std::memcpy(units + 2 * i, &bits, 2);
     }
   } else if (dtype == DType::kF16) {
     for (std::size_t i = 0; i < n; i++) {
-      const std::uint16_t bits = core::f32_to_f16(bits_of_float(values[i]));
+      const std::uint16_t bits = core::f32_to_f16(core::bits_of_float(values[i]));
       std::memcpy(units + 2 * i, &bits, 2);
     }
   } else {
@@ -156,26 +145,17 @@ void from_float(DType dtype, const float* values, std::size_t n, std::byte* unit
 }
 
 void to_fixed(const float* values, std::size_t n, float inverse, float limit, std::int32_t* fixed) {
-  for (std::size_t i = 0; i < n; i++) {
-    const float scaled = values[i] * inverse * static_cast<float>(1 << core::kFixedBits);
-    const bool inside = __builtin_fabsf(scaled) < limit;  // false for NaN
-    fixed[i] = inside ? static_cast<std::int32_t>(__builtin_rintf(inside ? scaled : 0.0f)) : core::kOutOfRange;
-  }
+  for (std::size_t i = 0; i < n; i++) fixed[i] = core::to_fixed(values[i], inverse, limit);
 }
 
 void quantize(const std::int32_t* fixed, std::size_t n, const std::int32_t* thresholds, std::uint8_t* symbols) {
-  constexpr std::int32_t kLowest = core::lowest_level(0);
-  for (std::size_t i = 0; i < n; i++) {
-    const std::int32_t value = fixed[i] == core::kOutOfRange ? 0 : fixed[i];
-    symbols[i] = static_cast<std::uint8_t>(core::level_by_threshold(value, thresholds, kLowest) - kLowest);
-  }
+  for (std::size_t i = 0; i < n; i++)
+    symbols[i] = static_cast<std::uint8_t>(core::symbol_by_threshold(fixed[i], thresholds));
 }
 
 void quantize_fine(const std::int32_t* fixed, std::size_t n, int low_bits, std::uint8_t* symbols, std::uint8_t* low) {
   for (std::size_t i = 0; i < n; i++) {
-    const std::int32_t value = fixed[i] == core::kOutOfRange ? 0 : fixed[i];
-    const std::int32_t level = (value + (1 << (core::kFixedBits - 1))) >> core::kFixedBits;
-    const std::uint32_t code = core::level_code(level, low_bits);
+    const std::uint32_t code = core::nearest_code(fixed[i], low_bits);
     symbols[i] = static_cast<std::uint8_t>(code >> low_bits);
     low[i] = static_cast<std::uint8_t>(code & ((1u << low_bits) - 1));
   }

@@ -9,31 +9,23 @@ using archive::BlockBuilder;
 using archive::PlaneMode;
 using archive::PlaneView;
 
-std::optional<FrequencyTable> choose_table(const std::uint64_t counts[256], double min_saving) {
-  std::uint16_t frequencies[256];
-  if (core::normalise(counts, frequencies) < 2) return std::nullopt;  // constant planes need no table
+FrequencyTable compact_table(const std::uint16_t frequencies[256]) {
   int first = 0, last = 255;
   while (frequencies[first] == 0) first++;
   while (frequencies[last] == 0) last--;
-  FrequencyTable table{static_cast<std::uint8_t>(first), {frequencies + first, frequencies + last + 1}};
-  std::uint64_t total = 0;
-  for (int s = 0; s < 256; s++) total += counts[s];
-  const double table_bytes = 2 + 1.3 * static_cast<double>(table.frequencies.size());
-  const double coded = coded_bits(counts, table) / 8 + table_bytes + 12;
-  if (coded > static_cast<double>(total) * (1 - min_saving)) return std::nullopt;
-  return table;
+  return {static_cast<std::uint8_t>(first), {frequencies + first, frequencies + last + 1}};
+}
+
+std::optional<FrequencyTable> choose_table(const std::uint64_t counts[256], double min_saving) {
+  std::uint16_t frequencies[256];
+  if (core::normalise(counts, frequencies) < 2) return std::nullopt;  // constant planes need no table
+  if (!core::table_pays(counts, frequencies, 1 - min_saving)) return std::nullopt;
+  return compact_table(frequencies);
 }
 
 void expand_table(const FrequencyTable& table, std::uint16_t frequencies[256]) noexcept {
   std::fill_n(frequencies, 256, std::uint16_t{0});
   std::copy(table.frequencies.begin(), table.frequencies.end(), frequencies + table.first);
-}
-
-double coded_bits(const std::uint64_t counts[256], const FrequencyTable& table) noexcept {
-  std::uint64_t bits = 0;  // in 1/256
-  for (std::size_t i = 0; i < table.frequencies.size(); i++)
-    if (table.frequencies[i] != 0) bits += counts[table.first + i] * core::code_length(table.frequencies[i]);
-  return static_cast<double>(bits) / 256;
 }
 
 void PlaneEncoder::set_table(const FrequencyTable* table) {
@@ -53,7 +45,7 @@ bool PlaneEncoder::encode(std::span<const std::uint8_t> symbols, BlockBuilder& b
   if (has_table_) {
     words_.resize(core::encode_bound_words(n));
     std::uint16_t* end = words_.data() + words_.size();
-    const int lanes_log2 = lanes_log2_for(n);
+    const int lanes_log2 = core::lanes_log2_for(n);
     const std::size_t count =
         kernels_.rans_encode(symbols.data(), static_cast<std::uint32_t>(n), lanes_log2, table_, end);
     if (2 * count < n) {
@@ -101,6 +93,8 @@ std::string PlaneDecoder::decode(const PlaneView& plane, std::uint64_t n, std::u
           return "a coded plane ends too early";
         case core::Status::kTrailing:
           return "a coded plane does not end where its symbols do";
+        case core::Status::kExceptions:
+          break;
       }
       return "a coded plane cannot be decoded";
     }

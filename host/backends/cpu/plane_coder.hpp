@@ -10,25 +10,18 @@
 #include "archive/block.hpp"
 #include "backends/cpu/kernels.hpp"
 #include "weft/archive.hpp"
-#include "weft/core/frequency.hpp"
+#include "weft/core/table_choice.hpp"
 
 namespace weft::cpu {
 
 // A table is worth having when it saves this fraction of the raw plane, and its own bytes.
 [[nodiscard]] std::optional<FrequencyTable> choose_table(const std::uint64_t counts[256], double min_saving);
 
+// The symbols from the first to the last that has a frequency; one has.
+[[nodiscard]] FrequencyTable compact_table(const std::uint16_t frequencies[256]);
+
 // Frequencies of all 256 symbols.
 void expand_table(const FrequencyTable& table, std::uint16_t frequencies[256]) noexcept;
-
-// Total code length of these counts under the table, in bits.
-[[nodiscard]] double coded_bits(const std::uint64_t counts[256], const FrequencyTable& table) noexcept;
-
-// Lanes for a plane of n symbols: a lane costs about 23 bits of start and end, so it should have about 1000 symbols.
-[[nodiscard]] constexpr int lanes_log2_for(std::uint64_t n) noexcept {
-  int log2 = 0;
-  while (log2 < core::kLanesLog2 && n >> (log2 + 11) != 0) log2++;
-  return log2;
-}
 
 class PlaneEncoder {
  public:

@@ -1,22 +1,33 @@
 // The steps of a uniform stream: one, or one per channel (FORMAT.md 3.3).
 #pragma once
 
+#include <cmath>
 #include <cstdint>
-#include <cstring>
 
 #include "weft/archive.hpp"
+#include "weft/core/dequantize.hpp"
 
 namespace weft::cpu {
 
-// 2^(i/8) as binary32, part of the format.
-inline constexpr std::uint32_t kEighthOctaves[8] = {0x3F800000, 0x3F8B95C2, 0x3F9837F0, 0x3FA5FED7,
-                                                    0x3FB504F3, 0x3FC5672A, 0x3FD744FD, 0x3FEAC0C7};
-
-// The fine step of a channel with this scale code: one float32 product, then an exact power of two.
+// core::channel_step for codes that have not been checked: what is not normal comes out as such.
 [[nodiscard]] inline float channel_step(float fine_step, std::uint8_t code) noexcept {
-  float mantissa = 0;
-  std::memcpy(&mantissa, &kEighthOctaves[code % 8], 4);
-  return __builtin_ldexpf(fine_step * mantissa, code / 8 - 16);
+  return __builtin_ldexpf(fine_step * core::float_of_bits(core::eighth_octave(code % 8u)), code / 8 - 16);
+}
+
+// What restored values must stay within, to be finite.
+[[nodiscard]] inline double largest_value(DType dtype) noexcept {
+  return dtype == DType::kF16 ? 65504.0 : dtype == DType::kBF16 ? 3.38e38 : 3.4e38;
+}
+
+// Whether a level of this step could be beyond that.
+[[nodiscard]] inline bool may_overflow(DType dtype, int low_bits, float fine_step) noexcept {
+  const double reach = std::fabs(static_cast<double>(core::lowest_level(low_bits))) * (2 << core::kFineBits);
+  return reach * fine_step >= largest_value(dtype);
+}
+
+// CodecSpec::lambda for core::level_threshold.
+[[nodiscard]] inline std::int64_t lambda_weight(double lambda) noexcept {
+  return static_cast<std::int64_t>(std::llrint(lambda * (1 << 21)));
 }
 
 // Calls f(begin, end, fine step) for every run of units [first, first + n) that share a step; begin counts from 0.

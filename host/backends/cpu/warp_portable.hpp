@@ -4,7 +4,7 @@
 
 #include <cstring>
 
-#include "weft/core/warp.hpp"
+#include "weft/core/kernel_warp.hpp"
 
 namespace weft::cpu {
 
@@ -113,6 +113,29 @@ struct PortableWarp {
   static void store_halves(std::uint16_t* p, const U32& x) {
     for (int i = 0; i < core::kLanes; i++) p[i] = static_cast<std::uint16_t>(x.lane[i]);
   }
+
+  static void sync() {}
+  template <class F>
+  static WEFT_HD void for_each_lane(F f) {
+    for (std::uint32_t i = 0; i < core::kLanes; i++) f(i);
+  }
+  template <class F>
+  static WEFT_HD U32 each_lane_value(F f) {
+    return each([&](int i) { return f(static_cast<std::uint32_t>(i)); });
+  }
+  static bool any(const Mask& m) { return count(m) != 0; }
+  static std::uint32_t bits(const Mask& m) {
+    std::uint32_t r = 0;
+    for (int i = 0; i < core::kLanes; i++) r |= (m.lane[i] & 1) << i;
+    return r;
+  }
+  static std::uint32_t or_lanes(const U32& x) {
+    std::uint32_t r = 0;
+    for (int i = 0; i < core::kLanes; i++) r |= x.lane[i];
+    return r;
+  }
+  static void add(std::uint32_t* at, std::uint32_t value) { *at += value; }
+  static void add(std::uint64_t* at, std::uint64_t value) { *at += value; }
 };
 
 using PortableU32 = PortableWarp::U32;
@@ -141,6 +164,6 @@ inline PortableU32 operator>>(const PortableU32& a, int n) {
   return PortableWarp::each([&](int i) { return a.lane[i] >> n; });
 }
 
-static_assert(core::Warp<PortableWarp>);
+static_assert(core::KernelWarp<PortableWarp>);
 
 }  // namespace weft::cpu

@@ -44,43 +44,77 @@ WEFT_HD bool refill(DecodeState<W>& state, typename W::Mask active, const std::u
   return true;
 }
 
-// Decodes n symbols from words[0 .. word_count), the lanes' first words included, to out[0 .. n).
-// `table` has 4096 entries (pack_slot). Reads and writes nothing outside of these ranges.
+// Reads the first words of the lanes.
 template <Warp W>
-WEFT_HD Status rans_decode(const std::uint16_t* words, std::uint32_t word_count, int lanes_log2,
-                           const std::uint32_t* table, std::uint32_t n, std::uint8_t* out) {
-  const std::uint32_t lanes = 1u << lanes_log2;
+WEFT_HD bool start_decoding(DecodeState<W>& state, const std::uint16_t* words, std::uint32_t word_count,
+                            std::uint32_t lanes) {
+  if (word_count < lanes) return false;
   const auto present = W::first_lanes(lanes);
-  if (word_count < lanes) return Status::kTruncated;
-  DecodeState<W> state{W::expand_load_exact(words, present), lanes};
-  if (!refill<W>(state, present, words, word_count)) return Status::kTruncated;
+  state = {W::expand_load_exact(words, present), lanes};
+  return refill<W>(state, present, words, word_count);
+}
 
-  std::uint32_t done = 0;
-  if (lanes_log2 == kLanesLog2) {
-    // All lanes full and 32 words to spare: nothing can run out within the round.
-    const auto low_bound = W::splat(kStateLow);
-    while (n - done >= kLanes && word_count - state.cursor >= kLanes) {
-      const auto entry = decode_step<W>(state.x, table);
-      const auto low = W::less(state.x, low_bound);
-      const auto word = W::expand_load(words + state.cursor, low);
-      state.x = W::select(low, (state.x << kWordBits) | word, state.x);
-      state.cursor += W::count(low);
-      W::store_bytes(out + done, entry);
-      done += kLanes;
-    }
+// A round of all lanes while 32 words are left, so that nothing can run out within it. `next` is the next word. A model
+// may know a shorter way to hand out words (take_words).
+template <Warp W>
+WEFT_HD typename W::U32 decode_full_round(typename W::U32& x, const std::uint16_t*& next, const std::uint32_t* table) {
+  const auto entry = decode_step<W>(x, table);
+  if constexpr (requires { W::take_words(next, x); }) {
+    W::take_words(next, x);
+  } else {
+    const auto low = W::less(x, W::splat(kStateLow));
+    const auto word = W::expand_load(next, low);
+    x = W::select(low, (x << kWordBits) | word, x);
+    next += W::count(low);
   }
+  return entry;
+}
+
+// Rounds of symbols [done, n), careful about the end of the words. sink(done, size, entry, active) takes the symbols of
+// a round: the low bytes of the entry's active lanes, of which there are `size`.
+template <Warp W, class Sink>
+WEFT_HD bool decode_last_rounds(DecodeState<W>& state, const std::uint16_t* words, std::uint32_t word_count,
+                                std::uint32_t lanes, const std::uint32_t* table, std::uint32_t done, std::uint32_t n,
+                                Sink sink) {
   while (done < n) {
     const std::uint32_t size = n - done < lanes ? n - done : lanes;
     const auto active = W::first_lanes(size);
     auto next = state.x;
     const auto entry = decode_step<W>(next, table);
     state.x = W::select(active, next, state.x);
-    if (!refill<W>(state, active, words, word_count)) return Status::kTruncated;
-    W::store_bytes(out + done, entry, active);
+    if (!refill<W>(state, active, words, word_count)) return false;
+    sink(done, size, entry, active);
     done += size;
   }
-  const bool intact = state.cursor == word_count && W::all_equal(state.x, kStateLow, present);
+  return true;
+}
+
+template <Warp W>
+WEFT_HD Status finish_decoding(const DecodeState<W>& state, std::uint32_t word_count, std::uint32_t lanes) {
+  const bool intact = state.cursor == word_count && W::all_equal(state.x, kStateLow, W::first_lanes(lanes));
   return intact ? Status::kOk : Status::kTrailing;
+}
+
+// Decodes n symbols from words[0 .. word_count), the lanes' first words included, to out[0 .. n).
+// `table` has 4096 entries (pack_slot). Reads and writes nothing outside of these ranges.
+template <Warp W>
+WEFT_HD Status rans_decode(const std::uint16_t* words, std::uint32_t word_count, int lanes_log2,
+                           const std::uint32_t* table, std::uint32_t n, std::uint8_t* out) {
+  const std::uint32_t lanes = 1u << lanes_log2;
+  DecodeState<W> state;
+  if (!start_decoding<W>(state, words, word_count, lanes)) return Status::kTruncated;
+  std::uint32_t done = 0;
+  if (lanes_log2 == kLanesLog2) {
+    const std::uint16_t* next = words + state.cursor;
+    const std::uint16_t* end = words + word_count;
+    for (; n - done >= kLanes && end - next >= kLanes; done += kLanes)
+      W::store_bytes(out + done, decode_full_round<W>(state.x, next, table));
+    state.cursor = static_cast<std::uint32_t>(next - words);
+  }
+  const bool enough = decode_last_rounds<W>(
+      state, words, word_count, lanes, table, done, n,
+      [out](std::uint32_t at, std::uint32_t, auto entry, auto active) { W::store_bytes(out + at, entry, active); });
+  return enough ? finish_decoding<W>(state, word_count, lanes) : Status::kTruncated;
 }
 
 }  // namespace weft::core

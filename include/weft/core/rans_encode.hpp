@@ -24,11 +24,12 @@ struct EncodeTable {
 // Words that rans_encode may write (or scribble on) for n symbols.
 WEFT_HD constexpr std::size_t encode_bound_words(std::size_t n) { return n + 2 * kLanes + 8; }
 
-// Encodes symbols[0 .. n), all of which have a frequency, with 2^lanes_log2 lanes. Words end at `end`, below which
-// there is room for encode_bound_words(n). Returns their count, the lanes' first words included.
-template <Warp W>
-WEFT_HD std::uint32_t rans_encode(const std::uint8_t* symbols, std::uint32_t n, int lanes_log2,
-                                  const EncodeTable& table, std::uint16_t* end) {
+// Encodes symbols 0 .. n - 1, all of which have a frequency, with 2^lanes_log2 lanes. Words end at `end`, below which
+// there is room for encode_bound_words(n). Returns their count, the lanes' first words included. Symbols come from
+// load(first) for a round of all lanes, and from load(first, size, mask) for the first `size` lanes.
+template <Warp W, class Load>
+WEFT_HD std::uint32_t rans_encode_from(Load load, std::uint32_t n, int lanes_log2, const EncodeTable& table,
+                                       std::uint16_t* end) {
   using U32 = typename W::U32;
   const std::uint32_t lanes = 1u << lanes_log2;
   std::uint16_t* cursor = end;
@@ -52,7 +53,7 @@ WEFT_HD std::uint32_t rans_encode(const std::uint8_t* symbols, std::uint32_t n, 
     while (left > 0) {
       left -= size;
       const auto mask = W::first_lanes(size);
-      const U32 next = step(W::load_bytes(symbols + left, mask), [&](auto full) { return W::both(mask, full); });
+      const U32 next = step(load(left, size, mask), [&](auto full) { return W::both(mask, full); });
       x = W::select(mask, next, x);
       if (lanes == kLanes) break;
       size = lanes;
@@ -60,7 +61,7 @@ WEFT_HD std::uint32_t rans_encode(const std::uint8_t* symbols, std::uint32_t n, 
   }
   while (left > 0) {
     left -= kLanes;
-    x = step(W::load_bytes(symbols + left), [](auto full) { return full; });
+    x = step(load(left), [](auto full) { return full; });
   }
   // States go out in 16 bits: a state that needs more gives its low word to the stream first.
   const auto present = W::first_lanes(lanes);
@@ -69,6 +70,22 @@ WEFT_HD std::uint32_t rans_encode(const std::uint8_t* symbols, std::uint32_t n, 
   x = W::select(large, x >> kWordBits, x);
   cursor -= W::compress_store(cursor, x, present);
   return static_cast<std::uint32_t>(end - cursor);
+}
+
+// Symbols that lie in memory as bytes.
+template <Warp W>
+struct LoadBytes {
+  const std::uint8_t* symbols;
+  WEFT_HD typename W::U32 operator()(std::uint32_t first) const { return W::load_bytes(symbols + first); }
+  WEFT_HD typename W::U32 operator()(std::uint32_t first, std::uint32_t, typename W::Mask mask) const {
+    return W::load_bytes(symbols + first, mask);
+  }
+};
+
+template <Warp W>
+WEFT_HD std::uint32_t rans_encode(const std::uint8_t* symbols, std::uint32_t n, int lanes_log2,
+                                  const EncodeTable& table, std::uint16_t* end) {
+  return rans_encode_from<W>(LoadBytes<W>{symbols}, n, lanes_log2, table, end);
 }
 
 }  // namespace weft::core

@@ -22,8 +22,9 @@ WEFT_HD constexpr std::uint32_t pack_slot(std::uint32_t symbol, std::uint32_t fr
 // What the core answers instead of throwing.
 enum class Status : std::uint32_t {
   kOk = 0,
-  kTruncated = 1,  // a plane asks for more words than it has
-  kTrailing = 2,   // words are left over, or a final state is not the one every encoder starts from
+  kTruncated = 1,   // a plane asks for more words than it has
+  kTrailing = 2,    // words are left over, or a final state is not the one every encoder starts from
+  kExceptions = 3,  // positions of exceptions are not ascending, or lie beyond the block
 };
 
 }  // namespace weft::core

@@ -110,11 +110,11 @@ TEST(PlaneCoderTest, FaultsAreSentences) {
 }
 
 TEST(PlaneCoderTest, LanesGrowWithThePlane) {
-  EXPECT_EQ(cpu::lanes_log2_for(1), 0);
-  EXPECT_EQ(cpu::lanes_log2_for(2047), 0);
-  EXPECT_EQ(cpu::lanes_log2_for(2048), 1);
-  EXPECT_EQ(cpu::lanes_log2_for(32768), 5);
-  EXPECT_EQ(cpu::lanes_log2_for(std::uint64_t{1} << 40), 5);
+  EXPECT_EQ(core::lanes_log2_for(1), 0);
+  EXPECT_EQ(core::lanes_log2_for(2047), 0);
+  EXPECT_EQ(core::lanes_log2_for(2048), 1);
+  EXPECT_EQ(core::lanes_log2_for(32768), 5);
+  EXPECT_EQ(core::lanes_log2_for(std::uint64_t{1} << 40), 5);
 }
 
 }  // namespace

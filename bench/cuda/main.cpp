@@ -1,0 +1,219 @@
+// Times the kernels of the CUDA backend on data that lies in device memory, beside the CPU backend on all cores and a
+// copy, and prints one JSON object. GB/s counts the bytes of weights, not the traffic.
+#include <cstdio>
+#include <deque>
+#include <exception>
+#include <iostream>
+#include <random>
+#include <thread>
+
+#include "backends/cuda/decode_batch.hpp"
+#include "backends/cuda/encode_batch.hpp"
+#include "backends/cuda/find_devices.hpp"
+#include "backends/cuda/memory.hpp"
+#include "engine/segment_encoder.hpp"
+#include "measure.hpp"
+#include "support/weights.hpp"
+#include "weft/error.hpp"
+
+namespace weft::bench {
+namespace {
+
+constexpr std::size_t kDistinct = 8;    // segments that differ
+constexpr std::size_t kSegments = 256;  // in one launch: 2^28 weights, far beyond any cache
+constexpr std::uint64_t kSegmentUnits = 1u << 20;
+constexpr std::uint32_t kProcessors[] = {6, 17, 66, 132};
+
+// Segments of one kind, coded on the CPU.
+struct Workload {
+  std::string name;
+  SegmentView view;
+  CodecSpec spec;
+  UniformStream uniform;
+  std::deque<std::vector<std::byte>> units;
+  std::deque<EncodedSegment> encoded;
+  std::deque<std::vector<std::span<const std::byte>>> blocks;
+  double bits_per_weight = 0;
+
+  [[nodiscard]] double weight_bytes() const {
+    return static_cast<double>(kSegments * kSegmentUnits) * unit_bytes(view.dtype);
+  }
+  [[nodiscard]] std::vector<DecodeItem> decode_items() const {
+    std::vector<DecodeItem> items;
+    for (std::size_t i = 0; i < kSegments; i++)
+      items.push_back({encoded[i % kDistinct].with_tables(view), 0, blocks[i % kDistinct], {}, {}});
+    return items;
+  }
+};
+
+std::vector<std::byte> draw(DType dtype, std::uint64_t seed) {
+  const auto values = testing::draw_weights(kSegmentUnits, seed, 0.02);
+  std::string bytes;
+  if (is_quantizable(dtype)) {
+    bytes = testing::weight_bytes(dtype, values);
+  } else {  // one-byte symbols of about 5 bits
+    for (const double value : values) bytes += static_cast<char>(128 + std::lrint(value * 400));
+  }
+  const auto view = std::as_bytes(std::span(bytes));
+  return {view.begin(), view.end()};
+}
+
+std::unique_ptr<Workload> make_workload(const std::string& name, CodecId codec, DType dtype, double step,
+                                        int block_log2 = 16) {
+  auto work = std::make_unique<Workload>();
+  work->name = name;
+  work->spec.codec = work->view.codec = codec;
+  work->view.dtype = dtype;
+  work->view.block_log2 = block_log2;
+  work->view.units = kSegmentUnits;
+  work->uniform.fine_step = static_cast<float>(step * 0.02 / 64);
+  work->view.uniform = &work->uniform;
+  const auto coder = make_cpu_backend()->make_coder();
+  std::uint64_t bytes = 0;
+  for (std::size_t i = 0; i < kDistinct; i++) {
+    work->units.push_back(draw(dtype, i + 1));
+    coder->encode(work->view, work->spec, work->units.back(), work->encoded.emplace_back());
+    engine::split_blocks(work->view, 0, work->encoded.back().block_sizes, work->encoded.back().bytes,
+                         work->blocks.emplace_back());
+    bytes += work->encoded.back().bytes.size();
+  }
+  work->bits_per_weight = 8.0 * static_cast<double>(bytes) / static_cast<double>(kDistinct * kSegmentUnits);
+  return work;
+}
+
+void reserve(cuda::DeviceBuffer& buffer, std::size_t bytes) {
+  if (!buffer.reserve(bytes)) throw Error(ErrorKind::kDevice, "the GPU has not enough memory for this benchmark");
+}
+
+class Bench {
+ public:
+  explicit Bench(std::shared_ptr<cuda::Device> device) : heap_(std::move(device), UINT64_MAX) {}
+
+  Json decode(const Workload& work, bool by_processors) {
+    std::vector<DecodeItem> items = work.decode_items();
+    std::vector<std::optional<std::uint64_t>> outside;
+    const std::uint64_t bytes = kSegmentUnits * static_cast<std::uint64_t>(unit_bytes(work.view.dtype));
+    for (std::size_t i = 0; i < kSegments; i++) outside.emplace_back(i * bytes);
+    const cuda::DecodeBatch batch(items, outside);
+    cuda::DeviceBuffer memory(heap_), out(heap_);
+    reserve(memory, batch.device_bytes());
+    reserve(out, kSegments * bytes);
+    std::vector<std::byte> upload(batch.upload_bytes()), answers(batch.answers_bytes());
+    batch.fill(upload.data(), memory.data());
+    const auto queue = heap_.device().make_queue();
+    queue->to_device(memory.data(), upload.data(), upload.size());
+    queue->wait();
+    const auto launch = [&](cuda::Queue& timed) { batch.launch(timed, memory.data(), out.data()); };
+    Json r{{"name", work.name}, {"block_log2", work.view.block_log2}, {"bits_per_weight", work.bits_per_weight}};
+    r["all_processors"] = time_launches(launch).json(work.weight_bytes());
+    for (const std::uint32_t processors : kProcessors)
+      if (by_processors)
+        r["at_most_processors"][std::to_string(processors)] =
+            time_launches(launch, processors).json(work.weight_bytes());
+    batch.fetch_answers(*queue, memory.data(), answers.data());
+    queue->wait();
+    if (!batch.all_accepted(answers.data())) throw Error(ErrorKind::kInternal, "a decode kernel failed: " + work.name);
+    return r;
+  }
+
+  Json encode(const Workload& work) {
+    std::vector<EncodedSegment> out(kSegments);
+    std::vector<EncodeItem> items;
+    for (std::size_t i = 0; i < kSegments; i++)
+      items.push_back({work.view, &work.spec, work.units[i % kDistinct], &out[i]});
+    std::vector<EncodeItem*> pointers;
+    for (EncodeItem& item : items) pointers.push_back(&item);
+    const cuda::EncodeBatch batch(pointers);
+    cuda::DeviceBuffer memory(heap_);
+    reserve(memory, batch.device_bytes());
+    std::vector<std::byte> upload(batch.upload_bytes());
+    batch.fill(upload.data(), memory.data());
+    // The counts have to begin at zero each time, so the jobs are copied again, outside of the kernels' times.
+    const auto launch = [&](cuda::Queue& timed) {
+      timed.to_device(memory.data(), upload.data(), batch.jobs_bytes());
+      timed.phase(cuda::Phase::kKernels);
+      batch.launch(timed, memory.data());
+    };
+    const auto queue = heap_.device().make_queue();
+    queue->to_device(memory.data(), upload.data(), upload.size());
+    queue->wait();
+    Json r{{"name", work.name}, {"bits_per_weight", work.bits_per_weight}};
+    r["all_processors"] = time_launches(launch).json(work.weight_bytes());
+    std::vector<std::byte> jobs(batch.jobs_bytes()), blocks(batch.most_download_bytes());
+    batch.fetch_jobs(*queue, memory.data(), jobs.data());
+    queue->wait();
+    (void)batch.fetch(*queue, jobs.data(), memory.data(), blocks.data());
+    queue->wait();
+    batch.finish(jobs.data(), blocks.data(), *make_cpu_backend()->make_coder());
+    for (std::size_t i = 0; i < kSegments; i++)
+      if (out[i].bytes != work.encoded[i % kDistinct].bytes)
+        throw Error(ErrorKind::kInternal, "the encode kernels give other bytes than the CPU: " + work.name);
+    return r;
+  }
+
+ private:
+  cuda::Heap heap_;
+};
+
+// All cores, each with segments of its own.
+Json cpu(const Workload& work) {
+  const std::size_t threads = std::max(1u, std::thread::hardware_concurrency());
+  const std::size_t each = std::max<std::size_t>(1, 64 / threads);
+  const auto run = [&](const auto& body) {
+    const auto begin = std::chrono::steady_clock::now();
+    {
+      std::vector<std::jthread> workers;
+      for (std::size_t t = 0; t < threads; t++)
+        workers.emplace_back([&, t] {
+          const auto coder = make_cpu_backend()->make_coder();
+          for (std::size_t i = 0; i < each; i++) body(*coder, (t + i) % kDistinct);
+        });
+    }
+    const std::chrono::duration<double> passed = std::chrono::steady_clock::now() - begin;
+    return work.weight_bytes() / kSegments * static_cast<double>(threads * each) / passed.count() / 1e9;
+  };
+  Json r{{"name", work.name}, {"threads", threads}};
+  r["decode_gb_per_s"] = run([&](SegmentCoder& coder, std::size_t i) {
+    std::vector<std::byte> out(work.units[i].size());
+    if (coder.decode(work.encoded[i].with_tables(work.view), 0, work.blocks[i], out))
+      throw Error(ErrorKind::kInternal, "the CPU cannot decode its own blocks");
+  });
+  r["encode_gb_per_s"] = run([&](SegmentCoder& coder, std::size_t i) {
+    EncodedSegment again;
+    coder.encode(work.view, work.spec, work.units[i], again);
+  });
+  return r;
+}
+
+Json run() {
+  const cuda::DeviceList found = cuda::find_devices();
+  if (found.devices.empty()) throw Error(ErrorKind::kUnsupported, found.why_none);
+  Json r{{"device", describe_gpu()}, {"copy_bytes_per_s", copy_bandwidth(std::size_t{1} << 30)}};
+  Bench bench(found.devices.front());
+  const auto lossless = make_workload("lossless BF16", CodecId::kLossless, DType::kBF16, 1);
+  const auto bits3 = make_workload("uniform BF16, about 3 bits", CodecId::kUniform, DType::kBF16, 0.5);
+  const auto bits4 = make_workload("uniform BF16, about 4 bits", CodecId::kUniform, DType::kBF16, 0.25);
+  const auto bytes = make_workload("one-byte symbols", CodecId::kLossless, DType::kU8, 1);
+  for (const auto* work : {lossless.get(), bits3.get(), bits4.get(), bytes.get()}) {
+    r["decode"].push_back(bench.decode(*work, true));
+    r["cpu"].push_back(cpu(*work));
+  }
+  for (const auto* work : {lossless.get(), bits3.get(), bytes.get()}) r["encode"].push_back(bench.encode(*work));
+  for (const int block_log2 : {13, 14, 15, 17, 18})
+    r["block_sizes"].push_back(
+        bench.decode(*make_workload("lossless BF16", CodecId::kLossless, DType::kBF16, 1, block_log2), false));
+  return r;
+}
+
+}  // namespace
+}  // namespace weft::bench
+
+int main() {
+  try {
+    std::cout << weft::bench::run().dump(2) << '\n';
+    return 0;
+  } catch (const std::exception& error) {
+    std::fprintf(stderr, "error: %s\n", error.what());
+    return 1;
+  }
+}

@@ -1,0 +1,164 @@
+#include "measure.hpp"
+
+#include <algorithm>
+#include <deque>
+
+#include "cuda_queue.hpp"
+
+namespace weft::bench {
+namespace {
+
+using cuda::check;
+
+constexpr int kWarmUp = 2, kRuns = 11;
+
+class Event {
+ public:
+  Event() { check(cudaEventCreate(&event_), "creating an event"); }
+  Event(const Event&) = delete;
+  Event& operator=(const Event&) = delete;
+  ~Event() { cudaEventDestroy(event_); }
+  void record(cudaStream_t stream) { check(cudaEventRecord(event_, stream), "recording an event"); }
+  [[nodiscard]] double since(const Event& start) const {
+    float r = 0;
+    check(cudaEventElapsedTime(&r, start.event_, event_), "timing");
+    return r;
+  }
+
+ private:
+  cudaEvent_t event_ = nullptr;
+};
+
+std::string name_of(cuda::DecodeOp op) { return "decode " + std::to_string(static_cast<int>(op)); }
+std::string name_of(cuda::EncodePass pass) {
+  constexpr const char* kNames[] = {"thresholds", "quantize trial", "rate thresholds", "survey",
+                                    "tables",     "code",           "layout",          "write"};
+  return kNames[static_cast<int>(pass)];
+}
+
+// Records an event after every launch.
+class TimedQueue final : public cuda::Queue {
+ public:
+  TimedQueue(cudaStream_t stream, std::uint32_t max_blocks)
+      : stream_(stream), queue_(cuda::make_cuda_queue(stream, max_blocks)) {}
+  void phase(cuda::Phase) override { begin(); }
+  void to_device(void* to, const void* from, std::size_t n) override { queue_->to_device(to, from, n); }
+  void to_host(void* to, const void* from, std::size_t n) override { queue_->to_host(to, from, n); }
+  void copy(void* to, const void* from, std::size_t n) override { queue_->copy(to, from, n); }
+  void checksum(const cuda::ChecksumJob* jobs, std::uint32_t count, std::uint32_t* crcs) override {
+    queue_->checksum(jobs, count, crcs);
+    mark("checksum");
+  }
+  void decode(cuda::DecodeOp op, const core::BlockGroup* groups, std::uint32_t count, const core::BlockJob* jobs,
+              std::uint8_t* out, std::uint32_t* status) override {
+    queue_->decode(op, groups, count, jobs, out, status);
+    mark(name_of(op));
+  }
+  void encode(cuda::EncodePass pass, cuda::EncodeOp op, const cuda::EncodeArrays& arrays) override {
+    queue_->encode(pass, op, arrays);
+    mark(name_of(pass));
+  }
+  void wait() override { queue_->wait(); }
+  cuda::PhaseTimes take_times() override { return {}; }
+
+  void begin() {
+    names_.clear();
+    mark("");
+  }
+  // Milliseconds of each launch since begin().
+  [[nodiscard]] std::vector<std::pair<std::string, double>> end() {
+    wait();
+    std::vector<std::pair<std::string, double>> times;
+    for (std::size_t i = 1; i < names_.size(); i++) times.emplace_back(names_[i], events_[i].since(events_[i - 1]));
+    return times;
+  }
+
+ private:
+  void mark(std::string name) {
+    names_.push_back(std::move(name));
+    if (events_.size() < names_.size()) events_.emplace_back();
+    events_[names_.size() - 1].record(stream_);
+  }
+  cudaStream_t stream_;
+  std::unique_ptr<cuda::Queue> queue_;
+  std::vector<std::string> names_;
+  std::deque<Event> events_;
+};
+
+double median(std::vector<double> values) {
+  std::sort(values.begin(), values.end());
+  return values[values.size() / 2];
+}
+
+}  // namespace
+
+Json Timing::json(double weight_bytes) const {
+  Json r{{"milliseconds", milliseconds},
+         {"fastest", fastest},
+         {"slowest", slowest},
+         {"gb_per_s", weight_bytes / milliseconds / 1e6}};
+  for (const auto& [name, time] : kernels)
+    r["kernels"].push_back({{"name", name}, {"milliseconds", time}, {"gb_per_s", weight_bytes / time / 1e6}});
+  return r;
+}
+
+Timing time_launches(const std::function<void(cuda::Queue&)>& launches, std::uint32_t max_blocks) {
+  TimedQueue queue(nullptr, max_blocks);
+  std::vector<double> totals;
+  std::vector<std::vector<double>> parts;
+  Timing timing;
+  for (int run = -kWarmUp; run < kRuns; run++) {
+    queue.begin();
+    launches(queue);
+    const auto times = queue.end();
+    if (run < 0) continue;
+    parts.resize(times.size());
+    double total = 0;
+    for (std::size_t i = 0; i < times.size(); i++) {
+      parts[i].push_back(times[i].second);
+      total += times[i].second;
+    }
+    totals.push_back(total);
+    timing.kernels = times;
+  }
+  for (std::size_t i = 0; i < parts.size(); i++) timing.kernels[i].second = median(parts[i]);
+  timing.milliseconds = median(totals);
+  timing.fastest = *std::min_element(totals.begin(), totals.end());
+  timing.slowest = *std::max_element(totals.begin(), totals.end());
+  return timing;
+}
+
+double copy_bandwidth(std::size_t bytes) {
+  void *from = nullptr, *to = nullptr;
+  check(cudaMalloc(&from, bytes), "allocating memory");
+  check(cudaMalloc(&to, bytes), "allocating memory");
+  std::vector<double> times;
+  Event start, stop;
+  for (int run = -kWarmUp; run < kRuns; run++) {
+    start.record(nullptr);
+    check(cudaMemcpyAsync(to, from, bytes, cudaMemcpyDeviceToDevice, nullptr), "copying");
+    stop.record(nullptr);
+    check(cudaStreamSynchronize(nullptr), "copying");
+    if (run >= 0) times.push_back(stop.since(start));
+  }
+  cudaFree(from);
+  cudaFree(to);
+  return 2.0 * static_cast<double>(bytes) / median(times) * 1e3;
+}
+
+Json describe_gpu() {
+  int device = 0, driver = 0, runtime = 0;
+  cudaDeviceProp properties{};
+  check(cudaGetDevice(&device), "asking for its number");
+  check(cudaGetDeviceProperties(&properties, device), "asking for its properties");
+  check(cudaDriverGetVersion(&driver), "asking for the driver");
+  check(cudaRuntimeGetVersion(&runtime), "asking for the runtime");
+  return {{"name", properties.name},
+          {"compute_capability", std::to_string(properties.major) + "." + std::to_string(properties.minor)},
+          {"multiprocessors", properties.multiProcessorCount},
+          {"memory_bytes", properties.totalGlobalMem},
+          {"driver_cuda_version", driver},
+          {"runtime_cuda_version", runtime}};
+}
+
+}  // namespace weft::bench

@@ -1,0 +1,31 @@
+// Timing on the GPU: what is launched, kernel by kernel, with CUDA events.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <nlohmann/json.hpp>
+#include <string>
+#include <vector>
+
+#include "backends/cuda/device.hpp"
+
+namespace weft::bench {
+
+using Json = nlohmann::ordered_json;
+
+// Times of one thing, each the median over runs.
+struct Timing {
+  double milliseconds = 0, fastest = 0, slowest = 0;
+  std::vector<std::pair<std::string, double>> kernels;  // milliseconds of each launch, in order
+  [[nodiscard]] Json json(double weight_bytes) const;
+};
+
+// Runs launches(queue) some times, timed from the start or from the last phase() that it names, on a stream that uses at most max_blocks multiprocessors (0: all).
+[[nodiscard]] Timing time_launches(const std::function<void(cuda::Queue&)>& launches, std::uint32_t max_blocks = 0);
+
+// A copy within device memory, the ceiling of everything that reads and writes: bytes per second, both counted.
+[[nodiscard]] double copy_bandwidth(std::size_t bytes);
+
+[[nodiscard]] Json describe_gpu();
+
+}  // namespace weft::bench

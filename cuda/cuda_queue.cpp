@@ -1,0 +1,115 @@
+#include "cuda_queue.hpp"
+
+#include <deque>
+#include <utility>
+#include <vector>
+
+#include "kernels/kernels.hpp"
+
+namespace weft::cuda {
+namespace {
+
+class Event {
+ public:
+  Event() { check(cudaEventCreate(&event_), "creating an event"); }
+  Event(const Event&) = delete;
+  Event& operator=(const Event&) = delete;
+  ~Event() { cudaEventDestroy(event_); }
+  [[nodiscard]] cudaEvent_t get() const { return event_; }
+
+ private:
+  cudaEvent_t event_ = nullptr;
+};
+
+class CudaQueue final : public Queue {
+ public:
+  explicit CudaQueue(int ordinal) : ordinal_(ordinal), is_mine_(true) {
+    const Current current(ordinal_);
+    check(cudaStreamCreateWithFlags(&stream_, cudaStreamNonBlocking), "creating a stream");
+  }
+  CudaQueue(cudaStream_t stream, std::uint32_t max_blocks) : stream_(stream), max_blocks_(max_blocks) {
+    check(cudaGetDevice(&ordinal_), "asking for its number");
+  }
+  CudaQueue(const CudaQueue&) = delete;
+  CudaQueue& operator=(const CudaQueue&) = delete;
+  ~CudaQueue() override {
+    if (!is_mine_) return;
+    cudaStreamSynchronize(stream_);
+    cudaStreamDestroy(stream_);
+  }
+
+  void phase(Phase phase) override {
+    if (is_mine_) mark(static_cast<int>(phase));
+  }
+  void to_device(void* to, const void* from, std::size_t n) override {
+    const Current current(ordinal_);
+    check(cudaMemcpyAsync(to, from, n, cudaMemcpyHostToDevice, stream_), "copying to it");
+  }
+  void to_host(void* to, const void* from, std::size_t n) override {
+    const Current current(ordinal_);
+    check(cudaMemcpyAsync(to, from, n, cudaMemcpyDeviceToHost, stream_), "copying from it");
+  }
+  void copy(void* to, const void* from, std::size_t n) override {
+    const Current current(ordinal_);
+    check(cudaMemcpyAsync(to, from, n, cudaMemcpyDeviceToDevice, stream_), "copying within it");
+  }
+  void checksum(const ChecksumJob* jobs, std::uint32_t count, std::uint32_t* crcs) override {
+    const Current current(ordinal_);
+    check(launch_checksum({stream_, max_blocks_}, jobs, count, crcs), "starting checksums");
+  }
+  void decode(DecodeOp op, const core::BlockGroup* groups, std::uint32_t count, const core::BlockJob* jobs,
+              std::uint8_t* out, std::uint32_t* status) override {
+    const Current current(ordinal_);
+    check(launch_decode({stream_, max_blocks_}, op, groups, count, jobs, out, status), "starting to decode");
+  }
+  void encode(EncodePass pass, EncodeOp op, const EncodeArrays& arrays) override {
+    const Current current(ordinal_);
+    check(launch_encode({stream_, max_blocks_}, pass, op, arrays), "starting to encode");
+  }
+  void wait() override {
+    if (is_mine_) mark(kEnd);
+    const Current current(ordinal_);
+    check(cudaStreamSynchronize(stream_), "working");
+    for (std::size_t i = 0; i + 1 < marks_; i++) {
+      if (phases_[i] == kEnd) continue;
+      float milliseconds = 0;
+      check(cudaEventElapsedTime(&milliseconds, events_[i].get(), events_[i + 1].get()), "timing");
+      times_.seconds[phases_[i]] += milliseconds / 1e3;
+    }
+    marks_ = 0;
+  }
+  PhaseTimes take_times() override { return std::exchange(times_, {}); }
+
+ private:
+  static constexpr int kEnd = -1;
+
+  void mark(int phase) {
+    const Current current(ordinal_);
+    if (marks_ == phases_.size()) {
+      phases_.push_back(0);
+      events_.emplace_back();
+    }
+    phases_[marks_] = phase;
+    check(cudaEventRecord(events_[marks_].get(), stream_), "recording an event");
+    marks_++;
+  }
+
+  int ordinal_ = 0;
+  bool is_mine_ = false;
+  cudaStream_t stream_ = nullptr;
+  std::uint32_t max_blocks_ = 0;
+  std::deque<Event> events_;
+  std::vector<int> phases_;
+  std::size_t marks_ = 0;  // since the last wait()
+  PhaseTimes times_;
+};
+
+}  // namespace
+
+std::unique_ptr<Queue> make_cuda_queue(int ordinal) { return std::make_unique<CudaQueue>(ordinal); }
+
+std::unique_ptr<Queue> make_cuda_queue(cudaStream_t stream, std::uint32_t max_blocks) {
+  return std::make_unique<CudaQueue>(stream, max_blocks);
+}
+
+}  // namespace weft::cuda

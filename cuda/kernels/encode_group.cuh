@@ -1,0 +1,107 @@
+// The kernels around core/encode_block.hpp: thread blocks take groups of blocks of one segment, and each of their warps
+// a block.
+#pragma once
+
+#include "kernels/launch.cuh"
+#include "warp_cuda.cuh"
+#include "weft/core/encode_block.hpp"
+
+namespace weft::cuda {
+
+// Calls f(segment, group) for the groups of this thread block, in all threads.
+template <class F>
+__device__ __forceinline__ void for_groups(const EncodeArrays& arrays, F f) {
+  for (std::uint32_t g = blockIdx.x; g < arrays.group_count; g += gridDim.x)
+    f(arrays.segments[arrays.groups[g].segment], arrays.groups[g]);
+}
+
+// Symbols are counted in shared memory, in a few copies so that equal symbols of neighbouring warps do not wait for each
+// other, and then added to the segment's.
+template <int kPlanes, class Survey>
+__device__ __forceinline__ void survey_group(core::SegmentJob& segment, const EncodeGroup& group,
+                                             core::EncodeBlockJob* blocks, Survey survey) {
+  constexpr std::uint32_t kCopies = kPlanes <= 2 ? 8 : kPlanes == 4 ? 4 : 2, kCounts = 256 * kPlanes;
+  __shared__ std::uint32_t counts[kCopies * kCounts];
+  __syncthreads();
+  for (std::uint32_t i = threadIdx.x; i < kCopies * kCounts; i += kThreads) counts[i] = 0;
+  __syncthreads();
+  if (warp_index() < group.block_count)
+    survey(blocks[group.first_block + warp_index()], counts + warp_index() % kCopies * kCounts);
+  __syncthreads();
+  for (std::uint32_t i = threadIdx.x; i < kCounts; i += kThreads) {
+    std::uint32_t sum = 0;
+    for (std::uint32_t copy = 0; copy < kCopies; copy++) sum += counts[copy * kCounts + i];
+    if (sum != 0) CudaWarp::add(&segment.planes[i / 256].counts[i % 256], std::uint64_t{sum});
+  }
+}
+
+template <class Unit>
+__global__ __launch_bounds__(kThreads) void survey_units_kernel(EncodeArrays arrays) {
+  for_groups(arrays, [&](core::SegmentJob& segment, const EncodeGroup& group) {
+    if (segment.kind != core::EncodeKind::kLossless) return;
+    survey_group<sizeof(Unit)>(segment, group, arrays.blocks, [&](core::EncodeBlockJob& block, std::uint32_t* counts) {
+      core::survey_units<CudaWarp, Unit>(segment, block, counts);
+    });
+  });
+}
+
+template <core::FloatType kType, bool kLast>
+__global__ __launch_bounds__(kThreads) void quantize_kernel(EncodeArrays arrays) {
+  for_groups(arrays, [&](core::SegmentJob& segment, const EncodeGroup& group) {
+    if (!kLast && segment.lambda_weight == 0) return;
+    survey_group<1>(segment, group, arrays.blocks, [&](core::EncodeBlockJob& block, std::uint32_t* counts) {
+      core::quantize_block<CudaWarp, kType>(segment, block, kLast, counts);
+    });
+  });
+}
+
+template <class Unit>
+__global__ __launch_bounds__(kThreads) void code_planes_kernel(EncodeArrays arrays) {
+  __shared__ core::EncodeTable table;
+  for_groups(arrays, [&](core::SegmentJob& segment, const EncodeGroup& group) {
+    for (int p = 0; p < segment.coded_planes; p++) {
+      const core::PlaneTables& plane = segment.planes[p];
+      if (plane.has_table == 0) continue;
+      __syncthreads();
+      static_assert(sizeof(core::EncodeTable) == 4 * kThreads);
+      reinterpret_cast<std::uint32_t*>(&table)[threadIdx.x] =
+          reinterpret_cast<const std::uint32_t*>(&plane.encode)[threadIdx.x];
+      __syncthreads();
+      if (warp_index() < group.block_count)
+        core::code_plane<CudaWarp, Unit>(segment, arrays.blocks[group.first_block + warp_index()], p, table);
+    }
+  });
+}
+
+// The checksum's tables, in shared memory.
+__device__ __forceinline__ void copy_crc_tables(const core::CrcTables& from, core::CrcTables& to) {
+  for (std::uint32_t i = threadIdx.x; i < sizeof(core::CrcTables) / 4; i += kThreads)
+    reinterpret_cast<std::uint32_t*>(&to)[i] = reinterpret_cast<const std::uint32_t*>(&from)[i];
+  __syncthreads();
+}
+
+namespace {
+__device__ const core::CrcTables kCrcTables = core::make_crc_tables();
+}
+
+template <class Unit>
+__global__ __launch_bounds__(kThreads) void write_units_kernel(EncodeArrays arrays) {
+  __shared__ core::CrcTables tables;
+  copy_crc_tables(kCrcTables, tables);
+  for_groups(arrays, [&](core::SegmentJob& segment, const EncodeGroup& group) {
+    if (warp_index() < group.block_count)
+      core::write_lossless<CudaWarp, Unit>(segment, arrays.blocks[group.first_block + warp_index()], tables);
+  });
+}
+
+template <core::FloatType kType>
+__global__ __launch_bounds__(kThreads) void write_uniform_kernel(EncodeArrays arrays) {
+  __shared__ core::CrcTables tables;
+  copy_crc_tables(kCrcTables, tables);
+  for_groups(arrays, [&](core::SegmentJob& segment, const EncodeGroup& group) {
+    if (warp_index() < group.block_count)
+      core::write_uniform<CudaWarp, kType>(segment, arrays.blocks[group.first_block + warp_index()], tables);
+  });
+}
+
+}  // namespace weft::cuda

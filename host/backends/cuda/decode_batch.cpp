@@ -1,0 +1,394 @@
+#include "backends/cuda/decode_batch.hpp"
+
+#include <algorithm>
+#include <cstring>
+#include <new>
+
+#include "archive/bytes.hpp"
+#include "backends/cpu/plane_coder.hpp"
+#include "backends/planes.hpp"
+#include "weft/error.hpp"
+
+namespace weft::cuda {
+
+using archive::align_up;
+using archive::PlaneMode;
+using archive::PlaneView;
+
+namespace {
+
+constexpr std::size_t kAlignment = 256;  // of the parts of a device's memory; blocks and units need 16
+constexpr std::uint32_t kNoJob = UINT32_MAX;
+constexpr std::size_t kTableBytes = 256 * sizeof(std::uint16_t);
+
+std::uint8_t* at(std::uint8_t* base, std::size_t offset) { return base + offset; }
+
+int plane_count(const SegmentView& view) {
+  return view.codec == CodecId::kLossless ? unit_bytes(view.dtype) : view.codec == CodecId::kUniform ? 3 : 1;
+}
+
+bool by_table(const UniformStream& uniform) { return uniform.low_bits == 0 && uniform.scale_codes.empty(); }
+
+DecodeOp op_of(const SegmentView& view) {
+  if (view.codec == CodecId::kRaw) return DecodeOp::kMerge1;
+  if (view.codec == CodecId::kLossless) {
+    switch (unit_bytes(view.dtype)) {
+      case 1:
+        return DecodeOp::kMerge1;
+      case 2:
+        return DecodeOp::kMerge2;
+      case 4:
+        return DecodeOp::kMerge4;
+      default:
+        return DecodeOp::kMerge8;
+    }
+  }
+  const bool table = by_table(*view.uniform);
+  switch (view.dtype) {
+    case DType::kBF16:
+      return table ? DecodeOp::kTableBF16 : DecodeOp::kStepsBF16;
+    case DType::kF16:
+      return table ? DecodeOp::kTableF16 : DecodeOp::kStepsF16;
+    case DType::kF32:
+      return table ? DecodeOp::kTableF32 : DecodeOp::kStepsF32;
+    default:
+      return table ? DecodeOp::kTableF64 : DecodeOp::kStepsF64;
+  }
+}
+
+// Whether the device can read n one-byte symbols from this plane.
+bool knows_symbols(const PlaneView& plane, std::uint64_t n, const FrequencyTable* table) {
+  switch (plane.mode) {
+    case PlaneMode::kRaw:
+      return plane.bytes.size() == n;
+    case PlaneMode::kConstant:
+      return true;
+    case PlaneMode::kRans:
+      return table != nullptr && plane.bytes.size() % 2 == 0;
+    default:
+      return false;
+  }
+}
+
+bool knows_uniform(const archive::BlockView& planes, const SegmentView& view, std::uint64_t n) {
+  const int low_bits = view.uniform->low_bits;
+  const PlaneView &low = planes.plane(1), &exceptions = planes.plane(2);
+  if (low.mode != PlaneMode::kRaw || low.bytes.size() != low_bits_bytes(n, low_bits)) return false;
+  if (low_bits == 4 && n % 2 != 0 && (low.bytes.back() >> 4) != std::byte{0}) return false;
+  return exceptions.mode == PlaneMode::kRaw &&
+         exceptions.bytes.size() % (4 + static_cast<std::size_t>(unit_bytes(view.dtype))) == 0;
+}
+
+// How many of the first planes have a table.
+std::size_t tables_before(const SegmentView& view, std::size_t plane) {
+  const auto end = view.tables.begin() + static_cast<std::ptrdiff_t>(plane);
+  return static_cast<std::size_t>(
+      std::count_if(view.tables.begin(), end, [](const FrequencyTable* table) { return table != nullptr; }));
+}
+
+template <class T>
+T* as(std::byte* bytes) {
+  return reinterpret_cast<T*>(bytes);
+}
+
+}  // namespace
+
+bool decodes_on_device(CodecId codec) noexcept {
+  return codec == CodecId::kRaw || codec == CodecId::kLossless || codec == CodecId::kUniform;
+}
+
+DecodeBatch::DecodeBatch(std::span<DecodeItem> items, std::vector<std::optional<std::uint64_t>> outside)
+    : items_(items), outside_(std::move(outside)) {
+  plans_.resize(items.size());
+  for (std::size_t i = 0; i < items.size(); i++) plan_item(i);
+  plan_jobs();
+  place();
+}
+
+std::uint64_t DecodeBatch::units_of(const Block& block) const {
+  const DecodeItem& item = items_[block.item];
+  return item.view.block_units(item.first + block.index);
+}
+
+std::size_t DecodeBatch::unit_offset(const Block& block) const {
+  const SegmentView& view = items_[block.item].view;
+  return (std::size_t{block.index} << view.block_log2) * static_cast<std::size_t>(unit_bytes(view.dtype));
+}
+
+void DecodeBatch::plan_item(std::size_t i) {
+  const DecodeItem& item = items_[i];
+  plans_[i].first_block = blocks_.size();
+  if (!decodes_on_device(item.view.codec)) return;
+  plans_[i].op = op_of(item.view);
+  for (std::uint32_t b = 0; b < item.blocks.size(); b++) {
+    Block block{};
+    if (plan_block(i, b, block)) blocks_.push_back(block);
+  }
+  plans_[i].block_count = blocks_.size() - plans_[i].first_block;
+}
+
+bool DecodeBatch::plan_block(std::size_t i, std::uint32_t index, Block& block) const {
+  const DecodeItem& item = items_[i];
+  const SegmentView& view = item.view;
+  block.item = i;
+  block.index = index;
+  block.job = kNoJob;
+  std::fill(std::begin(block.plane_job), std::end(block.plane_job), kNoJob);
+  const std::uint64_t n = units_of(block);
+  if (!block.planes.parse_planes(item.blocks[index], n, plane_count(view)).empty()) return false;
+  if (view.codec == CodecId::kRaw)
+    return block.planes.plane(0).mode == PlaneMode::kRaw &&
+           block.planes.plane(0).bytes.size() == n * static_cast<std::uint64_t>(unit_bytes(view.dtype));
+  if (!knows_symbols(block.planes.plane(0), n, view.tables[0])) return false;
+  if (view.codec == CodecId::kUniform) return knows_uniform(block.planes, view, n);
+  for (int p = 1; p < plane_count(view); p++)
+    if (!knows_symbols(block.planes.plane(p), n, view.tables[static_cast<std::size_t>(p)])) return false;
+  return true;
+}
+
+// Numbers the jobs, those of a group one after another: first the planes that go to scratch, then the blocks.
+void DecodeBatch::plan_jobs() {
+  const auto add = [this](std::vector<Group>& groups, std::size_t item, int plane, std::uint32_t job) {
+    if (groups.empty() || groups.back().item != item || groups.back().plane != plane ||
+        groups.back().job_count == kGroupBlocks) {
+      groups.push_back({item, plane, job, 0});
+      group_count_++;
+    }
+    groups.back().job_count++;
+  };
+  for (std::size_t i = 0; i < items_.size(); i++) {
+    if (items_[i].view.codec != CodecId::kLossless) continue;
+    const auto blocks = std::span(blocks_).subspan(plans_[i].first_block, plans_[i].block_count);
+    for (int p = 1; p < plane_count(items_[i].view); p++) {
+      for (Block& block : blocks) {
+        if (block.planes.plane(p).mode != PlaneMode::kRans) continue;
+        add(scratch_groups_, i, p, jobs_);
+        block.plane_job[p] = jobs_++;
+      }
+    }
+  }
+  for (Block& block : blocks_) {
+    GroupsOfOps& groups = is_outside(block.item) ? outside_groups_ : groups_;
+    add(groups[static_cast<std::size_t>(plans_[block.item].op)], block.item, 0, jobs_);
+    block.job = jobs_++;
+  }
+}
+
+// Gives everything its place.
+void DecodeBatch::place() {
+  std::size_t end = 0;
+  const auto take = [&end](std::size_t bytes, std::size_t alignment) {
+    const std::size_t begin = align_up(end, alignment);
+    end = begin + bytes;
+    return begin;
+  };
+  jobs_begin_ = take(jobs_ * sizeof(core::BlockJob), kAlignment);
+  groups_begin_ = take(group_count_ * sizeof(core::BlockGroup), kAlignment);
+  checksums_begin_ = take(blocks_.size() * sizeof(ChecksumJob), kAlignment);
+  for (std::size_t i = 0; i < items_.size(); i++) {
+    if (plans_[i].block_count == 0) continue;
+    const SegmentView& view = items_[i].view;
+    plans_[i].tables = take(kTableBytes * tables_before(view, view.tables.size()), 16);
+    if (view.codec != CodecId::kUniform) continue;
+    plans_[i].uniform = take(sizeof(core::UniformParameters), 16);
+    plans_[i].codes = take(view.uniform->scale_codes.size(), 16);
+  }
+  for (Block& block : blocks_) block.at = take(items_[block.item].blocks[block.index].size(), 16);
+  upload_ = end;
+  answers_begin_ = take((blocks_.size() + jobs_) * sizeof(std::uint32_t), kAlignment);
+  units_begin_ = align_up(end, kAlignment);
+  end = units_begin_;
+  for (std::size_t i = 0; i < items_.size(); i++)
+    if (plans_[i].block_count > 0 && !is_outside(i)) plans_[i].out = take(items_[i].units.size(), kAlignment);
+  scratch_begin_ = end;
+  for (Block& block : blocks_) {
+    const auto planes = std::count_if(std::begin(block.plane_job), std::end(block.plane_job),
+                                      [](std::uint32_t job) { return job != kNoJob; });
+    block.scratch = take(static_cast<std::size_t>(planes) * align_up(units_of(block), 16), 16);
+  }
+  device_ = end;
+}
+
+void DecodeBatch::fill_tables(const Item& plan, const DecodeItem& item, std::byte* upload, std::uint8_t* device) const {
+  std::size_t begin = plan.tables;
+  for (const FrequencyTable* table : item.view.tables) {
+    if (table == nullptr) continue;
+    cpu::expand_table(*table, as<std::uint16_t>(upload + begin));
+    begin += kTableBytes;
+  }
+  if (item.view.codec != CodecId::kUniform) return;
+  const UniformStream& stream = *item.view.uniform;
+  auto* uniform = ::new (upload + plan.uniform) core::UniformParameters{};
+  uniform->inner = stream.inner;
+  uniform->channels = stream.scale_codes.size();
+  uniform->fine_step = stream.fine_step;
+  uniform->low_bits = stream.low_bits;
+  std::copy(item.view.corrections.begin(), item.view.corrections.end(), uniform->corrections);
+  if (stream.scale_codes.empty()) return;
+  std::memcpy(upload + plan.codes, stream.scale_codes.data(), stream.scale_codes.size());
+  uniform->scale_codes = device + plan.codes;
+}
+
+// A job for the symbols of a plane, with nothing else in it.
+core::BlockJob DecodeBatch::symbols_job(const Block& block, int p, std::uint8_t* device) const {
+  const PlaneView& plane = block.planes.plane(p);
+  core::BlockJob job{};
+  job.n = static_cast<std::uint32_t>(units_of(block));
+  job.symbol_bytes = static_cast<std::uint32_t>(plane.bytes.size());
+  job.lanes_log2 = static_cast<std::uint8_t>(plane.lanes_log2);
+  job.constant = plane.constant;
+  job.source = plane.mode == PlaneMode::kRaw        ? core::SymbolSource::kBytes
+               : plane.mode == PlaneMode::kConstant ? core::SymbolSource::kConstant
+                                                    : core::SymbolSource::kRans;
+  if (!plane.bytes.empty())
+    job.symbols = at(device, block.at + static_cast<std::size_t>(plane.bytes.data() -
+                                                                 items_[block.item].blocks[block.index].data()));
+  return job;
+}
+
+void DecodeBatch::add_planes(core::BlockJob& job, const Block& block, std::uint8_t* device) const {
+  const SegmentView& view = items_[block.item].view;
+  job.rotate = rotates(view.dtype) ? 1 : 0;
+  std::size_t scratch = block.scratch;
+  for (int p = 1; p < plane_count(view); p++) {
+    const core::BlockJob plane = symbols_job(block, p, device);
+    if (plane.source == core::SymbolSource::kBytes) job.rest[p - 1] = plane.symbols;
+    if (plane.source == core::SymbolSource::kConstant) job.rest_constant[p - 1] = plane.constant;
+    if (plane.source != core::SymbolSource::kRans) continue;
+    job.rest[p - 1] = at(device, scratch);
+    scratch += align_up(job.n, 16);
+  }
+}
+
+void DecodeBatch::add_uniform_planes(core::BlockJob& job, const Block& block, std::uint8_t* device) const {
+  const DecodeItem& item = items_[block.item];
+  const core::BlockJob exceptions = symbols_job(block, 2, device);
+  job.low = symbols_job(block, 1, device).symbols;
+  job.exceptions = exceptions.symbols;
+  job.exception_count = exceptions.symbol_bytes / (4 + static_cast<std::uint32_t>(unit_bytes(item.view.dtype)));
+  job.first_element = item.view.first_unit + (std::uint64_t{item.first + block.index} << item.view.block_log2);
+}
+
+void DecodeBatch::fill_jobs(core::BlockJob* jobs, std::uint8_t* device) const {
+  for (const Block& block : blocks_) {
+    const SegmentView& view = items_[block.item].view;
+    core::BlockJob job = symbols_job(block, 0, device);
+    job.out = (is_outside(block.item) ? *outside_[block.item] : plans_[block.item].out) + unit_offset(block);
+    if (view.codec == CodecId::kRaw) job.n = job.symbol_bytes;
+    if (view.codec == CodecId::kLossless) add_planes(job, block, device);
+    if (view.codec == CodecId::kUniform) add_uniform_planes(job, block, device);
+    ::new (jobs + block.job) core::BlockJob(job);
+    std::size_t scratch = block.scratch;
+    for (int p = 1; p < 8; p++) {
+      if (block.plane_job[p] == kNoJob) continue;
+      core::BlockJob plane = symbols_job(block, p, device);
+      plane.out = scratch;
+      scratch += align_up(job.n, 16);
+      ::new (jobs + block.plane_job[p]) core::BlockJob(plane);
+    }
+  }
+}
+
+void DecodeBatch::add_groups(const std::vector<Group>& from, core::BlockGroup*& to, std::uint8_t* device) const {
+  for (const Group& group : from) {
+    const Item& plan = plans_[group.item];
+    const SegmentView& view = items_[group.item].view;
+    core::BlockGroup& out = *::new (to++) core::BlockGroup{nullptr, nullptr, group.first_job, group.job_count};
+    const auto plane = static_cast<std::size_t>(group.plane);
+    if (view.tables[plane] != nullptr)
+      out.frequencies =
+          reinterpret_cast<const std::uint16_t*>(at(device, plan.tables + kTableBytes * tables_before(view, plane)));
+    if (view.codec == CodecId::kUniform)
+      out.uniform = reinterpret_cast<const core::UniformParameters*>(at(device, plan.uniform));
+  }
+}
+
+// In the order of launch().
+void DecodeBatch::fill_groups(core::BlockGroup* groups, std::uint8_t* device) const {
+  add_groups(scratch_groups_, groups, device);
+  for (const auto& of_op : groups_) add_groups(of_op, groups, device);
+  for (const auto& of_op : outside_groups_) add_groups(of_op, groups, device);
+}
+
+void DecodeBatch::fill(std::byte* upload, std::byte* device_memory) const {
+  auto* device = reinterpret_cast<std::uint8_t*>(device_memory);
+  for (std::size_t i = 0; i < items_.size(); i++)
+    if (plans_[i].block_count > 0) fill_tables(plans_[i], items_[i], upload, device);
+  auto* checksums = as<ChecksumJob>(upload + checksums_begin_);
+  for (const Block& block : blocks_) {
+    const auto bytes = items_[block.item].blocks[block.index];
+    std::memcpy(upload + block.at, bytes.data(), bytes.size());
+    ::new (checksums++) ChecksumJob{at(device, block.at + 4), bytes.size() - 4};
+  }
+  fill_jobs(as<core::BlockJob>(upload + jobs_begin_), device);
+  fill_groups(as<core::BlockGroup>(upload + groups_begin_), device);
+}
+
+void DecodeBatch::launch(Queue& queue, std::byte* device, std::byte* outside) const {
+  auto* crcs = as<std::uint32_t>(device + answers_begin_);
+  std::uint32_t* status = crcs + blocks_.size();
+  queue.checksum(as<ChecksumJob>(device + checksums_begin_), static_cast<std::uint32_t>(blocks_.size()), crcs);
+  const auto* jobs = as<core::BlockJob>(device + jobs_begin_);
+  const auto* groups = as<core::BlockGroup>(device + groups_begin_);
+  const auto decode = [&](DecodeOp op, const std::vector<Group>& list, std::byte* out) {
+    const auto count = static_cast<std::uint32_t>(list.size());
+    if (count > 0) queue.decode(op, groups, count, jobs, as<std::uint8_t>(out), status);
+    groups += count;
+  };
+  decode(DecodeOp::kMerge1, scratch_groups_, device);
+  for (std::size_t op = 0; op < kDecodeOps; op++) decode(static_cast<DecodeOp>(op), groups_[op], device);
+  for (std::size_t op = 0; op < kDecodeOps; op++) decode(static_cast<DecodeOp>(op), outside_groups_[op], outside);
+}
+
+void DecodeBatch::fetch(Queue& queue, const std::byte* device, std::byte* download) const {
+  queue.to_host(download, device + answers_begin_, download_bytes());
+}
+
+void DecodeBatch::fetch_answers(Queue& queue, const std::byte* device, std::byte* download) const {
+  queue.to_host(download, device + answers_begin_, answers_bytes());
+}
+
+bool DecodeBatch::all_accepted(const std::byte* download) const {
+  std::size_t blocks = 0;
+  for (const DecodeItem& item : items_) blocks += item.blocks.size();
+  return blocks == blocks_.size() &&
+         std::all_of(blocks_.begin(), blocks_.end(), [&](const Block& block) { return accepted(block, download); });
+}
+
+bool DecodeBatch::accepted(const Block& block, const std::byte* download) const {
+  const auto answer = [download](std::size_t i) { return archive::load_le<std::uint32_t>(download + 4 * i); };
+  const auto index = static_cast<std::size_t>(&block - blocks_.data());
+  if (answer(index) != archive::load_le<std::uint32_t>(items_[block.item].blocks[block.index].data())) return false;
+  const auto is_ok = [&](std::uint32_t job) {
+    return job == kNoJob || answer(blocks_.size() + job) == static_cast<std::uint32_t>(core::Status::kOk);
+  };
+  return is_ok(block.job) && std::all_of(std::begin(block.plane_job), std::end(block.plane_job), is_ok);
+}
+
+void DecodeBatch::finish(const std::byte* download, SegmentCoder& cpu) const {
+  for (std::size_t i = 0; i < items_.size(); i++) {
+    DecodeItem& item = items_[i];
+    const Item& plan = plans_[i];
+    item.fault.reset();
+    const auto unit = static_cast<std::size_t>(unit_bytes(item.view.dtype));
+    auto next = blocks_.begin() + static_cast<std::ptrdiff_t>(plan.first_block);
+    const auto end = next + static_cast<std::ptrdiff_t>(plan.block_count);
+    std::size_t at_byte = 0;
+    for (std::uint32_t b = 0; b < item.blocks.size() && !item.fault; b++) {
+      const std::size_t size = item.view.block_units(item.first + b) * unit;
+      const auto units = item.units.subspan(at_byte, size);
+      const bool on_device = next != end && next->index == b;
+      if (on_device && accepted(*next, download)) {
+        std::memcpy(units.data(), download + (plan.out - answers_begin_) + at_byte, size);
+      } else {
+        item.fault = cpu.decode(item.view, item.first + b, item.blocks.subspan(b, 1), units);
+        if (on_device && !item.fault)
+          throw Error(ErrorKind::kInternal, "the GPU refused a block that the CPU decodes; please report this");
+      }
+      if (on_device) ++next;
+      at_byte += size;
+    }
+  }
+}
+
+}  // namespace weft::cuda

@@ -1,0 +1,114 @@
+// What the CUDA backend needs of a device, as an interface: memory, an ordered queue of copies and kernels.
+//
+// Read me first:
+// * Two implementations: cuda/cuda_device.cpp, and one on the host that the tests use, which runs the same kernel bodies
+//   (include/weft/core) with the portable model of a warp. Nothing above this line knows which one it has.
+// * Kernels take arrays of jobs in device memory whose pointers are device pointers, and leave one answer per job.
+//   Whoever builds jobs has checked that they stay within the memory that is theirs.
+// * A failing call throws Error(kDevice). Running out of memory is no failure: allocate() answers null.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <string>
+
+#include "weft/core/decode_block.hpp"
+#include "weft/core/encode_block.hpp"
+
+namespace weft::cuda {
+
+inline constexpr std::uint32_t kGroupBlocks = 16;  // of a BlockGroup: the warps of a thread block
+
+struct ChecksumJob {  // core::crc32c
+  const std::uint8_t* data;
+  std::uint64_t n;
+};
+
+// The instances of core::decode_block.
+enum class DecodeOp : std::uint8_t {
+  kMerge1,
+  kMerge2,
+  kMerge4,
+  kMerge8,
+  kTableBF16,  // Dequantize by table: no low bits, one step
+  kTableF16,
+  kTableF32,
+  kTableF64,
+  kStepsBF16,  // Dequantize with all there is
+  kStepsF16,
+  kStepsF32,
+  kStepsF64,
+};
+inline constexpr std::size_t kDecodeOps = 12;
+
+// The passes of core/encode_block.hpp, and the types of units that those over blocks are made for.
+enum class EncodePass : std::uint8_t {
+  kThresholds,      // all uniform segments: halfway
+  kQuantizeTrial,   // those with a lambda: counts only
+  kRateThresholds,  // those with a lambda: by the trial's counts
+  kSurvey,          // quantizes for good, or counts the units' bytes
+  kTables,
+  kCode,
+  kLayout,
+  kWrite,
+};
+enum class EncodeOp : std::uint8_t { kUnits1, kUnits2, kUnits4, kUnits8, kBF16, kF16, kF32, kF64 };
+inline constexpr std::size_t kEncodeOps = 8;
+
+// Blocks of one segment, for one thread block.
+struct EncodeGroup {
+  std::uint32_t segment, first_block, block_count;
+};
+
+// In device memory. The passes over segments (thresholds, tables, layout) take all of them, the others the groups.
+struct EncodeArrays {
+  core::SegmentJob* segments;
+  std::uint32_t segment_count;
+  core::EncodeBlockJob* blocks;
+  const EncodeGroup* groups;
+  std::uint32_t group_count;
+};
+
+enum class Phase : std::uint8_t { kUpload, kKernels, kDownload };
+
+// Seconds that a queue spent in its phases, on the device's clock.
+struct PhaseTimes {
+  double seconds[3] = {};
+};
+
+class Queue {
+ public:
+  virtual ~Queue() = default;
+  // Names what comes next, for the times.
+  virtual void phase(Phase phase) = 0;
+  virtual void to_device(void* to, const void* from, std::size_t n) = 0;
+  virtual void to_host(void* to, const void* from, std::size_t n) = 0;
+  // Within the device's memory.
+  virtual void copy(void* to, const void* from, std::size_t n) = 0;
+  virtual void checksum(const ChecksumJob* jobs, std::uint32_t count, std::uint32_t* crcs) = 0;
+  // The jobs' units go to out + job.out. status[i] answers jobs[i], a core::Status.
+  virtual void decode(DecodeOp op, const core::BlockGroup* groups, std::uint32_t count, const core::BlockJob* jobs,
+                      std::uint8_t* out, std::uint32_t* status) = 0;
+  virtual void encode(EncodePass pass, EncodeOp op, const EncodeArrays& arrays) = 0;
+  // Blocks until all of the above has happened.
+  virtual void wait() = 0;
+  // Since the last call; whole only after wait().
+  virtual PhaseTimes take_times() = 0;
+};
+
+class Device {
+ public:
+  virtual ~Device() = default;
+  [[nodiscard]] virtual std::string name() const = 0;
+  // Aligned to 256. Null when there is not enough. Thread-safe, as everything of a Device.
+  [[nodiscard]] virtual void* allocate(std::size_t bytes) = 0;
+  virtual void release(void* memory) noexcept = 0;
+  // Host memory that copies run fast from and to.
+  [[nodiscard]] virtual void* allocate_pinned(std::size_t bytes) = 0;
+  virtual void release_pinned(void* memory) noexcept = 0;
+  [[nodiscard]] virtual std::unique_ptr<Queue> make_queue() = 0;
+  [[nodiscard]] virtual std::uint64_t free_bytes() = 0;
+};
+
+}  // namespace weft::cuda

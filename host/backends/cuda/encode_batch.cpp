@@ -1,0 +1,294 @@
+#include "backends/cuda/encode_batch.hpp"
+
+#include <algorithm>
+#include <cstring>
+#include <new>
+
+#include "archive/block.hpp"
+#include "backends/cpu/cpu_codec.hpp"
+#include "backends/cpu/uniform_steps.hpp"
+#include "backends/planes.hpp"
+
+namespace weft::cuda {
+namespace {
+
+using archive::align_up;
+
+constexpr std::size_t kAlignment = 256;
+
+EncodeOp op_of(const SegmentView& view) {
+  if (view.codec == CodecId::kUniform) {
+    switch (view.dtype) {
+      case DType::kBF16:
+        return EncodeOp::kBF16;
+      case DType::kF16:
+        return EncodeOp::kF16;
+      case DType::kF32:
+        return EncodeOp::kF32;
+      default:
+        return EncodeOp::kF64;
+    }
+  }
+  switch (unit_bytes(view.dtype)) {
+    case 1:
+      return EncodeOp::kUnits1;
+    case 2:
+      return EncodeOp::kUnits2;
+    case 4:
+      return EncodeOp::kUnits4;
+    default:
+      return EncodeOp::kUnits8;
+  }
+}
+
+bool any_overflow(const SegmentView& view) {
+  const UniformStream& uniform = *view.uniform;
+  const auto may = [&](float step) { return cpu::may_overflow(view.dtype, uniform.low_bits, step); };
+  if (uniform.scale_codes.empty()) return may(uniform.fine_step);
+  return may(
+      cpu::channel_step(uniform.fine_step, *std::max_element(uniform.scale_codes.begin(), uniform.scale_codes.end())));
+}
+
+bool any_repeats(const EncodeItem& item) {
+  const int unit = unit_bytes(item.view.dtype);
+  for (std::uint32_t b = 0; b < item.view.block_count(); b++) {
+    const std::size_t begin = (std::size_t{b} << item.view.block_log2) * static_cast<std::size_t>(unit);
+    const std::size_t bytes = item.view.block_units(b) * static_cast<std::size_t>(unit);
+    if (cpu::repeats_often(item.units.subspan(begin, bytes), unit)) return true;
+  }
+  return false;
+}
+
+template <class T>
+T* as(std::byte* bytes) {
+  return reinterpret_cast<T*>(bytes);
+}
+template <class T>
+const T* as(const std::byte* bytes) {
+  return reinterpret_cast<const T*>(bytes);
+}
+
+}  // namespace
+
+bool encodes_on_device(const EncodeItem& item) {
+  if (item.view.units == 0) return false;
+  switch (item.view.codec) {
+    case CodecId::kRaw:
+      return true;
+    case CodecId::kLossless:
+      return !any_repeats(item);
+    case CodecId::kUniform:
+      return !any_overflow(item.view);
+    default:
+      return false;
+  }
+}
+
+EncodeBatch::EncodeBatch(std::span<EncodeItem* const> items) : items_(items) {
+  plans_.resize(items.size());
+  for (std::size_t i = 0; i < items.size(); i++) {
+    const SegmentView& view = items[i]->view;
+    Item& plan = plans_[i];
+    plan.op = op_of(view);
+    plan.coded = view.codec == CodecId::kRaw        ? 0
+                 : view.codec == CodecId::kLossless ? static_cast<std::uint32_t>(unit_bytes(view.dtype))
+                                                    : 1;
+    plan.planes = view.codec == CodecId::kUniform ? 3 : std::max(plan.coded, 1u);
+    plan.first_block = blocks_;
+    plan.blocks = view.block_count();
+    blocks_ += plan.blocks;
+    auto& groups = groups_[static_cast<std::size_t>(plan.op)];
+    for (std::uint32_t b = 0; b < plan.blocks; b += kGroupBlocks) {
+      groups.push_back({static_cast<std::uint32_t>(i), plan.first_block + b, std::min(plan.blocks - b, kGroupBlocks)});
+      group_count_++;
+    }
+  }
+  place();
+}
+
+void EncodeBatch::place() {
+  std::size_t end = 0;
+  const auto take = [&end](std::size_t bytes, std::size_t alignment) {
+    const std::size_t begin = align_up(end, alignment);
+    end = begin + bytes;
+    return begin;
+  };
+  take(items_.size() * sizeof(core::SegmentJob), kAlignment);
+  block_jobs_begin_ = take(blocks_ * sizeof(core::EncodeBlockJob), kAlignment);
+  for (Item& plan : plans_) plan.tables = take(plan.coded * sizeof(core::PlaneTables), 16);
+  groups_begin_ = take(group_count_ * sizeof(EncodeGroup), kAlignment);
+  for (std::size_t i = 0; i < items_.size(); i++) {
+    if (items_[i]->view.codec == CodecId::kUniform)
+      plans_[i].codes = take(items_[i]->view.uniform->scale_codes.size(), 16);
+    plans_[i].units = take(items_[i]->units.size(), 16);
+  }
+  symbols_begin_ = end;
+  for (std::size_t i = 0; i < items_.size(); i++) {
+    const SegmentView& view = items_[i]->view;
+    Item& plan = plans_[i];
+    if (view.codec == CodecId::kUniform) {
+      plan.symbols = take(view.units, 16);
+      plan.low = take(view.uniform->low_bits > 0 ? view.units : 0, 16);
+    }
+    std::size_t words = 0;
+    for (std::uint32_t b = 0; b < plan.blocks; b++) words += core::encode_bound_words(view.block_units(b));
+    plan.words = take(plan.coded * words * sizeof(std::uint16_t), 16);
+  }
+  blocks_begin_ = align_up(end, kAlignment);
+  end = blocks_begin_;
+  for (std::size_t i = 0; i < items_.size(); i++) {
+    Item& plan = plans_[i];
+    const std::size_t around = archive::head_bytes(static_cast<int>(plan.planes)) + 16 * (plan.planes + 1);
+    plan.out_bytes = items_[i]->units.size() + plan.blocks * around;
+    plan.out = take(plan.out_bytes, 16);
+  }
+  device_ = end;
+}
+
+core::SegmentJob EncodeBatch::segment_job(std::size_t i, std::uint8_t* device) const {
+  const SegmentView& view = items_[i]->view;
+  const CodecSpec& spec = *items_[i]->spec;
+  const Item& plan = plans_[i];
+  core::SegmentJob job{};
+  job.units = device + plan.units;
+  job.symbols = device + plan.symbols;
+  job.low = device + plan.low;
+  job.planes = reinterpret_cast<core::PlaneTables*>(device + plan.tables);
+  job.out = device + plan.out;
+  job.out_bytes = plan.out_bytes;
+  job.first_block = plan.first_block;
+  job.block_count = plan.blocks;
+  job.block_log2 = static_cast<std::uint8_t>(view.block_log2);
+  job.unit_bytes = static_cast<std::uint8_t>(unit_bytes(view.dtype));
+  job.plane_count = static_cast<std::uint8_t>(plan.planes);
+  job.coded_planes = static_cast<std::uint8_t>(plan.coded);
+  job.kind = view.codec == CodecId::kRaw        ? core::EncodeKind::kRaw
+             : view.codec == CodecId::kLossless ? core::EncodeKind::kLossless
+                                                : core::EncodeKind::kUniform;
+  job.rotate = view.codec == CodecId::kLossless && rotates(view.dtype) ? 1 : 0;
+  if (view.codec != CodecId::kUniform) return job;
+  const UniformStream& uniform = *view.uniform;
+  job.first_element = view.first_unit;
+  job.correct = spec.correct_reconstruction ? 1 : 0;
+  job.lambda_weight = spec.lambda > 0 && uniform.low_bits == 0 ? cpu::lambda_weight(spec.lambda) : 0;
+  job.uniform.scale_codes = uniform.scale_codes.empty() ? nullptr : device + plan.codes;
+  job.uniform.inner = uniform.inner;
+  job.uniform.channels = uniform.scale_codes.size();
+  job.uniform.fine_step = uniform.fine_step;
+  job.uniform.low_bits = uniform.low_bits;
+  return job;
+}
+
+void EncodeBatch::fill_blocks(std::size_t i, core::EncodeBlockJob* blocks, std::uint8_t* device) const {
+  const Item& plan = plans_[i];
+  auto* words = reinterpret_cast<std::uint16_t*>(device + plan.words);
+  for (std::uint32_t b = 0; b < plan.blocks; b++) {
+    core::EncodeBlockJob job{};
+    job.segment = static_cast<std::uint32_t>(i);
+    job.index = b;
+    job.n = static_cast<std::uint32_t>(items_[i]->view.block_units(b));
+    for (std::uint32_t p = 0; p < plan.coded; p++) job.words_end[p] = words += core::encode_bound_words(job.n);
+    ::new (blocks + plan.first_block + b) core::EncodeBlockJob(job);
+  }
+}
+
+void EncodeBatch::fill(std::byte* upload, std::byte* device_memory) const {
+  auto* device = reinterpret_cast<std::uint8_t*>(device_memory);
+  auto* segments = as<core::SegmentJob>(upload);
+  auto* groups = as<EncodeGroup>(upload + groups_begin_);
+  for (std::size_t i = 0; i < items_.size(); i++) {
+    const Item& plan = plans_[i];
+    ::new (segments + i) core::SegmentJob(segment_job(i, device));
+    fill_blocks(i, as<core::EncodeBlockJob>(upload + block_jobs_begin_), device);
+    for (std::uint32_t p = 0; p < plan.coded; p++) {
+      auto* tables = ::new (as<core::PlaneTables>(upload + plan.tables) + p) core::PlaneTables{};
+      tables->keep = 1 - (p == 0 ? 0 : items_[i]->spec->min_saving);
+    }
+    if (items_[i]->view.codec == CodecId::kUniform)
+      std::copy(items_[i]->view.uniform->scale_codes.begin(), items_[i]->view.uniform->scale_codes.end(),
+                as<std::uint8_t>(upload + plan.codes));
+    std::memcpy(upload + plan.units, items_[i]->units.data(), items_[i]->units.size());
+  }
+  for (const auto& of_op : groups_)
+    for (const EncodeGroup& group : of_op) ::new (groups++) EncodeGroup(group);
+}
+
+void EncodeBatch::launch(Queue& queue, std::byte* device) const {
+  EncodeArrays all{as<core::SegmentJob>(device), static_cast<std::uint32_t>(items_.size()),
+                   as<core::EncodeBlockJob>(device + block_jobs_begin_), nullptr, 0};
+  const auto over_segments = [&](EncodePass pass) { queue.encode(pass, EncodeOp::kUnits1, all); };
+  const auto over_groups = [&](EncodePass pass, EncodeOp first) {
+    auto* groups = as<EncodeGroup>(device + groups_begin_);
+    for (std::size_t op = 0; op < kEncodeOps; op++) {
+      EncodeArrays some = all;
+      some.groups = groups;
+      some.group_count = static_cast<std::uint32_t>(groups_[op].size());
+      groups += some.group_count;
+      if (op >= static_cast<std::size_t>(first) && some.group_count > 0)
+        queue.encode(pass, static_cast<EncodeOp>(op), some);
+    }
+  };
+  bool uniform = false, by_rate = false;
+  for (const EncodeItem* item : items_) {
+    const bool is_uniform = item->view.codec == CodecId::kUniform && item->view.uniform->low_bits == 0;
+    uniform |= is_uniform;
+    by_rate |= is_uniform && item->spec->lambda > 0;
+  }
+  if (uniform) over_segments(EncodePass::kThresholds);
+  if (by_rate) {
+    over_groups(EncodePass::kQuantizeTrial, EncodeOp::kBF16);
+    over_segments(EncodePass::kRateThresholds);
+  }
+  over_groups(EncodePass::kSurvey, EncodeOp::kUnits1);
+  over_segments(EncodePass::kTables);
+  over_groups(EncodePass::kCode, EncodeOp::kUnits1);
+  over_segments(EncodePass::kLayout);
+  over_groups(EncodePass::kWrite, EncodeOp::kUnits1);
+}
+
+void EncodeBatch::fetch_jobs(Queue& queue, const std::byte* device, std::byte* jobs) const {
+  queue.to_host(jobs, device, jobs_bytes());
+}
+
+std::size_t EncodeBatch::fetch(Queue& queue, const std::byte* jobs, const std::byte* device, std::byte* blocks) const {
+  const auto* segments = as<core::SegmentJob>(jobs);
+  std::size_t bytes = 0;
+  for (std::size_t i = 0; i < items_.size(); i++) {
+    if (segments[i].size > plans_[i].out_bytes) continue;
+    queue.to_host(blocks + (plans_[i].out - blocks_begin_), device + plans_[i].out, segments[i].size);
+    bytes += segments[i].size;
+  }
+  return bytes;
+}
+
+void EncodeBatch::take(const core::SegmentJob& segment, const core::EncodeBlockJob* blocks,
+                       const core::PlaneTables* tables, const std::byte* bytes, EncodedSegment& out) const {
+  std::uint32_t used = 0;
+  for (std::uint32_t b = 0; b < segment.block_count; b++) {
+    out.block_sizes.push_back(blocks[b].size);
+    out.plane_bytes += blocks[b].plane_bytes;
+    used |= blocks[b].used;
+  }
+  for (std::uint32_t p = 0; p < segment.coded_planes; p++)
+    if ((used >> p & 1) != 0) out.tables[p] = cpu::compact_table(tables[p].frequencies);
+  std::copy(std::begin(segment.uniform.corrections), std::end(segment.uniform.corrections), out.corrections.begin());
+  out.bytes.assign(bytes, bytes + segment.size);
+}
+
+void EncodeBatch::finish(const std::byte* jobs, const std::byte* blocks, SegmentCoder& cpu) const {
+  const auto* segments = as<core::SegmentJob>(jobs);
+  const auto* block_jobs = as<core::EncodeBlockJob>(jobs + block_jobs_begin_);
+  for (std::size_t i = 0; i < items_.size(); i++) {
+    EncodeItem& item = *items_[i];
+    const Item& plan = plans_[i];
+    if (segments[i].size > plan.out_bytes) {
+      cpu.encode(item.view, *item.spec, item.units, *item.out);
+      continue;
+    }
+    item.out->clear();
+    take(segments[i], block_jobs + plan.first_block, as<core::PlaneTables>(jobs + plan.tables),
+         blocks + (plan.out - blocks_begin_), *item.out);
+  }
+}
+
+}  // namespace weft::cuda

@@ -1,0 +1,459 @@
+// Encoding of blocks, in passes that a device runs one after the other:
+//
+//   survey     counts symbols; lossless: straight from the units, uniform: after quantizing them
+//   (tables)   per segment: frequencies, coder tables, thresholds, corrections (choose_plane_table and its neighbours)
+//   code       rANS of the planes that have a table, into scratch memory
+//   (layout)   per segment: which plane takes which mode, sizes, places
+//   write      headers, planes and checksums to their final place
+//
+// Read me first:
+// * Every decision is the CPU backend's, so the bytes are. Sums are integers, in any order.
+// * Planes are never stored on the way: bytes of a plane are taken from the units when they are needed. Only quantized
+//   symbols and low bits are kept, a byte each.
+#pragma once
+
+#include "weft/core/byte_planes.hpp"
+#include "weft/core/crc32c.hpp"
+#include "weft/core/kernel_warp.hpp"
+#include "weft/core/level_choice.hpp"
+#include "weft/core/table_choice.hpp"
+#include "weft/core/vector_memory.hpp"
+
+namespace weft::core {
+
+inline constexpr std::uint32_t kMaxPlanes = 8;
+
+enum class EncodeKind : std::uint8_t { kRaw, kLossless, kUniform };
+
+// Per segment and plane, in device memory.
+struct PlaneTables {
+  std::uint64_t counts[256];
+  std::uint16_t frequencies[256];
+  EncodeTable encode;
+  double keep;              // 1 - min_saving
+  std::uint32_t has_table;  // answer
+};
+
+struct SegmentJob {
+  const std::uint8_t* units;  // aligned to 16
+  std::uint8_t* symbols;      // uniform: per unit
+  std::uint8_t* low;          // uniform, with low bits: per unit
+  PlaneTables* planes;
+  std::uint8_t* out;        // the blocks
+  std::uint64_t out_bytes;  // room there
+  UniformParameters uniform;
+  std::uint64_t first_element;
+  std::int64_t lambda_weight;          // uniform: 0 takes the nearest level
+  std::int32_t thresholds[257];        // uniform without low bits
+  std::uint64_t inward[3], inside[3];  // uniform: InwardSums, signed numbers modulo 2^64
+  std::uint32_t first_block, block_count;
+  std::uint8_t block_log2, unit_bytes, plane_count, coded_planes;
+  EncodeKind kind;
+  std::uint8_t rotate, correct;
+  std::uint64_t size;  // answer: bytes of all blocks; more than out_bytes: nothing was written
+};
+
+struct EncodeBlockJob {
+  std::uint32_t segment, index, n;
+  std::uint32_t exceptions;              // answer of the survey, as are the next two
+  std::uint32_t varying;                 // bit p: plane p is not constant
+  std::uint8_t first[kMaxPlanes];        // first symbol of each plane
+  std::uint16_t* words_end[kMaxPlanes];  // scratch for the coded planes
+  std::uint32_t word_count[kMaxPlanes];  // answer of the coding
+  std::uint64_t offset;                  // answers of the layout: in the segment's blocks
+  std::uint32_t size, gap;               // gap: zeros before it
+  std::uint32_t used;                    // bit p: plane p is coded
+  std::uint32_t plane_bytes;
+};
+
+// The units of a block, one at a time.
+template <class Unit>
+struct BlockUnits {
+  const std::uint8_t* at;
+  bool rotate;
+
+  WEFT_HD BlockUnits(const SegmentJob& segment, const EncodeBlockJob& block)
+      : at(segment.units + (std::size_t{block.index} << segment.block_log2) * sizeof(Unit)),
+        rotate(segment.rotate != 0) {}
+  WEFT_HD Unit raw(std::uint32_t i) const { return load_aligned<Unit>(at + std::size_t{i} * sizeof(Unit)); }
+  WEFT_HD Unit operator[](std::uint32_t i) const { return rotate ? rotate_sign_down(raw(i)) : raw(i); }
+
+  // byte(i, shift_of(p)) is the symbol of plane p: rotation and shift are one.
+  WEFT_HD std::uint32_t shift_of(int p) const {
+    constexpr std::uint32_t kBits = 8 * sizeof(Unit);
+    const std::uint32_t shift = kBits - 8 * (static_cast<std::uint32_t>(p) + 1);
+    return rotate ? (shift + kBits - 1) % kBits : shift;
+  }
+  WEFT_HD std::uint32_t byte(std::uint32_t i, std::uint32_t shift) const {
+    const Unit unit = raw(i);
+    if constexpr (sizeof(Unit) == 1) {
+      return unit;
+    } else if constexpr (sizeof(Unit) == 2) {
+      return (unit * 0x00010001u) >> shift & 255;
+    } else {
+      constexpr std::uint32_t kMask = 8 * sizeof(Unit) - 1;
+      return static_cast<std::uint32_t>(unit >> shift | unit << ((0 - shift) & kMask)) & 255;
+    }
+  }
+};
+
+// Counts the symbols of all planes into counts[plane * 256 + symbol], which warps may share.
+template <KernelWarp W, class Unit>
+WEFT_HD void survey_units(const SegmentJob& segment, EncodeBlockJob& block, std::uint32_t* counts) {
+  const BlockUnits<Unit> units(segment, block);
+  const Unit first = units[0];
+  const auto varying = W::each_lane_value([&](std::uint32_t lane) {
+    Unit differing = 0;
+    for (std::uint32_t i = lane; i < block.n; i += kLanes) {
+      const Unit unit = units[i];
+      differing = static_cast<Unit>(differing | (unit ^ first));
+      for (int p = 0; p < static_cast<int>(sizeof(Unit)); p++) W::add(counts + 256 * p + plane_byte(unit, p), 1u);
+    }
+    std::uint32_t planes = 0;
+    for (int p = 0; p < static_cast<int>(sizeof(Unit)); p++) planes |= plane_byte(differing, p) != 0 ? 1u << p : 0u;
+    return planes;
+  });
+  block.varying = W::or_lanes(varying);
+  for (int p = 0; p < static_cast<int>(sizeof(Unit)); p++) block.first[p] = plane_byte(first, p);
+}
+
+template <FloatType kType>
+WEFT_HD float float_of_unit(typename FloatUnit<kType>::Unit unit) {
+  if constexpr (kType == FloatType::kBF16) {
+    return float_of_bits(bf16_to_f32(unit));
+  } else if constexpr (kType == FloatType::kF16) {
+    return float_of_bits(f16_to_f32(unit));
+  } else if constexpr (kType == FloatType::kF32) {
+    return float_of_bits(unit);
+  } else {
+    double wide;
+    std::memcpy(&wide, &unit, sizeof wide);
+    return static_cast<float>(wide);
+  }
+}
+
+// Fixed-point values of a block's units.
+template <FloatType kType>
+struct FixedValues {
+  BlockUnits<typename FloatUnit<kType>::Unit> units;
+  const UniformParameters& uniform;
+  ChannelPosition position;
+  float limit, inverse;
+
+  WEFT_HD FixedValues(const SegmentJob& segment, const EncodeBlockJob& block)
+      : units(segment, block),
+        uniform(segment.uniform),
+        position(uniform, segment.first_element + (std::uint64_t{block.index} << segment.block_log2)),
+        limit(fixed_limit(uniform.low_bits)),
+        inverse(inverse_step(uniform.fine_step)) {}
+  WEFT_HD std::int32_t operator[](std::uint32_t i) const {
+    const float mine = uniform.scale_codes == nullptr ? inverse : inverse_step(position.step_at(uniform, i));
+    return to_fixed(float_of_unit<kType>(units.raw(i)), mine, limit);
+  }
+};
+
+// Quantizes a block by the segment's thresholds, or to the nearest level with low bits; counts the symbols; keeps symbols
+// and low bits, and sums how far values lie inside, if this is the last time.
+template <KernelWarp W, FloatType kType>
+WEFT_HD void quantize_block(SegmentJob& segment, EncodeBlockJob& block, bool last, std::uint32_t* counts) {
+  const FixedValues<kType> values(segment, block);
+  const int low_bits = segment.uniform.low_bits;
+  const std::size_t begin = std::size_t{block.index} << segment.block_log2;
+  const auto exceptions = W::each_lane_value([&](std::uint32_t lane) {
+    std::uint32_t outside = 0;
+    std::int64_t inward[3] = {}, inside[3] = {};
+    for (std::uint32_t i = lane; i < block.n; i += kLanes) {
+      const std::int32_t fixed = values[i];
+      std::uint32_t symbol, low = 0;
+      if (low_bits > 0) {
+        const std::uint32_t code = nearest_code(fixed, low_bits);
+        symbol = code >> low_bits;
+        low = code & ((1u << low_bits) - 1);
+      } else {
+        symbol = symbol_by_threshold(fixed, segment.thresholds);
+      }
+      W::add(counts + symbol, 1u);
+      if (!last) continue;
+      segment.symbols[begin + i] = static_cast<std::uint8_t>(symbol);
+      if (low_bits > 0) segment.low[begin + i] = static_cast<std::uint8_t>(low);
+      if (fixed == kOutOfRange) {
+        outside++;
+        continue;
+      }
+      const std::int32_t level = level_of(symbol, low, low_bits), size = level < 0 ? -level : level;
+      const std::int32_t rest = size * (1 << kFixedBits) - (level < 0 ? -fixed : fixed);
+      for (int k = 0; k < 3; k++) {  // no index into registers
+        const bool mine = k < 2 ? size == k + 1 : size > 2;
+        inward[k] += mine ? rest : 0;
+        inside[k] += mine ? 1 : 0;
+      }
+    }
+    for (int k = 0; k < 3 && last; k++) {
+      W::add(&segment.inward[k], static_cast<std::uint64_t>(inward[k]));
+      W::add(&segment.inside[k], static_cast<std::uint64_t>(inside[k]));
+    }
+    return outside;
+  });
+  if (!last) return;
+  std::uint32_t sum = 0;
+  W::sync();
+  for (int bit = 0; bit < 19; bit++)  // a lane counts at most 2^18
+    sum += W::count(W::less(W::splat(0), exceptions & W::splat(1u << bit))) << bit;
+  block.exceptions = sum;
+  const std::uint8_t* symbols = segment.symbols + begin;
+  const std::uint8_t first = symbols[0];
+  const auto differs = W::each_lane_value([&](std::uint32_t lane) {
+    std::uint32_t differing = 0;
+    for (std::uint32_t i = lane; i < block.n; i += kLanes) differing |= symbols[i] ^ std::uint32_t{first};
+    return differing;
+  });
+  block.varying = W::or_lanes(differs) != 0 ? 1 : 0;
+  block.first[0] = first;
+}
+
+// A plane's symbols out of the units.
+template <KernelWarp W, class Unit>
+struct LoadPlane {
+  BlockUnits<Unit> units;
+  std::uint32_t shift;
+  WEFT_HD typename W::U32 operator()(std::uint32_t first) const {
+    return W::each_lane_value([&](std::uint32_t lane) { return units.byte(first + lane, shift); });
+  }
+  WEFT_HD typename W::U32 operator()(std::uint32_t first, std::uint32_t size, typename W::Mask) const {
+    return W::each_lane_value(
+        [&](std::uint32_t lane) -> std::uint32_t { return lane < size ? units.byte(first + lane, shift) : 0; });
+  }
+};
+
+// Codes plane p of a block; `table` is a copy of the plane's.
+template <KernelWarp W, class Unit>
+WEFT_HD void code_plane(const SegmentJob& segment, EncodeBlockJob& block, int p, const EncodeTable& table) {
+  const int lanes_log2 = lanes_log2_for(block.n);
+  if ((block.varying >> p & 1) == 0) return;
+  if (segment.kind == EncodeKind::kUniform) {
+    block.word_count[p] = rans_encode<W>(segment.symbols + (std::size_t{block.index} << segment.block_log2), block.n,
+                                         lanes_log2, table, block.words_end[p]);
+    return;
+  }
+  const BlockUnits<Unit> units(segment, block);
+  block.word_count[p] =
+      rans_encode_from<W>(LoadPlane<W, Unit>{units, units.shift_of(p)}, block.n, lanes_log2, table, block.words_end[p]);
+}
+
+// What a plane becomes: its descriptor and the bytes it takes.
+struct PlaneShape {
+  std::uint32_t descriptor, bytes;
+};
+
+WEFT_HD constexpr std::uint32_t plane_descriptor(std::uint32_t mode, std::uint32_t lanes_log2, std::uint32_t size) {
+  return mode | lanes_log2 << 2 | size << 8;
+}
+inline constexpr std::uint32_t kModeRaw = 0, kModeConstant = 1, kModeRans = 2;
+
+WEFT_HD PlaneShape shape_of(const SegmentJob& segment, const EncodeBlockJob& block, std::uint32_t p) {
+  std::uint32_t raw = block.n;
+  if (segment.kind == EncodeKind::kRaw) {
+    raw = block.n * segment.unit_bytes;
+  } else if (segment.kind == EncodeKind::kUniform && p > 0) {
+    const int low_bits = segment.uniform.low_bits;
+    if (p == 1) raw = low_bits == 0 ? 0 : low_bits == 4 ? (block.n + 1) / 2 : block.n;
+    if (p == 2) raw = block.exceptions * (4u + segment.unit_bytes);
+  } else {
+    if ((block.varying >> p & 1) == 0) return {plane_descriptor(kModeConstant, 0, block.first[p]), 0};
+    if (segment.planes[p].has_table != 0 && 2 * block.word_count[p] < block.n)
+      return {plane_descriptor(kModeRans, static_cast<std::uint32_t>(lanes_log2_for(block.n)), 2 * block.word_count[p]),
+              2 * block.word_count[p]};
+  }
+  return {plane_descriptor(kModeRaw, 0, raw), raw};
+}
+
+WEFT_HD constexpr std::uint32_t block_alignment_of(std::uint32_t units) { return units >= 16384 ? 16 : 2; }
+// `a` is a power of two.
+WEFT_HD constexpr std::uint64_t round_up(std::uint64_t x, std::uint64_t a) { return (x + a - 1) & ~(a - 1); }
+
+// Sizes and places of a segment's blocks: one thread, block after block.
+WEFT_HD void lay_out_segment(SegmentJob& segment, EncodeBlockJob* blocks) {
+  std::uint64_t end = 0;
+  for (std::uint32_t b = 0; b < segment.block_count; b++) {
+    EncodeBlockJob& block = blocks[segment.first_block + b];
+    const std::uint32_t alignment = block_alignment_of(block.n);
+    std::uint32_t size = 4 + 4u * segment.plane_count;
+    block.used = block.plane_bytes = 0;
+    for (std::uint32_t p = 0; p < segment.plane_count; p++) {
+      const PlaneShape shape = shape_of(segment, block, p);
+      if ((shape.descriptor & 3) == kModeRans) block.used |= 1u << p;
+      size = static_cast<std::uint32_t>(round_up(size, alignment)) + shape.bytes;
+      block.plane_bytes += shape.bytes;
+    }
+    block.offset = round_up(end, alignment);
+    block.gap = static_cast<std::uint32_t>(block.offset - end);
+    block.size = size;
+    end = block.offset + size;
+  }
+  segment.size = end;
+}
+
+template <KernelWarp W>
+WEFT_HD void fill_zeros(std::uint8_t* out, std::uint32_t n) {
+  W::for_each_lane([&](std::uint32_t lane) {
+    for (std::uint32_t i = lane; i < n; i += kLanes) out[i] = 0;
+  });
+}
+
+template <KernelWarp W>
+WEFT_HD void copy_bytes(std::uint8_t* out, const std::uint8_t* from, std::uint32_t n) {
+  const bool words = is_aligned(out, 4) && is_aligned(from, 2);
+  W::for_each_lane([&](std::uint32_t lane) {
+    std::uint32_t i = 4 * lane;
+    for (; words && i + 4 <= n; i += 4 * kLanes) {
+      const std::uint32_t low = load_aligned<std::uint16_t>(from + i), high = load_aligned<std::uint16_t>(from + i + 2);
+      store_aligned(out + i, low | high << 16);
+    }
+    for (; i < n; i += 4 * kLanes)
+      for (std::uint32_t k = i; k < i + 4 && k < n; k++) out[k] = from[k];
+  });
+}
+
+template <KernelWarp W, class Unit>
+WEFT_HD void write_plane_of_units(const BlockUnits<Unit>& units, std::uint32_t n, int p, std::uint8_t* out) {
+  const bool words = is_aligned(out, 4);
+  const std::uint32_t shift = units.shift_of(p);
+  W::for_each_lane([&](std::uint32_t lane) {
+    for (std::uint32_t i = 4 * lane; i < n; i += 4 * kLanes) {
+      if (words && n - i >= 4) {
+        std::uint32_t four = 0;
+        for (std::uint32_t k = 0; k < 4; k++) four |= units.byte(i + k, shift) << (8 * k);
+        store_aligned(out + i, four);
+      } else {
+        for (std::uint32_t k = i; k < i + 4 && k < n; k++) out[k] = static_cast<std::uint8_t>(units.byte(k, shift));
+      }
+    }
+  });
+}
+
+template <KernelWarp W>
+WEFT_HD void write_low_bits(const std::uint8_t* low, std::uint32_t n, int low_bits, std::uint8_t* out) {
+  if (low_bits == 8) return copy_bytes<W>(out, low, n);
+  W::for_each_lane([&](std::uint32_t lane) {
+    for (std::uint32_t i = 2 * lane; i < n; i += 2 * kLanes)
+      out[i / 2] = static_cast<std::uint8_t>(low[i] | (i + 1 < n ? low[i + 1] << 4 : 0));
+  });
+}
+
+// Positions of the values out of range, then their units.
+template <KernelWarp W, FloatType kType>
+WEFT_HD void write_exceptions(const SegmentJob& segment, const EncodeBlockJob& block, std::uint8_t* out) {
+  using Unit = typename FloatUnit<kType>::Unit;
+  const FixedValues<kType> values(segment, block);
+  std::uint32_t done = 0;
+  for (std::uint32_t first = 0; first < block.n && done < block.exceptions; first += kLanes) {
+    const auto outside = W::each_lane_value([&](std::uint32_t lane) -> std::uint32_t {
+      return first + lane < block.n && values[first + lane] == kOutOfRange ? 1 : 0;
+    });
+    const auto mask = W::less(W::splat(0), outside);
+    const std::uint32_t bits = W::bits(mask);
+    W::for_each_lane([&](std::uint32_t lane) {
+      if ((bits >> lane & 1) == 0) return;
+      std::uint32_t rank = done;
+      for (std::uint32_t below = bits & ((1u << lane) - 1); below != 0; below &= below - 1) rank++;
+      store_bytewise(out + 4 * std::size_t{rank}, first + lane);
+      store_bytewise(out + 4 * std::size_t{block.exceptions} + rank * sizeof(Unit), values.units.raw(first + lane));
+    });
+    done += W::count(mask);
+  }
+}
+
+// The header and all planes but what Planes adds: exceptions, low bits, bytes of units. write_raw(p, out) does that.
+template <KernelWarp W, class WriteRaw>
+WEFT_HD void write_block(const SegmentJob& segment, const EncodeBlockJob& block, const CrcTables& tables,
+                         WriteRaw write_raw) {
+  if (segment.size > segment.out_bytes) return;
+  std::uint8_t* out = segment.out + block.offset;
+  fill_zeros<W>(out - block.gap, block.gap);
+  const std::uint32_t alignment = block_alignment_of(block.n);
+  std::uint32_t end = 4 + 4u * segment.plane_count;
+  for (std::uint32_t p = 0; p < segment.plane_count; p++) {
+    const PlaneShape shape = shape_of(segment, block, p);
+    W::for_each_lane([&](std::uint32_t lane) {
+      if (lane == 0) store_bytewise(out + 4 + 4 * p, shape.descriptor);
+    });
+    const auto begin = static_cast<std::uint32_t>(round_up(end, alignment));
+    fill_zeros<W>(out + end, begin - end);
+    if ((shape.descriptor & 3) == kModeRans) {
+      const auto* words = reinterpret_cast<const std::uint8_t*>(block.words_end[p] - block.word_count[p]);
+      copy_bytes<W>(out + begin, words, shape.bytes);
+    } else if (shape.bytes > 0) {
+      write_raw(p, out + begin);
+    }
+    end = begin + shape.bytes;
+  }
+  W::sync();
+  const std::uint32_t crc = crc32c<W>(out + 4, block.size - 4, tables);
+  W::for_each_lane([&](std::uint32_t lane) {
+    if (lane == 0) store_bytewise(out, crc);
+  });
+}
+
+template <KernelWarp W, class Unit>
+WEFT_HD void write_lossless(const SegmentJob& segment, const EncodeBlockJob& block, const CrcTables& tables) {
+  const BlockUnits<Unit> units(segment, block);
+  write_block<W>(segment, block, tables, [&](std::uint32_t p, std::uint8_t* out) {
+    if (segment.kind == EncodeKind::kRaw)
+      copy_bytes<W>(out, units.at, block.n * segment.unit_bytes);
+    else
+      write_plane_of_units<W>(units, block.n, static_cast<int>(p), out);
+  });
+}
+
+template <KernelWarp W, FloatType kType>
+WEFT_HD void write_uniform(const SegmentJob& segment, const EncodeBlockJob& block, const CrcTables& tables) {
+  const std::size_t begin = std::size_t{block.index} << segment.block_log2;
+  write_block<W>(segment, block, tables, [&](std::uint32_t p, std::uint8_t* out) {
+    if (p == 0) return copy_bytes<W>(out, segment.symbols + begin, block.n);
+    if (p == 1) return write_low_bits<W>(segment.low + begin, block.n, segment.uniform.low_bits, out);
+    write_exceptions<W, kType>(segment, block, out);
+  });
+}
+
+// Per segment and plane, one thread: the table, if it pays.
+WEFT_HD void choose_plane_table(PlaneTables& plane) {
+  plane.has_table =
+      normalise(plane.counts, plane.frequencies) >= 2 && table_pays(plane.counts, plane.frequencies, plane.keep) ? 1
+                                                                                                                 : 0;
+  if (plane.has_table != 0) build_encode_table(plane.frequencies, plane.encode);
+}
+
+// Uniform without low bits, one thread: the thresholds for what was counted, and the counts are begun anew. Nothing
+// counted yet: halfway.
+WEFT_HD void choose_thresholds(SegmentJob& segment) {
+  PlaneTables& plane = *segment.planes;
+  const bool counted = normalise(plane.counts, plane.frequencies) > 0;
+  for (int symbol = 0; symbol <= 256; symbol++)
+    segment.thresholds[symbol] = level_threshold(counted ? plane.frequencies : nullptr, segment.lambda_weight, symbol);
+  for (std::uint64_t& count : plane.counts) count = 0;
+}
+
+WEFT_HD void choose_corrections(SegmentJob& segment) {
+  for (int k = 0; k < 3 && segment.correct != 0; k++)
+    segment.uniform.corrections[k] =
+        correction_of(static_cast<std::int64_t>(segment.inward[k]), static_cast<std::int64_t>(segment.inside[k]));
+}
+
+// The passes over segments, one thread for each.
+enum class SegmentPass : std::uint8_t { kThresholds, kRateThresholds, kTables, kLayout };
+
+WEFT_HD void encode_segment_pass(SegmentPass pass, SegmentJob& segment, EncodeBlockJob* blocks) {
+  const bool by_thresholds = segment.kind == EncodeKind::kUniform && segment.uniform.low_bits == 0;
+  if (pass == SegmentPass::kThresholds) {
+    if (by_thresholds) choose_thresholds(segment);
+  } else if (pass == SegmentPass::kRateThresholds) {
+    if (by_thresholds && segment.lambda_weight != 0) choose_thresholds(segment);
+  } else if (pass == SegmentPass::kTables) {
+    for (int p = 0; p < segment.coded_planes; p++) choose_plane_table(segment.planes[p]);
+    if (segment.kind == EncodeKind::kUniform) choose_corrections(segment);
+  } else {
+    lay_out_segment(segment, blocks);
+  }
+}
+
+}  // namespace weft::core

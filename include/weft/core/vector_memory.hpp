@@ -1,0 +1,73 @@
+// Aligned 4-, 8- and 16-byte accesses of one lane, as single instructions on a GPU, and the byte shuffle between them.
+#pragma once
+
+#include <cstring>
+
+#include "weft/core/platform.hpp"
+
+namespace weft::core {
+
+struct alignas(16) Words4 {
+  std::uint32_t word[4];
+};
+
+[[nodiscard]] WEFT_HD bool is_aligned(const void* p, std::size_t alignment) {
+  return (reinterpret_cast<std::uintptr_t>(p) & (alignment - 1)) == 0;
+}
+
+// Little-endian numbers at an address that is a multiple of their size.
+template <class T>
+WEFT_HD T load_aligned(const std::uint8_t* p) {
+#if defined(__CUDA_ARCH__)
+  return *reinterpret_cast<const T*>(p);
+#else
+  T value;
+  std::memcpy(&value, p, sizeof value);
+  return value;
+#endif
+}
+
+template <class T>
+WEFT_HD void store_aligned(std::uint8_t* p, T value) {
+#if defined(__CUDA_ARCH__)
+  *reinterpret_cast<T*>(p) = value;
+#else
+  std::memcpy(p, &value, sizeof value);
+#endif
+}
+
+WEFT_HD void store_aligned(std::uint8_t* p, const Words4& value) {
+#if defined(__CUDA_ARCH__)
+  *reinterpret_cast<uint4*>(p) = make_uint4(value.word[0], value.word[1], value.word[2], value.word[3]);
+#else
+  std::memcpy(p, &value, sizeof value);
+#endif
+}
+
+// The same at any address, byte by byte.
+template <class T>
+WEFT_HD T load_bytewise(const std::uint8_t* p) {
+  T value = 0;
+  for (std::size_t i = sizeof(T); i-- > 0;) value = static_cast<T>(value << 8 | p[i]);
+  return value;
+}
+
+template <class T>
+WEFT_HD void store_bytewise(std::uint8_t* p, T value) {
+  for (std::size_t i = 0; i < sizeof(T); i++) p[i] = static_cast<std::uint8_t>(value >> (8 * i));
+}
+
+// Four of the eight bytes of (a, b), one selector digit each: 0-3 bytes of a, 4-7 of b.
+WEFT_HD std::uint32_t permute_bytes(std::uint32_t a, std::uint32_t b, std::uint32_t selector) {
+#if defined(__CUDA_ARCH__)
+  return __byte_perm(a, b, selector);
+#else
+  const std::uint64_t both = std::uint64_t{b} << 32 | a;
+  std::uint32_t result = 0;
+  for (int i = 0; i < 4; i++)
+    result |= static_cast<std::uint32_t>(both >> (8 * (selector >> (4 * i) & 7)) & 255) << (8 * i);
+  return result;
+#endif
+}
+
+}  // namespace weft::core

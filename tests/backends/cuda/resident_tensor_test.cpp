@@ -1,0 +1,119 @@
+// Rows of tensors from resident blocks, on an emulated device.
+#include "backends/cuda/resident_tensor.hpp"
+
+#include <gtest/gtest.h>
+
+#include <cstring>
+#include <random>
+
+#include "backends/cuda/memory.hpp"
+#include "support/expect_error.hpp"
+#include "support/host_device.hpp"
+#include "support/memory_network.hpp"
+#include "support/temp_folder.hpp"
+#include "support/weights.hpp"
+#include "weft/engine.hpp"
+
+namespace weft {
+namespace {
+
+using testing::MemoryNetwork;
+
+class ResidentRows : public ::testing::Test {
+ protected:
+  testing::TempFolder temp_;
+  testing::HostDevice device_;
+  std::unique_ptr<cuda::Queue> queue_ = device_.make_queue();
+
+  // The rows as a caller gets them, at an odd address where that is asked for.
+  std::string decode(const Archive& archive, std::size_t tensor, std::uint64_t first, std::uint64_t rows,
+                     std::size_t offset = 0) {
+    cuda::ResidentRows resident(archive, tensor, first, rows);
+    cuda::Heap heap(std::shared_ptr<cuda::Device>(std::shared_ptr<void>(), &device_), UINT64_MAX);
+    cuda::DeviceBuffer memory(heap), out(heap);
+    EXPECT_TRUE(memory.reserve(resident.resident_bytes() + 1));
+    EXPECT_TRUE(out.reserve(resident.output_bytes() + offset + 1));
+    resident.upload(*queue_, memory.data());
+    std::string result(resident.output_bytes(), '?');
+    for (int again = 0; again < 2; again++) {
+      resident.decode(*queue_, out.data() + offset);
+      resident.check(*queue_);
+      queue_->to_host(result.data(), out.data() + offset, result.size());
+      queue_->wait();
+    }
+    return result;
+  }
+};
+
+TEST_F(ResidentRows, AreThoseOfTheNetwork) {
+  std::string repeated;
+  while (repeated.size() < 400000) repeated += "no order-0 coder sees that this text repeats; ";
+  const std::string bf16 = testing::weight_bytes(DType::kBF16, testing::draw_weights(300 * 700, 1));
+  const std::string f32 = testing::weight_bytes(DType::kF32, testing::draw_weights(90 * 64 * 9, 2));
+  const MemoryNetwork network({{"bf16", DType::kBF16, {300, 700}, bf16},
+                               {"f32", DType::kF32, {90, 64, 3, 3}, f32},
+                               {"small", DType::kF32, {6, 50}, f32.substr(0, 1200)},
+                               {"empty", DType::kF32, {0, 5}, ""},
+                               {"scalar", DType::kI64, {}, "12345678"},
+                               {"repeats", DType::kF32, {100, 1000}, repeated.substr(0, 400000)}});
+  Config config;
+  config.block_log2 = 12;
+  (void)compress(network, config, temp_ / "w.weft", {});
+  const Archive archive = Archive::open(temp_ / "w.weft");
+  std::mt19937_64 random(4);
+  for (std::size_t t = 0; t < network.tensors().size(); t++) {
+    const auto& shape = network.tensors()[t].shape;
+    const std::uint64_t rows = shape.empty() ? 1 : shape[0];
+    const std::string& data = network.data_of(t);
+    EXPECT_TRUE(decode(archive, t, 0, rows) == data) << t;
+    for (int i = 0; i < 12 && rows > 1; i++) {
+      const std::uint64_t first = random() % rows, count = random() % (rows - first + 1), row = data.size() / rows;
+      ASSERT_TRUE(decode(archive, t, first, count, random() % 20) == data.substr(first * row, count * row))
+          << t << ": " << count << " from " << first;
+    }
+  }
+}
+
+TEST_F(ResidentRows, OfAUniformTensorAreThoseOfDecompress) {
+  MemoryNetwork network(
+      {{"w", DType::kBF16, {64, 1000}, testing::weight_bytes(DType::kBF16, testing::draw_weights(64000, 3))}});
+  Config config;
+  config.block_log2 = 12;
+  config.rules.resize(1);
+  config.rules[0].spec.codec = CodecId::kUniform;
+  config.rules[0].spec.relative_step = 0.3;
+  config.rules[0].spec.per_channel = true;
+  (void)compress(network, config, temp_ / "w.weft", {});
+  const Archive archive = Archive::open(temp_ / "w.weft");
+  (void)decompress(archive, temp_ / "w.safetensors", {}, {});
+  const std::string file = temp_.read("w.safetensors"), whole = file.substr(file.size() - 128000);
+  EXPECT_TRUE(decode(archive, 0, 0, 64) == whole);
+  EXPECT_TRUE(decode(archive, 0, 5, 40, 2) == whole.substr(5 * 2000, 40 * 2000));
+}
+
+TEST_F(ResidentRows, RefuseRowsThatAreNotThere) {
+  const MemoryNetwork network({{"w", DType::kU8, {10, 3}, std::string(30, 'x')}});
+  (void)compress(network, {}, temp_ / "w.weft", {});
+  const Archive archive = Archive::open(temp_ / "w.weft");
+  testing::expect_error(ErrorKind::kUsage, {"tensor w", "10 rows"}, [&] { (void)decode(archive, 0, 8, 3); });
+  testing::expect_error(ErrorKind::kUsage, {"no tensor"}, [&] { (void)decode(archive, 1, 0, 1); });
+}
+
+TEST_F(ResidentRows, OfADamagedBlockAreAnErrorThatNamesIt) {
+  const MemoryNetwork network(
+      {{"w", DType::kBF16, {100, 1000}, testing::weight_bytes(DType::kBF16, testing::draw_weights(100000, 5))}});
+  Config config;
+  config.block_log2 = 12;
+  (void)compress(network, config, temp_ / "w.weft", {});
+  const Index index = Archive::open(temp_ / "w.weft").index();
+  std::string bytes = temp_.read("w.weft");
+  bytes[index.blocks[7].offset + 1000] ^= 1;
+  temp_.write("w.weft", bytes);
+  const Archive archive = Archive::open(temp_ / "w.weft");
+  EXPECT_EQ(decode(archive, 0, 0, 20).size(), 40000u);
+  testing::expect_error(ErrorKind::kArchive, {"w.weft", "tensor w", "block 7", "its checksum is wrong"},
+                        [&] { (void)decode(archive, 0, 0, 100); });
+}
+
+}  // namespace
+}  // namespace weft

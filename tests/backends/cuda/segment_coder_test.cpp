@@ -1,0 +1,244 @@
+// The CUDA backend on an emulated device against the CPU backend: the same bytes both ways, the same faults.
+#include "backends/cuda/segment_coder.hpp"
+
+#include <cstdlib>
+#include <optional>
+
+#include "archive/bytes.hpp"
+#include "backends/cpu/segments.hpp"
+#include "backends/cuda/find_devices.hpp"
+#include "support/host_device.hpp"
+
+namespace weft {
+namespace {
+
+using test::Bytes;
+
+// A segment of any codec, type and size, with the values that have broken coders before.
+struct RandomSegment {
+  UniformStream uniform;
+  SegmentView view;
+  CodecSpec spec;
+  Bytes units;
+  EncodedSegment encoded;
+
+  explicit RandomSegment(std::uint64_t seed) {
+    std::mt19937_64 random(seed);
+    const CodecId codecs[] = {CodecId::kRaw,     CodecId::kLossless, CodecId::kLossless,
+                              CodecId::kUniform, CodecId::kUniform,  CodecId::kAsset};
+    view.codec = codecs[random() % 6];
+    const DType quantizable[] = {DType::kBF16, DType::kF16, DType::kF32, DType::kF64};
+    view.dtype = view.codec == CodecId::kAsset     ? DType::kU8
+                 : view.codec == CodecId::kUniform ? quantizable[random() % 4]
+                                                   : static_cast<DType>(random() % kDTypeCount);
+    view.block_log2 = 10 + static_cast<int>(random() % 6);
+    view.units = random() % 8 == 0 ? random() % 3 : 1 + random() % (random() % 8 == 0 ? 60000 : 4000);
+    if (random() % 4 == 0) view.units = view.units / 1024 * 1024;
+    view.first_unit = random() % 3 == 0 ? random() % 100000 : 0;
+    fill_units(random);
+    if (view.codec == CodecId::kUniform) choose_uniform(random);
+    spec.codec = view.codec;
+    spec.lambda = random() % 3 == 0 ? 0 : 0.1;
+    spec.correct_reconstruction = random() % 2 == 0;
+    spec.min_saving = random() % 2 == 0 ? 0.005 : 0;
+    cpu::make_segment_coder(cpu::active_kernels())->encode(view, spec, units, encoded);
+  }
+
+  [[nodiscard]] SegmentView decoding_view() const { return encoded.with_tables(view); }
+
+ private:
+  void fill_units(std::mt19937_64& random) {
+    const auto unit = static_cast<std::size_t>(unit_bytes(view.dtype));
+    units.resize(view.units * unit);
+    const auto kind = random() % 5;
+    for (auto& byte : units) byte = static_cast<std::byte>(kind == 0 ? random() : kind == 1 ? random() % 3 : 7);
+    if (kind < 3) return;
+    std::normal_distribution<float> normal(0, kind == 3 ? 1.0f : 0.02f);
+    for (std::size_t i = 0; i < view.units; i++) {
+      const float value = normal(random);
+      const double wide = value;
+      const auto bits = std::bit_cast<std::uint32_t>(value);
+      const std::uint16_t half = view.dtype == DType::kF16 ? core::f32_to_f16(bits) : core::f32_to_bf16(bits);
+      if (unit == 8) std::memcpy(units.data() + 8 * i, &wide, 8);
+      if (unit == 4) std::memcpy(units.data() + 4 * i, &bits, 4);
+      if (unit == 2) std::memcpy(units.data() + 2 * i, &half, 2);
+      if (unit == 1) units[i] = static_cast<std::byte>(bits >> 20);
+      if (random() % 997 == 0)
+        std::fill_n(units.begin() + static_cast<std::ptrdiff_t>(i * unit), unit, std::byte{0xFF});
+    }
+  }
+  void choose_uniform(std::mt19937_64& random) {
+    const std::uint8_t low_bits[] = {0, 0, 4, 8};
+    uniform.low_bits = low_bits[random() % 4];
+    uniform.fine_step =
+        std::ldexp(1.0f + static_cast<float>(random() % 1000) / 1000, -6 - static_cast<int>(random() % 9));
+    if (random() % 2 == 0) {
+      uniform.inner = 1 + random() % (random() % 2 == 0 ? 7 : 5000);
+      uniform.scale_codes.resize(1 + random() % 40);
+      for (auto& code : uniform.scale_codes) code = static_cast<std::uint8_t>(100 + random() % 60);
+    }
+    view.uniform = &uniform;
+  }
+};
+
+std::string text(const std::optional<BlockFault>& fault) {
+  return fault ? std::to_string(fault->block) + ": " + fault->reason : "";
+}
+
+// Segments of each test; WEFT_TEST_SEGMENTS has fewer for slow tools.
+std::uint64_t segment_count() {
+  const char* wish = std::getenv("WEFT_TEST_SEGMENTS");
+  return wish == nullptr ? 1000 : std::strtoull(wish, nullptr, 10);
+}
+
+std::vector<std::shared_ptr<cuda::Device>> devices() {
+  std::vector<std::shared_ptr<cuda::Device>> found = cuda::find_devices().devices;
+  found.insert(found.begin(), std::make_shared<weft::testing::HostDevice>());
+  return found;
+}
+
+// On the emulated device, and on every GPU of this machine.
+class CudaBackend : public ::testing::TestWithParam<std::shared_ptr<cuda::Device>> {
+ protected:
+  std::shared_ptr<cuda::Device> device_ = GetParam();
+  std::unique_ptr<Backend> backend_ = cuda::make_device_backend({device_}, 0);
+  std::unique_ptr<SegmentCoder> coder_ = backend_->make_coder();
+  std::unique_ptr<SegmentCoder> cpu_ = make_cpu_backend()->make_coder();
+};
+
+INSTANTIATE_TEST_SUITE_P(Devices, CudaBackend, ::testing::ValuesIn(devices()), [](const auto& device) {
+  return device.index == 0 ? std::string("emulated") : "gpu" + std::to_string(device.index - 1);
+});
+
+TEST_P(CudaBackend, DecodesToTheBytesOfTheCpu) {
+  for (std::uint64_t seed = 0; seed < segment_count(); seed++) {
+    SCOPED_TRACE(seed);
+    const RandomSegment segment(seed);
+    const auto blocks = test::blocks_of(segment.view, segment.encoded);
+    Bytes expected(segment.units.size());
+    test::Guarded<std::byte> out(segment.units.size());
+    ASSERT_EQ(text(cpu_->decode(segment.decoding_view(), 0, blocks, expected)), "");
+    ASSERT_EQ(text(coder_->decode(segment.decoding_view(), 0, blocks, out.span())), "");
+    ASSERT_TRUE(out.intact());
+    ASSERT_TRUE(std::equal(expected.begin(), expected.end(), out.data()));
+  }
+}
+
+TEST_P(CudaBackend, EncodesToTheBytesOfTheCpu) {
+  for (std::uint64_t begin = 0; begin < segment_count(); begin += 50) {
+    std::vector<std::unique_ptr<RandomSegment>> segments;
+    std::vector<EncodedSegment> encoded(50);
+    std::vector<EncodeItem> items;
+    for (std::uint64_t i = 0; i < 50; i++) {
+      const RandomSegment& segment = *segments.emplace_back(std::make_unique<RandomSegment>(begin + i));
+      items.push_back({segment.view, &segment.spec, segment.units, &encoded[i]});
+    }
+    coder_->encode_batch(items);
+    for (std::size_t i = 0; i < items.size(); i++) {
+      SCOPED_TRACE(begin + i);
+      const EncodedSegment& expected = segments[i]->encoded;
+      ASSERT_EQ(encoded[i].tables, expected.tables);
+      ASSERT_EQ(encoded[i].corrections, expected.corrections);
+      ASSERT_EQ(encoded[i].block_sizes, expected.block_sizes);
+      ASSERT_EQ(encoded[i].plane_bytes, expected.plane_bytes);
+      ASSERT_EQ(encoded[i].bytes, expected.bytes);
+    }
+  }
+}
+
+TEST_P(CudaBackend, DecodesManySegmentsAtOnceAndAnyRunOfBlocks) {
+  std::vector<std::unique_ptr<RandomSegment>> segments;
+  std::vector<std::vector<std::span<const std::byte>>> blocks;
+  std::vector<Bytes> outs, expected;
+  std::vector<DecodeItem> items;
+  for (std::uint64_t seed = 5000; seed < 5200; seed++) {
+    segments.push_back(std::make_unique<RandomSegment>(seed));
+    blocks.push_back(test::blocks_of(segments.back()->view, segments.back()->encoded));
+  }
+  for (std::size_t i = 0; i < segments.size(); i++) {
+    const SegmentView view = segments[i]->decoding_view();
+    const auto first = static_cast<std::uint32_t>(blocks[i].size() / 3);
+    const auto run = std::span<const std::span<const std::byte>>(blocks[i]).subspan(first);
+    std::uint64_t units = 0;
+    for (std::uint32_t b = first; b < blocks[i].size(); b++) units += view.block_units(b);
+    outs.emplace_back(units * static_cast<std::uint64_t>(unit_bytes(view.dtype)));
+    expected.push_back(outs.back());
+    ASSERT_EQ(text(cpu_->decode(view, first, run, expected.back())), "");
+    items.push_back({view, first, run, {}, {}});
+  }
+  for (std::size_t i = 0; i < items.size(); i++) items[i].units = outs[i];
+  coder_->decode_batch(items);
+  for (std::size_t i = 0; i < items.size(); i++) {
+    EXPECT_EQ(text(items[i].fault), "") << i;
+    EXPECT_EQ(outs[i], expected[i]) << i;
+  }
+}
+
+TEST_P(CudaBackend, CorruptBlocksGiveTheFaultsOfTheCpu) {
+  std::uint64_t faults = 0;
+  for (std::uint64_t seed = 0; seed < segment_count() * 3 / 5; seed++) {
+    SCOPED_TRACE(seed);
+    RandomSegment segment(seed);
+    auto blocks = test::blocks_of(segment.view, segment.encoded);
+    if (blocks.empty()) continue;
+    std::mt19937_64 random(seed);
+    for (int trial = 0; trial < 4; trial++) {
+      const std::size_t b = random() % blocks.size();
+      Bytes block(blocks[b].begin(), blocks[b].end());
+      // Bits anywhere, but more often where the descriptors are; then most often a right checksum over the damage.
+      for (auto flips = 1 + random() % 3; flips > 0; flips--)
+        block[random() % (random() % 2 == 0 ? std::min<std::size_t>(block.size(), 36) : block.size())] ^=
+            static_cast<std::byte>(1 << random() % 8);
+      if (random() % 4 == 0) block.resize(random() % block.size());
+      if (random() % 8 != 0 && block.size() >= 4)
+        archive::store_le(block.data(), cpu::active_kernels().crc32c(
+                                            reinterpret_cast<const std::uint8_t*>(block.data() + 4), block.size() - 4));
+      auto damaged = blocks;
+      damaged[b] = block;
+      Bytes expected(segment.units.size());
+      test::Guarded<std::byte> out(segment.units.size());
+      const auto fault = cpu_->decode(segment.decoding_view(), 0, damaged, expected);
+      ASSERT_EQ(text(coder_->decode(segment.decoding_view(), 0, damaged, out.span())), text(fault));
+      ASSERT_TRUE(out.intact());
+      if (!fault) {
+        ASSERT_TRUE(std::equal(expected.begin(), expected.end(), out.data()));
+      }
+      faults += fault ? 1 : 0;
+    }
+  }
+  EXPECT_GT(faults, segment_count() / 2);
+}
+
+TEST(CudaBackendMemory, LittleMemoryMeansSmallerBatchesAndThenTheCpu) {
+  for (const std::uint64_t limit : {std::uint64_t{1} << 30, std::uint64_t{40000}, std::uint64_t{100}}) {
+    const auto cpu = make_cpu_backend()->make_coder();
+    const auto bounded = cuda::make_device_backend({std::make_shared<weft::testing::HostDevice>(limit)}, 0);
+    const auto coder = bounded->make_coder();
+    std::vector<std::unique_ptr<RandomSegment>> segments;
+    std::vector<std::vector<std::span<const std::byte>>> blocks;
+    std::vector<Bytes> outs;
+    std::vector<DecodeItem> items;
+    for (std::uint64_t seed = 100; seed < 130; seed++) {
+      segments.push_back(std::make_unique<RandomSegment>(seed));
+      blocks.push_back(test::blocks_of(segments.back()->view, segments.back()->encoded));
+      outs.emplace_back(segments.back()->units.size());
+    }
+    for (std::size_t i = 0; i < segments.size(); i++)
+      items.push_back({segments[i]->decoding_view(), 0, blocks[i], outs[i], {}});
+    coder->decode_batch(items);
+    for (std::size_t i = 0; i < items.size(); i++) {
+      Bytes expected(outs[i].size());
+      ASSERT_EQ(text(items[i].fault), "");
+      ASSERT_EQ(text(cpu->decode(items[i].view, 0, blocks[i], expected)), "");
+      EXPECT_EQ(outs[i], expected) << limit << ", " << i;
+    }
+    EXPECT_LE(bounded->peak_device_bytes(), limit);
+    EXPECT_EQ(bounded->notes().empty(), limit == 1u << 30);
+    if (limit == 100) {
+      EXPECT_EQ(bounded->peak_device_bytes(), 0u);
+    }
+  }
+}
+
+}  // namespace
+}  // namespace weft

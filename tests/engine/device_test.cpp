@@ -1,0 +1,122 @@
+// Whole runs on the CUDA backend, on an emulated device: the archives and networks of the CPU.
+#include <gtest/gtest.h>
+
+#include <filesystem>
+
+#include "backends/cuda/find_devices.hpp"
+#include "support/expect_error.hpp"
+#include "support/host_device.hpp"
+#include "support/random_network.hpp"
+#include "support/temp_folder.hpp"
+#include "weft/engine.hpp"
+
+namespace weft {
+namespace {
+
+namespace fs = std::filesystem;
+using testing::HostDevice;
+
+// While it lives, this machine has these devices.
+class Devices {
+ public:
+  explicit Devices(std::size_t count, std::uint64_t memory = std::uint64_t{1} << 30) {
+    cuda::DeviceList list;
+    for (std::size_t i = 0; i < count; i++) list.devices.push_back(std::make_shared<HostDevice>(memory));
+    if (count == 0) list = {{}, "the tests have none", true};
+    cuda::use_devices(std::move(list));
+  }
+  Devices(const Devices&) = delete;
+  Devices& operator=(const Devices&) = delete;
+  ~Devices() { cuda::use_devices(std::nullopt); }
+};
+
+RunOptions on(const std::string& device, std::uint32_t threads = 2) {
+  RunOptions options;
+  options.device = device;
+  options.threads = threads;
+  options.overwrite = true;
+  return options;
+}
+
+Config lossy_config() {
+  Rule uniform;
+  uniform.dtypes = {DType::kF16, DType::kBF16, DType::kF32, DType::kF64};
+  uniform.min_elements = 64;
+  uniform.spec.codec = CodecId::kUniform;
+  uniform.spec.relative_step = 0.4;
+  uniform.spec.per_channel = true;
+  Config config;
+  config.rules = {uniform};
+  return config;
+}
+
+TEST(EngineDevice, ArchivesAreThoseOfTheCpu) {
+  const testing::TempFolder temp;
+  for (std::uint64_t seed = 0; seed < 40; seed++) {
+    SCOPED_TRACE(seed);
+    const auto network = testing::random_network(seed);
+    const Config config = seed % 2 == 0 ? Config{} : lossy_config();
+    (void)compress(network, config, temp / "cpu.weft", on("cpu"));
+    const Devices devices(1 + seed % 3);
+    const Report report = compress(network, config, temp / "gpu.weft", on("cuda:all"));
+    ASSERT_TRUE(temp.read("cpu.weft") == temp.read("gpu.weft"));
+    EXPECT_NE(report.device.find("emulated"), std::string::npos);
+    EXPECT_TRUE(report.warnings.empty());
+    (void)verify(Archive::open(temp / "cpu.weft"), &network, on("cuda"));
+  }
+}
+
+TEST(EngineDevice, GoldenArchivesRestoreTheirBytes) {
+  const testing::TempFolder temp;
+  const Devices devices(1);
+  int archives = 0;
+  for (const auto& entry : fs::directory_iterator(fs::path(WEFT_SOURCE_DIR) / "tests/golden")) {
+    if (entry.path().extension() != ".weft" || Archive::open(entry.path()).index().is_folder) continue;
+    SCOPED_TRACE(entry.path());
+    (void)decompress(Archive::open(entry.path()), temp / "restored", {}, on("cuda"));
+    EXPECT_TRUE(temp.read("restored") == testing::read_file(fs::path(entry.path()).replace_extension(".safetensors")));
+    archives++;
+  }
+  EXPECT_GE(archives, 10);
+}
+
+TEST(EngineDevice, ReportsTransfersAndMemory) {
+  const testing::TempFolder temp;
+  const Devices devices(1);
+  const testing::MemoryNetwork network({{"w", DType::kBF16, {300, 1000}, std::string(600000, 'x')}});
+  const Report report = compress(network, {}, temp / "w.weft", on("cuda:0"));
+  EXPECT_GT(report.peak_device_bytes, 600000u);
+  const auto is_transfer = [](const StageReport& stage) { return stage.name == "transfer" && stage.bytes > 0; };
+  EXPECT_TRUE(std::any_of(report.stages.begin(), report.stages.end(), is_transfer));
+  EXPECT_EQ(report.device, "cuda (emulated)");
+}
+
+TEST(EngineDevice, TooLittleMemoryFallsBackToTheCpuAndSaysSo) {
+  const testing::TempFolder temp;
+  const Devices devices(1);
+  const testing::MemoryNetwork network({{"w", DType::kBF16, {3000}, std::string(6000, 'x')}});
+  RunOptions options = on("cuda");
+  (void)compress(network, {}, temp / "cpu.weft", on("cpu"));
+  options.device_memory = 100;
+  const Report report = compress(network, {}, temp / "gpu.weft", options);
+  EXPECT_TRUE(temp.read("cpu.weft") == temp.read("gpu.weft"));
+  ASSERT_FALSE(report.warnings.empty());
+  EXPECT_NE(report.warnings[0].find("--device-memory"), std::string::npos) << report.warnings[0];
+}
+
+TEST(EngineDevice, WithoutADeviceAutoMeansTheCpuAndCudaIsAnError) {
+  const testing::TempFolder temp;
+  const Devices none(0);
+  const auto network = testing::random_network(3);
+  const Report report = compress(network, {}, temp / "w.weft", on("auto"));
+  EXPECT_EQ(report.device.substr(0, 3), "cpu");
+  EXPECT_EQ(report.warnings, std::vector<std::string>{"running on the CPU: the tests have none"});
+  testing::expect_error(ErrorKind::kUnsupported, {"the tests have none"},
+                        [&] { (void)compress(network, {}, temp / "w.weft", on("cuda")); });
+  const Devices one(1);
+  testing::expect_error(ErrorKind::kUnsupported, {"this machine has 1 usable GPU"},
+                        [&] { (void)compress(network, {}, temp / "w.weft", on("cuda:1")); });
+}
+
+}  // namespace
+}  // namespace weft

@@ -1,0 +1,262 @@
+// A device for the CUDA backend that is no GPU: the kernels' bodies run on the host with the portable model of a warp.
+//
+// Everything that is queued happens at wait(), not before, so that a test sees who does not wait. Memory is bounded, so
+// that a test can run out of it.
+#pragma once
+
+#include <chrono>
+#include <cstdlib>
+#include <cstring>
+#include <functional>
+#include <map>
+#include <mutex>
+#include <numeric>
+#include <vector>
+
+#include "backends/cpu/kernels.hpp"
+#include "backends/cpu/warp_portable.hpp"
+#include "backends/cuda/device.hpp"
+#include "weft/core/frequency.hpp"
+
+namespace weft::testing {
+
+class HostQueue final : public cuda::Queue {
+ public:
+  void phase(cuda::Phase phase) override {
+    defer([this, phase] { phase_ = static_cast<std::size_t>(phase); });
+  }
+  void to_device(void* to, const void* from, std::size_t n) override {
+    defer([=] { copy_now(to, from, n); });
+  }
+  void to_host(void* to, const void* from, std::size_t n) override {
+    defer([=] { copy_now(to, from, n); });
+  }
+  void copy(void* to, const void* from, std::size_t n) override {
+    defer([=] { copy_now(to, from, n); });
+  }
+  void checksum(const cuda::ChecksumJob* jobs, std::uint32_t count, std::uint32_t* crcs) override {
+    defer([=] {
+      for (std::uint32_t i = 0; i < count; i++) crcs[i] = cpu::portable_kernels().crc32c(jobs[i].data, jobs[i].n);
+    });
+  }
+  void decode(cuda::DecodeOp op, const core::BlockGroup* groups, std::uint32_t count, const core::BlockJob* jobs,
+              std::uint8_t* out, std::uint32_t* status) override {
+    defer([=, this] {
+      for (std::uint32_t g = 0; g < count; g++) decode_group(op, groups[g], {jobs, out, status});
+    });
+  }
+  void encode(cuda::EncodePass pass, cuda::EncodeOp op, const cuda::EncodeArrays& arrays) override {
+    defer([=, this] {
+      switch (pass) {
+        case cuda::EncodePass::kThresholds:
+        case cuda::EncodePass::kRateThresholds:
+        case cuda::EncodePass::kTables:
+        case cuda::EncodePass::kLayout:
+          for (std::uint32_t i = 0; i < arrays.segment_count; i++)
+            core::encode_segment_pass(pass_of(pass), arrays.segments[i], arrays.blocks);
+          return;
+        default:
+          for (std::uint32_t g = 0; g < arrays.group_count; g++) encode_group(pass, op, arrays, arrays.groups[g]);
+      }
+    });
+  }
+  void wait() override {
+    for (const auto& step : steps_) {
+      const auto begin = std::chrono::steady_clock::now();
+      step();
+      times_.seconds[phase_] += std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
+    }
+    steps_.clear();
+  }
+  cuda::PhaseTimes take_times() override { return std::exchange(times_, {}); }
+
+ private:
+  using Warp = cpu::PortableWarp;
+
+  void defer(std::function<void()> step) { steps_.push_back(std::move(step)); }
+  static void copy_now(void* to, const void* from, std::size_t n) {
+    if (n > 0) std::memcpy(to, from, n);
+  }
+
+  struct DecodeArrays {
+    const core::BlockJob* jobs;
+    std::uint8_t* out;
+    std::uint32_t* status;
+  };
+
+  void decode_group(cuda::DecodeOp op, const core::BlockGroup& group, const DecodeArrays& arrays) {
+    using enum cuda::DecodeOp;
+    using enum core::FloatType;
+    switch (op) {
+      case kMerge1:
+        return merge<std::uint8_t>(group, arrays);
+      case kMerge2:
+        return merge<std::uint16_t>(group, arrays);
+      case kMerge4:
+        return merge<std::uint32_t>(group, arrays);
+      case kMerge8:
+        return merge<std::uint64_t>(group, arrays);
+      case kTableBF16:
+        return dequantize<kBF16, true>(group, arrays);
+      case kTableF16:
+        return dequantize<kF16, true>(group, arrays);
+      case kTableF32:
+        return dequantize<kF32, true>(group, arrays);
+      case kTableF64:
+        return dequantize<kF64, true>(group, arrays);
+      case kStepsBF16:
+        return dequantize<kBF16, false>(group, arrays);
+      case kStepsF16:
+        return dequantize<kF16, false>(group, arrays);
+      case kStepsF32:
+        return dequantize<kF32, false>(group, arrays);
+      case kStepsF64:
+        return dequantize<kF64, false>(group, arrays);
+    }
+  }
+  template <class Make>
+  void decode_jobs(const core::BlockGroup& group, const DecodeArrays& arrays, Make make) {
+    if (group.frequencies != nullptr) {
+      std::uint16_t cumulative[257] = {};
+      for (std::size_t s = 0; s < 256; s++)
+        cumulative[s + 1] = static_cast<std::uint16_t>(cumulative[s] + group.frequencies[s]);
+      for (std::uint32_t slot = 0; slot < core::kProbScale; slot++) table_[slot] = core::decode_slot(cumulative, slot);
+    }
+    for (std::uint32_t i = 0; i < group.job_count; i++) {
+      const std::uint32_t job = group.first_job + i;
+      const core::Status status = core::decode_block<Warp>(make(arrays.jobs[job]), table_.data(), tile_);
+      arrays.status[job] = static_cast<std::uint32_t>(status);
+    }
+  }
+  template <class Unit>
+  void merge(const core::BlockGroup& group, const DecodeArrays& arrays) {
+    decode_jobs(group, arrays, [&](const core::BlockJob& job) { return core::MergeUnits<Unit>(job, arrays.out); });
+  }
+  template <core::FloatType kType, bool kByTable>
+  void dequantize(const core::BlockGroup& group, const DecodeArrays& arrays) {
+    const core::UniformParameters& uniform = *group.uniform;
+    for (std::uint32_t s = 0; s < 256; s++)
+      values_[s] = core::FloatUnit<kType>::narrow(uniform.weight(s, 0, uniform.fine_step));
+    decode_jobs(group, arrays, [&](const core::BlockJob& job) {
+      return core::Dequantize<kType, kByTable>(job, arrays.out, uniform, values_);
+    });
+  }
+
+  static core::SegmentPass pass_of(cuda::EncodePass pass) {
+    return pass == cuda::EncodePass::kThresholds       ? core::SegmentPass::kThresholds
+           : pass == cuda::EncodePass::kRateThresholds ? core::SegmentPass::kRateThresholds
+           : pass == cuda::EncodePass::kTables         ? core::SegmentPass::kTables
+                                                       : core::SegmentPass::kLayout;
+  }
+  static void encode_group(cuda::EncodePass pass, cuda::EncodeOp op, const cuda::EncodeArrays& arrays,
+                           const cuda::EncodeGroup& group) {
+    using enum cuda::EncodeOp;
+    switch (op) {
+      case kUnits1:
+        return encode_units<std::uint8_t>(pass, arrays, group);
+      case kUnits2:
+        return encode_units<std::uint16_t>(pass, arrays, group);
+      case kUnits4:
+        return encode_units<std::uint32_t>(pass, arrays, group);
+      case kUnits8:
+        return encode_units<std::uint64_t>(pass, arrays, group);
+      case kBF16:
+        return encode_weights<core::FloatType::kBF16>(pass, arrays, group);
+      case kF16:
+        return encode_weights<core::FloatType::kF16>(pass, arrays, group);
+      case kF32:
+        return encode_weights<core::FloatType::kF32>(pass, arrays, group);
+      case kF64:
+        return encode_weights<core::FloatType::kF64>(pass, arrays, group);
+    }
+  }
+  // What a thread block does around its warps: shared counts, and the table of the plane that is coded.
+  template <class Survey>
+  static void survey(core::SegmentJob& segment, Survey count_all) {
+    std::vector<std::uint32_t> counts(256 * core::kMaxPlanes);
+    count_all(counts.data());
+    for (std::uint32_t i = 0; i < 256u * segment.coded_planes; i++)
+      segment.planes[i / 256].counts[i % 256] += counts[i];
+  }
+  template <class Unit>
+  static void code(const core::SegmentJob& segment, core::EncodeBlockJob* blocks, std::uint32_t count) {
+    for (int p = 0; p < segment.coded_planes; p++) {
+      if (segment.planes[p].has_table == 0) continue;
+      for (std::uint32_t b = 0; b < count; b++)
+        core::code_plane<Warp, Unit>(segment, blocks[b], p, segment.planes[p].encode);
+    }
+  }
+  template <class Unit>
+  static void encode_units(cuda::EncodePass pass, const cuda::EncodeArrays& arrays, const cuda::EncodeGroup& group) {
+    core::SegmentJob& segment = arrays.segments[group.segment];
+    core::EncodeBlockJob* blocks = arrays.blocks + group.first_block;
+    if (pass == cuda::EncodePass::kSurvey && segment.kind == core::EncodeKind::kLossless)
+      survey(segment, [&](std::uint32_t* counts) {
+        for (std::uint32_t b = 0; b < group.block_count; b++)
+          core::survey_units<Warp, Unit>(segment, blocks[b], counts);
+      });
+    if (pass == cuda::EncodePass::kCode) code<Unit>(segment, blocks, group.block_count);
+    for (std::uint32_t b = 0; pass == cuda::EncodePass::kWrite && b < group.block_count; b++)
+      core::write_lossless<Warp, Unit>(segment, blocks[b], kCrcTables);
+  }
+  template <core::FloatType kType>
+  static void encode_weights(cuda::EncodePass pass, const cuda::EncodeArrays& arrays, const cuda::EncodeGroup& group) {
+    core::SegmentJob& segment = arrays.segments[group.segment];
+    core::EncodeBlockJob* blocks = arrays.blocks + group.first_block;
+    const bool last = pass == cuda::EncodePass::kSurvey;
+    if (last || (pass == cuda::EncodePass::kQuantizeTrial && segment.lambda_weight != 0))
+      survey(segment, [&](std::uint32_t* counts) {
+        for (std::uint32_t b = 0; b < group.block_count; b++)
+          core::quantize_block<Warp, kType>(segment, blocks[b], last, counts);
+      });
+    if (pass == cuda::EncodePass::kCode) code<std::uint8_t>(segment, blocks, group.block_count);
+    for (std::uint32_t b = 0; pass == cuda::EncodePass::kWrite && b < group.block_count; b++)
+      core::write_uniform<Warp, kType>(segment, blocks[b], kCrcTables);
+  }
+
+  static constexpr core::CrcTables kCrcTables = core::make_crc_tables();
+  std::vector<std::function<void()>> steps_;
+  std::size_t phase_ = 0;
+  cuda::PhaseTimes times_;
+  std::vector<std::uint32_t> table_ = std::vector<std::uint32_t>(core::kProbScale);
+  std::uint32_t values_[256] = {};
+  alignas(16) std::uint8_t tile_[core::kTileSymbols] = {};
+};
+
+class HostDevice final : public cuda::Device {
+ public:
+  explicit HostDevice(std::uint64_t memory = std::uint64_t{1} << 32) : memory_(memory) {}
+  HostDevice(const HostDevice&) = delete;
+  HostDevice& operator=(const HostDevice&) = delete;
+  // Everything has been given back.
+  ~HostDevice() override {
+    if (!sizes_.empty()) std::abort();
+  }
+  [[nodiscard]] std::string name() const override { return "emulated"; }
+  [[nodiscard]] void* allocate(std::size_t bytes) override {
+    const std::lock_guard lock(mutex_);
+    if (bytes > memory_ - used_) return nullptr;
+    void* memory = std::aligned_alloc(256, (bytes + 255) / 256 * 256);
+    std::memset(memory, 0xA5, bytes);
+    used_ += sizes_[memory] = bytes;
+    return memory;
+  }
+  void release(void* memory) noexcept override {
+    const std::lock_guard lock(mutex_);
+    const auto found = sizes_.find(memory);
+    used_ -= found->second;
+    sizes_.erase(found);
+    std::free(memory);
+  }
+  [[nodiscard]] void* allocate_pinned(std::size_t bytes) override { return std::aligned_alloc(4096, bytes); }
+  void release_pinned(void* memory) noexcept override { std::free(memory); }
+  [[nodiscard]] std::unique_ptr<cuda::Queue> make_queue() override { return std::make_unique<HostQueue>(); }
+  [[nodiscard]] std::uint64_t free_bytes() override { return memory_; }
+
+ private:
+  std::uint64_t memory_, used_ = 0;
+  std::map<void*, std::uint64_t> sizes_;
+  std::mutex mutex_;
+};
+
+}  // namespace weft::testing

@@ -1,0 +1,119 @@
+#!/usr/bin/env python3
+"""Counts the machine instructions of the coder's inner loops, for one architecture, and prints one JSON object.
+
+A loop is found by its backward branch. The decoder's is the innermost one that stores symbols (STS.U8): rounds of 32
+symbols, unrolled. The loop that turns symbols into weights (the one with the 16-byte stores) is counted apart, also per
+32 symbols. The encoder's loop codes 32 symbols.
+usage: cuda_instructions.py FOLDER [sm_90]
+"""
+import collections
+import json
+import pathlib
+import re
+import shutil
+import subprocess
+import sys
+
+from cuda_resources import readable
+
+LINE = re.compile(r"^\s+/\*([0-9a-f]{4,})\*/\s+(?:@!?U?P\d+ )?([A-Z][A-Z0-9_.]*)([^;]*);")
+FUNCTION = re.compile(r"^\s*Function : (\S+)")
+CLASSES = {
+    "alu": ("LOP3", "SHF", "ISETP", "IADD3", "IADD", "PRMT", "VOTE", "LEA", "SEL", "MOV", "PLOP3", "SGXT", "BMSK", "IMNMX",
+            "VIADD", "VIADDMNMX", "VIMNMX"),
+    "imad": ("IMAD",),
+    "popc": ("POPC",),
+    "shared": ("LDS", "STS", "ATOMS"),
+    "global": ("LDG", "STG", "LD", "ST", "LDL", "STL"),
+}
+
+
+def kernels(path, arch):
+    """Yields the name of every kernel with its instructions: (address, opcode, operands)."""
+    dump = shutil.which("cuobjdump")
+    listing = subprocess.run([dump, "-sass", "-arch", arch, str(path)], capture_output=True, text=True, check=True)
+    name, code = None, []
+    for line in listing.stdout.splitlines():
+        if found := FUNCTION.match(line):
+            if name:
+                yield name, code
+            name, code = readable(found[1]), []
+        elif found := LINE.match(line):
+            code.append((int(found[1], 16), found[2], found[3]))
+    if name:
+        yield name, code
+
+
+def innermost_loops(code):
+    """The bodies of backward branches that hold no other backward branch."""
+    loops = []
+    for at, opcode, operands in code:
+        if opcode.startswith("BRA") and (target := re.search(r"0x([0-9a-f]+)", operands)):
+            begin = int(target[1], 16)
+            if begin < at:
+                loops.append((begin, at))
+    inner = [loop for loop in loops if not any(o != loop and o[0] >= loop[0] and o[1] <= loop[1] for o in loops)]
+    for begin, end in inner:
+        yield [opcode for at, opcode, _ in code if begin <= at <= end]
+
+
+def counts(body, rounds):
+    by_class = collections.Counter()
+    for opcode in body:
+        base = opcode.split(".")[0]
+        by_class[next((name for name, opcodes in CLASSES.items() if base in opcodes), "other")] += 1
+    return {"instructions_per_32_symbols": round(len(body) / rounds, 2),
+            **{name: round(by_class[name] / rounds, 2) for name in [*CLASSES, "other"]}, "rounds_in_loop": rounds}
+
+
+def rounds_of(name, body):
+    """How many rounds of 32 symbols a loop of the coder holds; 0 for another loop."""
+    popcounts = sum(opcode.startswith("POPC") for opcode in body)
+    if "merge_units" in name or "dequantize" in name:
+        symbols = sum(opcode.startswith("STS.U8") for opcode in body)
+        return symbols if symbols >= 4 and popcounts >= symbols else 0
+    if "code_planes" in name:
+        high = sum(opcode.startswith("IMAD.HI") for opcode in body)
+        return high if high and popcounts else 0
+    return 0
+
+
+# Of the kernels that finish units: how many a lane stores at once.
+PER_STORE = {"merge_units_kernel<h>": 16, "merge_units_kernel<t>": 8, "merge_units_kernel<j>": 4, "merge_units_kernel<m>": 2}
+PER_STORE |= {f"dequantize_kernel<{t},{table}>": n for t, n in enumerate((8, 8, 4, 2)) for table in (0, 1)}
+
+# What others need, counted in the same way with the same compiler (sm_90), and what is aimed at.
+REFERENCE = {"dietgpu": {"decode bytes": 28.5, "decode and join bf16": 37.3, "encode bytes": 24.5},
+             "aim": {"decode bytes": 17.3, "decode and join bf16": 20.3, "encode bytes": 24.5}}
+
+
+def finishing(name, loops):
+    """Instructions per 32 symbols of the shortest loop that finishes units out of shared memory; None without one."""
+    best = None
+    for body in loops:
+        stores = sum(re.match(r"STG?\.E\.128", opcode) is not None for opcode in body)
+        if stores and any(opcode.startswith("LDS") for opcode in body):
+            each = len(body) / (stores * PER_STORE[name])
+            best = each if best is None else min(best, each)
+    return best
+
+
+def main():
+    folder, arch = pathlib.Path(sys.argv[1]), sys.argv[2] if len(sys.argv) > 2 else "sm_90"
+    report = {"architecture": arch, "reference": REFERENCE, "kernels": {}}
+    for path in sorted(folder.rglob("*.o")):
+        for name, code in kernels(path, arch):
+            loops = list(innermost_loops(code))
+            rounds, body = max(((rounds_of(name, loop), loop) for loop in loops), key=lambda it: it[0], default=(0, []))
+            if not rounds:
+                continue
+            entry = report["kernels"][name] = counts(body, rounds)
+            if name in PER_STORE and (finish := finishing(name, loops)):
+                entry["finishing_per_32_symbols"] = round(finish, 2)
+    json.dump(report, sys.stdout, indent=2)
+    print()
+    return 0 if report["kernels"] else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
