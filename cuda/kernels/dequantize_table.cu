@@ -13,8 +13,6 @@ cudaError_t launch_dequantize_table(Launch launch, DecodeOp op, const core::Bloc
       return launch_persistent(dequantize_kernel<kF16, true>, launch, count, groups, count, jobs, out, status);
     case DecodeOp::kTableF32:
       return launch_persistent(dequantize_kernel<kF32, true>, launch, count, groups, count, jobs, out, status);
-    case DecodeOp::kTableF64:
-      return launch_persistent(dequantize_kernel<kF64, true>, launch, count, groups, count, jobs, out, status);
     default:
       return cudaErrorInvalidValue;
   }

@@ -207,7 +207,7 @@ TEST(ParseConfig, SuggestsKeys) {
   EXPECT_EQ(refusal("{\"treads\": 1}"), "c.json: /treads: unknown key \"treads\"; did you mean \"threads\"?");
   EXPECT_EQ(refusal("{\"zzzzzz\": {}}"),
             "c.json: /zzzzzz: unknown key \"zzzzzz\"; known here: $schema, version, device, threads, memory_limit, "
-            "block_elements, target, rules");
+            "device_memory, block_elements, target, rules");
   EXPECT_EQ(refusal("{\"rules\": [{\"codec\": \"raw\"}, {\"codce\": \"raw\"}]}"),
             "c.json: /rules/1/codce: unknown key \"codce\"; did you mean \"codec\"?");
   EXPECT_EQ(refusal(rule(R"("codec": "uniform", "lamda": 1)")),

@@ -75,16 +75,16 @@ TEST(CudaWarp, EncodesAndDecodesLikeThePortableModel) {
   }
 }
 
-// One block of 1100 weights: coded symbols, and a byte plane or exceptions beside them.
+// One block of 600 weights, more than a tile: coded symbols, and a byte plane or exceptions beside them.
 TEST(CudaWarp, FinishesBlocksLikeThePortableModel) {
   const RansCase rans = rans_cases()[2];
   const auto tables = rans.tables();
-  constexpr std::uint32_t kUnits = 1100;
+  constexpr std::uint32_t kUnits = 600;
   const auto symbols = rans.symbols(kUnits, 9);
   const Encoded encoded = encode_portable(symbols, core::kLanesLog2, *tables);
   alignas(16) static std::uint8_t low_plane[kUnits];
   for (std::uint32_t i = 0; i < kUnits; i++) low_plane[i] = static_cast<std::uint8_t>(i * 7);
-  const std::uint8_t exceptions[] = {3, 0, 0, 0, 0x4B, 4, 0, 0, 0x11, 0x22, 0x33, 0x44};  // units 3 and 1099
+  const std::uint8_t exceptions[] = {3, 0, 0, 0, 0x57, 2, 0, 0, 0x11, 0x22, 0x33, 0x44};  // units 3 and 599
 
   core::BlockJob job{};
   job.symbols = reinterpret_cast<const std::uint8_t*>(encoded.words());
@@ -120,7 +120,7 @@ TEST(CudaWarp, FinishesBlocksLikeThePortableModel) {
   };
   const auto weights = run(CudaWarp{}, dequantize);
   EXPECT_EQ(weights, run(cpu::PortableWarp{}, dequantize));
-  EXPECT_EQ(weights[2 * 1099], 0x33);
+  EXPECT_EQ(weights[2 * 599], 0x33);
 }
 
 TEST(CudaWarp, ChecksumsLikeThePortableModel) {

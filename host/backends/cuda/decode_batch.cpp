@@ -51,8 +51,8 @@ DecodeOp op_of(const SegmentView& view) {
       return table ? DecodeOp::kTableF16 : DecodeOp::kStepsF16;
     case DType::kF32:
       return table ? DecodeOp::kTableF32 : DecodeOp::kStepsF32;
-    default:
-      return table ? DecodeOp::kTableF64 : DecodeOp::kStepsF64;
+    default:  // by a table it would need more registers than it has, and F64 is rare
+      return DecodeOp::kStepsF64;
   }
 }
 
