@@ -113,6 +113,18 @@ TEST(ParseConfig, AcceptsBoundsOfRules) {
                {"codebook", "lambda", "10", "10.1"},
                {"codebook", "centroid_dtype", "\"BF16\"", "\"F64\""},
                {"codebook", "pin_zero", "true", "1"},
+               {"trellis", "states", "4", "2"},
+               {"trellis", "states", "256", "512"},
+               {"trellis", "states", "32", "33"},
+               {"trellis", "states", "8", "8.5"},
+               {"trellis", "states", "8", "-8"},
+               {"trellis", "lambda", "\"auto\"", "\"none\""},
+               {"trellis", "lambda", "0", "-0.1"},
+               {"trellis", "lambda", "10", "10.1"},
+               {"trellis", "labelling", "\"zero\"", "\"one\""},
+               {"trellis", "labelling", "\"natural\"", "0"},
+               {"trellis", "model", "\"predictive\"", "\"order1\""},
+               {"trellis", "choose_view", "false", "\"no\""},
                {"uniform", "relative_step", "16", "16.1"},
                {"uniform", "relative_step", "1", "0"},
                {"uniform", "relative_step", "1", "-0.0"},
@@ -120,7 +132,8 @@ TEST(ParseConfig, AcceptsBoundsOfRules) {
                {"uniform", "step", "1e35", "1e36"},
                {"uniform", "step", "1", "-1"}};
   for (const auto& c : cases) {
-    const std::string begin = std::string("\"codec\": \"") + c.codec + "\", \"" + c.key + "\": ";
+    const std::string step = std::string_view(c.codec) == "trellis" ? "\"step\": 1, " : "";
+    const std::string begin = step + "\"codec\": \"" + c.codec + "\", \"" + c.key + "\": ";
     EXPECT_EQ(refusal(rule(begin + c.good)), "") << c.key << " " << c.good;
     EXPECT_NE(refusal(rule(begin + c.bad)), "") << c.key << " " << c.bad;
   }
@@ -188,11 +201,13 @@ TEST(ParseConfig, MessagesNamePlaceExpectedAndFound) {
 
 TEST(ParseConfig, SuggestsValues) {
   EXPECT_EQ(refusal(rule(R"("codec": "losless")")),
-            "c.json: /rules/0/codec: expected one of raw, lossless, uniform, codebook; found the string \"losless\"; "
+            "c.json: /rules/0/codec: expected one of raw, lossless, uniform, trellis, codebook; found the string "
+            "\"losless\"; "
             "did you mean "
             "\"lossless\"?");
-  EXPECT_EQ(refusal(rule(R"("codec": "trellis")")),
-            "c.json: /rules/0/codec: expected one of raw, lossless, uniform, codebook; found the string \"trellis\"");
+  EXPECT_EQ(
+      refusal(rule(R"("codec": "zip")")),
+      "c.json: /rules/0/codec: expected one of raw, lossless, uniform, trellis, codebook; found the string \"zip\"");
   const std::string message = refusal(rule(R"("codec": "raw", "dtypes": ["F32", "bf16"])"));
   EXPECT_TRUE(message.starts_with("c.json: /rules/0/dtypes/1: expected one of BOOL, U8, ")) << message;
   EXPECT_TRUE(message.ends_with("found the string \"bf16\"; did you mean \"BF16\"?")) << message;
@@ -212,9 +227,9 @@ TEST(ParseConfig, SuggestsKeys) {
 }
 
 TEST(ParseConfig, SaysWhichCodecHasAParameter) {
-  EXPECT_EQ(
-      refusal(rule(R"("codec": "lossless", "lambda": 1)")),
-      "c.json: /rules/0/lambda: lambda is a parameter of codec uniform, codebook; the codec of this rule is lossless");
+  EXPECT_EQ(refusal(rule(R"("codec": "lossless", "lambda": 1)")),
+            "c.json: /rules/0/lambda: lambda is a parameter of codec uniform, trellis, codebook; the codec of this "
+            "rule is lossless");
   EXPECT_EQ(
       refusal(rule(R"("codec": "uniform", "step": 1, "min_saving": 0)")),
       "c.json: /rules/0/min_saving: min_saving is a parameter of codec lossless; the codec of this rule is uniform");
@@ -223,7 +238,7 @@ TEST(ParseConfig, SaysWhichCodecHasAParameter) {
 
 TEST(ParseConfig, WantsACodecAndExactlyOneStep) {
   EXPECT_EQ(refusal(rule(R"("match": "*")")),
-            "c.json: /rules/0: the rule has no \"codec\": expected one of raw, lossless, uniform, codebook");
+            "c.json: /rules/0: the rule has no \"codec\": expected one of raw, lossless, uniform, trellis, codebook");
   EXPECT_EQ(refusal(rule(R"("codec": "uniform")")),
             "c.json: /rules/0: codec uniform takes exactly one of relative_step, step; give one");
   EXPECT_EQ(refusal(rule(R"("codec": "uniform", "relative_step": 1, "step": 1)")),
@@ -311,10 +326,11 @@ TEST(Overrides, MessagesNameTheOverride) {
             "--set rules.0.lamda=0: /rules/0/lamda: unknown key \"lamda\"; did you mean \"lambda\"?");
   EXPECT_EQ(refusal(kTwoRules, {"threads=2", "thraeds=1"}),
             "--set thraeds=1: /thraeds: unknown key \"thraeds\"; did you mean \"threads\"?");
-  EXPECT_EQ(refusal(kTwoRules, {"rules=[{\"codec\": \"zip\"}]"}),
-            "--set rules=[{\"codec\": \"zip\"}]: /rules/0/codec: expected one of raw, lossless, uniform, codebook; "
-            "found the string "
-            "\"zip\"");
+  EXPECT_EQ(
+      refusal(kTwoRules, {"rules=[{\"codec\": \"zip\"}]"}),
+      "--set rules=[{\"codec\": \"zip\"}]: /rules/0/codec: expected one of raw, lossless, uniform, trellis, codebook; "
+      "found the string "
+      "\"zip\"");
   EXPECT_TRUE(refusal(kTwoRules, {"rules.0.step=1"}).starts_with("--set rules.0.step=1: /rules/0/step: codec uniform"));
   EXPECT_TRUE(refusal("{\"threads\": -1}", {"device=cpu"}).starts_with("c.json: /threads"));
   EXPECT_TRUE(refusal("{\"rules10\": 1}", {"rules=[]"}).starts_with("c.json: /rules10"));
