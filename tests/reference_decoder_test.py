@@ -18,7 +18,7 @@ import unittest
 sys.dont_write_bytecode = True
 import reference_decoder as weft  # noqa: E402
 from reference_encoder import (  # noqa: E402
-    ARCHIVES, Writer, folder_archive, make_block, network_entry, random_path, rans_encode, signed_varint, string,
+    ARCHIVES, Writer, folder_archive, make_block, network_entry, random_path, range_coded, rans_encode, signed_varint, string,
     uniform_archive, varint,
 )  # fmt: skip
 
@@ -240,13 +240,13 @@ class Refuses(unittest.TestCase):
         refuse(self, self.uniform(step=2.0**-120, channels=b"\1" + varint(1) + string(b"\0")), "not normal")
 
 
-    def trellis(self, plane=None, far=b"", far_mode=0, codes=b"\0\x80\x81\x82\x83", shapes=None, **fields):
+    def trellis(self, plane=None, far=b"", far_mode=0, codes=None, shapes=None, **fields):
         w, rng = Writer(), random.Random(1)
         s = weft.Record(shape=(*[0] * 16, 4096, *[0] * 15), base=16, states_log2=3, keeps_zero=0, predicts=1)
         s.factors, s.taps, s.shifts = [weft.Record(inner=1, codes=[0, 1, 2, 3], count=4)], (60, 0, 0), (4,) * 12
         levels, coded = random_path(rng, s, 0, 8, 2)
         plane = (2, 1, len(coded), coded) if plane is None else plane
-        w.shapes, w.codes = [shapes or bytes([16, 0]) + varint(4096)], codes
+        w.shapes, w.codes = [shapes or bytes([16, 0]) + varint(4096)], [[0, 1, 2, 3]] if codes is None else codes
         sizes = w.add_block(make_block([plane, (far_mode, 0, len(far), far)], 8), 8)
         v = {"step": 1 / 64, "flags": 3 | 32, "shape": 0, "base": 16, "taps": s.taps, "shifts": s.shifts, "view": ()}
         v |= {"factors": [(1, 4)], "dtype": "F32", **fields}
@@ -261,9 +261,7 @@ class Refuses(unittest.TestCase):
         archive, expected, coded = self.trellis()
         self.assertEqual(restored(archive)[""][-32:], expected)
         seen = lambda **fields: restored(self.trellis(**fields)[0])[""][-32:]
-        table = bytes([128, 3]) + varint(1024) * 4
-        words = rans_encode(b"\x80\x81\x82\x83", (128, [1024] * 4), 4)
-        self.assertEqual(seen(codes=b"\1" + table + b"\2" + words), expected)
+        self.assertEqual(seen(codes=range_coded([[0, 1, 2, 3]])), expected)
         units = bytes(range(32))
         self.assertEqual(seen(plane=(0, 0, 32, units)), units)
         value, exact, nan = lambda x: struct.pack("<f", x), struct.pack("<I", 1 | 0x80000000), b"abcd"
@@ -293,11 +291,9 @@ class Refuses(unittest.TestCase):
             ({"flags": 3 | 32 | 64, "view": (0, 2, 1)}, "view"), ({"flags": 3 | 32 | 64, "view": (8 << 61, 8, 1)}, ""),
             ({"factors": [(1, 3)]}, "factors"), ({"factors": [(0, 4)]}, "factors"), ({"factors": [(4, 0)]}, "factors"),
             ({"factors": [(1, 1)] * 4}, "factors"), ({"factors": [(1 << 63, 2)]}, "factors"),
-            ({"codes": b""}, "past the end"), ({"codes": b"\0abc"}, "scale codes"), ({"codes": b"\0abcde"}, "longer"),
-            ({"codes": b"\2abcd"}, "scale codes"), ({"codes": b"\1" + bytes([0, 0]) + varint(4096) + b"\0\0\x80"}, "table"),
-            ({"codes": b"\1" + bytes([0, 1]) + varint(2048) * 2 + b"\6" + bytes(128)}, "lanes"),
-            ({"codes": b"\1" + bytes([0, 1]) + varint(2048) * 2 + b"\0" + bytes(4)}, ""),
-            ({"codes": b"\1" + bytes([0, 2]) + varint(2048) * 2 + b"\0\0\0\x80"}, "table"),
+            ({"codes": b""}, "past the end"), ({"codes": b"\x84\x80\0\0\0\0"}, "range"),
+            ({"codes": range_coded([[0, 1, 2, 3]]) + b"\0"}, "do not end"),
+            ({"codes": range_coded([[0, 1, 2, 3]])[:-1]}, "do not end"),
             ({"shapes": bytes([31, 1]) + varint(2048) * 2}, "shape"),
             ({"shapes": bytes([0, 1]) + varint(2048) + varint(2047)}, "shape"),
             ({"shapes": bytes([0, 1]) + varint(4096) + varint(0)}, "shape"),

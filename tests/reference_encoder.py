@@ -89,12 +89,31 @@ def make_block(planes, units):
     return struct.pack("<I", weft.crc32c(head + body)) + head + body
 
 
+def range_coded(factors):
+    """FORMAT.md 2.5: the codes of scale factors."""
+    symbols = [code + 128 for codes in factors for code in codes]
+    if not symbols:
+        return b""
+    model, low, span, shifts = trellis.CodeModel(min(symbols), max(symbols)), 0, 2**32 - 1, 0
+    for codes in factors:
+        model.begin_factor()
+        for code in codes:
+            frequencies, s = model.frequencies(), code + 128 - min(symbols)
+            part = span // sum(frequencies)
+            low, span = low + part * sum(frequencies[:s]), part * frequencies[s]
+            while span < 1 << 24:
+                low, span, shifts = low << 8, span << 8, shifts + 1
+            model.add(code + 128)
+    coded = low.to_bytes(4 + shifts, "big")
+    return bytes([min(symbols), max(symbols)]) + coded.ljust(-(-len(symbols) // 256), b"\0")
+
+
 class Writer:
     """Collects tensors, assets and blocks, and writes an archive with an uncompressed index."""
 
     def __init__(self, layout=0):
         self.layout, self.files, self.tensors, self.tables, self.streams = layout, [], [], [], []
-        self.shapes, self.codes = [], b"\0"  # as bytes: each shape, and all of section 5
+        self.shapes, self.codes = [], []  # each shape as bytes; the codes of each factor, or section 5 as bytes
         self.payload = bytearray(bytes(16))
 
     def add_block(self, block, units):
@@ -198,7 +217,8 @@ class Writer:
             tables += bytes([first, len(frequencies) - 1]) + b"".join(map(varint, frequencies))
         tables += varint(len(self.shapes)) + b"".join(self.shapes)
         streams = varint(len(self.streams)) + b"".join(self.streams)
-        sections = files, tensors, tables, streams, self.codes
+        codes = self.codes if isinstance(self.codes, bytes) else range_coded(self.codes)
+        sections = files, tensors, tables, streams, codes
         return self.frame(b"".join(bytes([i + 1]) + string(s) for i, s in enumerate(sections)))
 
     def frame(self, index, **changes):
@@ -345,7 +365,7 @@ def trellis_archive():
         s = weft.Record(shape=shapes[shape], base=base, states_log2=states, keeps_zero=zero, predicts=taps is not None)
         s.factors = [weft.Record(inner=inner, count=len(codes), codes=codes) for inner, codes in factors]
         s.taps, s.shifts, s.unit = taps or (0,) * 3, [rng.randint(-4, 4) for _ in range(12)], struct.calcsize(code)
-        w.codes += bytes(c + 128 for f in s.factors for c in f.codes)
+        w.codes += [f.codes for f in s.factors]
         corrections, step, units, sizes = [rng.randint(-63, 63) for _ in range(3)], 2.0**-12, b"", b""
         for at in range(0, size, 1024):
             n = min(1024, size - at)

@@ -6,7 +6,7 @@ from fractions import Fraction
 from functools import lru_cache
 from types import SimpleNamespace as Record
 
-from reference_reader import Rans, check, rans_symbols, read_table, slots
+from reference_reader import Rans, check, slots
 
 # 3.4
 RATIOS = (4, 5, 6, 8, 10, 13, 16, 20, 25, 32, 40, 51, 64, 81, 102, 128, 161, 203, 256, 323, 406, 512, 645, 813, 1024)
@@ -58,19 +58,62 @@ def read_stream(reader, s, shapes, segment_log2, what):
     check(count <= 3 and is_possible, f"{what} has too many factors or one that does not divide it")
 
 
+class CodeModel:
+    """2.5: how likely the next code's symbol is."""
+
+    def __init__(self, first, last):
+        self.symbols, self.seen = range(first, last + 1), 0
+        self.gathered, weight = [0] * 256, 48
+        for distance in range(128):
+            self.gathered[128 + distance] = self.gathered[128 - distance] = weight
+            weight = weight * 3 // 5
+        self.begin_factor()
+
+    def begin_factor(self):
+        total = sum(self.gathered[s] for s in self.symbols)
+        self.prior = {s: 1 + (self.gathered[s] * 1024 // total if total else 0) for s in self.symbols}
+        self.counts = dict.fromkeys(self.symbols, 0)
+
+    def frequencies(self):
+        return [self.prior[s] + 64 * self.counts[s] for s in self.symbols]
+
+    def add(self, s):
+        self.gathered[s] += 8
+        self.seen += 8
+        if self.seen >= 1 << 15:
+            self.gathered = [g // 2 for g in self.gathered]
+            self.seen = sum(self.gathered)
+        self.counts[s] += 1
+        if sum(self.counts.values()) >= 2048:
+            self.counts = {s: c // 2 for s, c in self.counts.items()}
+
+
 def read_codes(reader, streams):
     """2.5"""
     factors = [f for s in streams for f in s.factors]
-    total, coding = sum(f.count for f in factors), reader.u8()
-    check(coding <= 1 and total <= reader.left() * (1024 if coding else 1), "there are more scale codes than can be")
-    if coding:
-        table, lanes_log2 = read_table(reader), reader.u8()
-        check(lanes_log2 <= 5 and total < 1 << 30, "the scale codes have too many lanes or are too many")
-        symbols = rans_symbols(reader.take(reader.left()), total, 1 << lanes_log2, table)
-    else:
-        symbols = reader.take(total)
+    total = sum(f.count for f in factors)
+    if total == 0:
+        return
+    check(total // 256 <= reader.left(), "there are more scale codes than can be")
+    first, last = reader.u8(), reader.u8()
+    check(first <= last, "the scale codes have no range")
+    data = reader.take(reader.left())
+    model, span, code, at = CodeModel(first, last), 2**32 - 1, int.from_bytes(data[:4].ljust(4, b"\0"), "big"), 4
     for f in factors:
-        f.codes, symbols = [y - 128 for y in symbols[: f.count]], symbols[f.count :]
+        model.begin_factor()
+        for _ in range(f.count):
+            frequencies = model.frequencies()
+            part = span // sum(frequencies)
+            target, s, below = min(code // part, sum(frequencies) - 1), 0, 0
+            while target - below >= frequencies[s]:
+                below, s = below + frequencies[s], s + 1
+            code, span = code - part * below, part * frequencies[s]
+            while span < 1 << 24:
+                code = (code << 8 | (data[at] if at < len(data) else 0)) & 2**32 - 1
+                span, at = span << 8, at + 1
+            model.add(first + s)
+            f.codes.append(first + s - 128)
+    check(len(data) == max(at, -(-total // 256)) and not any(data[at:]), "the scale codes do not end with their section")
 
 
 def mass_below(t, x):

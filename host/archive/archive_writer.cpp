@@ -45,7 +45,6 @@ std::uint64_t ArchiveWriter::finish(Index& index, std::uint64_t& index_bytes) {
   file_.write_at(0, make_header());
   file_.write_at(end_, stored.bytes);
   file_.write_at(end_ + stored.bytes.size(), make_footer(footer));
-  file_.commit();
   index_bytes = stored.bytes.size();
   return end_ + stored.bytes.size() + kFooterBytes;
 }

@@ -20,7 +20,8 @@ class ArchiveWriter {
   [[nodiscard]] std::uint64_t reserve(std::uint64_t size, std::uint64_t first_units) noexcept;
   // Thread-safe for disjoint places. Throws Error(kIo).
   void write(std::uint64_t offset, std::span<const std::byte> bytes) { file_.write_at(offset, bytes); }
-  // Writes header, index and footer, and commits the file. Returns its size; `index_bytes` receives that of the index.
+  // Writes header, index and footer; the file is still to be committed. Returns its size; `index_bytes` receives that of
+  // the index.
   std::uint64_t finish(Index& index, std::uint64_t& index_bytes);
 
  private:

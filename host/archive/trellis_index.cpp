@@ -2,37 +2,18 @@
 
 #include <algorithm>
 #include <cmath>
+#include <span>
 
 #include "archive/index.hpp"
-#include "backends/cpu/kernels.hpp"
-#include "weft/core/frequency.hpp"
+#include "archive/scale_codes.hpp"
 #include "weft/core/trellis.hpp"
 
 namespace weft::archive {
 namespace {
 
 constexpr std::size_t kMaxFactors = 3;
-constexpr std::uint64_t kCodesPerByte = 1024;  // so that a small section cannot ask for a large allocation
-constexpr int kCodeZero = 128;                 // the symbol of code 0
-constexpr std::uint32_t kMostCodesCoded = 1u << 30;
 
 enum Flag : std::uint8_t { kStatesMask = 15, kKeepsZero = 16, kPredicts = 32, kHasView = 64 };
-enum Coding : std::uint8_t { kRawCodes = 0, kRansCodes = 1 };
-
-std::vector<std::uint8_t> gather_codes(const Index& index) {
-  std::vector<std::uint8_t> symbols;
-  for (const StreamRecord& stream : index.streams)
-    for (const ScaleFactor& factor : stream.trellis.factors)
-      for (const std::int8_t code : factor.codes) symbols.push_back(static_cast<std::uint8_t>(code + kCodeZero));
-  return symbols;
-}
-
-int lanes_log2_for_codes(std::uint64_t n) {
-  int log2 = 0;
-  while (log2 < core::kLanesLog2 && n >> (log2 + 11) != 0) log2++;
-  return log2;
-}
-
 }  // namespace
 
 void put_shapes(ByteWriter& out, const std::vector<Shape>& shapes) {
@@ -135,84 +116,25 @@ void read_trellis(ByteReader& in, std::uint64_t elements, std::size_t shapes, St
 }
 
 void put_scale_codes(ByteWriter& out, const Index& index) {
-  const std::vector<std::uint8_t> symbols = gather_codes(index);
-  std::uint64_t counts[256] = {};
-  for (const std::uint8_t s : symbols) counts[s]++;
-  std::uint16_t frequencies[256];
-  const int distinct = core::normalise(counts, frequencies);
-  if (distinct >= 2 && symbols.size() < kMostCodesCoded) {
-    core::EncodeTable table;
-    core::build_encode_table(frequencies, table);
-    std::vector<std::uint16_t> words(core::encode_bound_words(symbols.size()));
-    const int lanes_log2 = lanes_log2_for_codes(symbols.size());
-    std::uint16_t* end = words.data() + words.size();
-    const std::uint32_t count = cpu::active_kernels().rans_encode(
-        symbols.data(), static_cast<std::uint32_t>(symbols.size()), lanes_log2, table, end);
-    int first = 0, last = 255;
-    while (frequencies[first] == 0) first++;
-    while (frequencies[last] == 0) last--;
-    const std::size_t size = 2 * std::size_t{count} + 2 * static_cast<std::size_t>(last - first + 1);
-    if (size < symbols.size() && symbols.size() <= kCodesPerByte * 2 * count) {
-      out.put_u8(kRansCodes);
-      out.put_u8(static_cast<std::uint64_t>(first));
-      out.put_u8(static_cast<std::uint64_t>(last - first));
-      for (int s = first; s <= last; s++) out.put_varint(frequencies[s]);
-      out.put_u8(static_cast<std::uint64_t>(lanes_log2));
-      const auto bytes = std::as_bytes(std::span(end - count, count));
-      out.bytes().insert(out.bytes().end(), bytes.begin(), bytes.end());
-      return;
-    }
-  }
-  out.put_u8(kRawCodes);
-  for (const std::uint8_t s : symbols) out.put_u8(s);
+  std::vector<std::span<const std::int8_t>> factors;
+  for (const StreamRecord& stream : index.streams)
+    for (const ScaleFactor& factor : stream.trellis.factors) factors.emplace_back(factor.codes);
+  put_codes(out, factors);
 }
 
 void read_scale_codes(ByteReader& in, const std::vector<std::uint64_t>& code_counts, Index& index) {
   std::uint64_t total = 0;
   for (const std::uint64_t count : code_counts)
     in.require(!__builtin_add_overflow(total, count, &total), "there are too many scale codes");
-  const std::uint8_t coding = in.get_u8();
-  in.require(coding <= kRansCodes, "unknown coding of the scale codes");
-  in.require(total <= in.left() * (coding == kRansCodes ? kCodesPerByte : 1),
-             "there are more scale codes than bytes for them");
-  std::vector<std::uint8_t> symbols(total);
-  if (coding == kRawCodes) {
-    const auto bytes = in.take(total);
-    std::copy_n(reinterpret_cast<const std::uint8_t*>(bytes.data()), total, symbols.begin());
-  } else {
-    const std::size_t first = in.get_u8(), count = std::size_t{in.get_u8()} + 1;
-    in.require(first + count <= 256 && total < kMostCodesCoded, "the table of the scale codes has symbols above 255");
-    std::uint16_t frequencies[256] = {};
-    std::uint64_t sum = 0, present = 0;
-    for (std::size_t s = first; s < first + count; s++) {
-      const std::uint64_t f = in.get_varint();
-      in.require(f < core::kProbScale, "a frequency is too large");
-      frequencies[s] = static_cast<std::uint16_t>(f);
-      sum += f;
-      present += f != 0;
-    }
-    in.require(sum == core::kProbScale && present >= 2, "the frequencies of the scale codes do not sum to 4096");
-    in.require(frequencies[first] != 0 && frequencies[first + count - 1] != 0,
-               "the table of the scale codes begins or ends with zero");
-    const int lanes_log2 = in.get_u8();
-    in.require(lanes_log2 <= core::kLanesLog2 && in.left() % 2 == 0, "the scale codes have an odd size");
-    std::vector<std::uint32_t> table(core::kProbScale);
-    core::build_decode_table(frequencies, table.data());
-    const auto bytes = in.take(in.left());
-    std::vector<std::uint16_t> words(bytes.size() / 2);
-    std::copy_n(bytes.begin(), bytes.size(), reinterpret_cast<std::byte*>(words.data()));
-    const core::Status status =
-        cpu::active_kernels().rans_decode(words.data(), static_cast<std::uint32_t>(words.size()), lanes_log2,
-                                          table.data(), static_cast<std::uint32_t>(total), symbols.data());
-    in.require(status == core::Status::kOk, "the scale codes cannot be decoded");
-  }
-  std::size_t next = 0, at = 0;
+  in.require(total / kCodesPerByte <= in.left(), "there are more scale codes than bytes for them");
+  std::vector<std::span<std::int8_t>> factors;
+  std::size_t next = 0;
   for (StreamRecord& stream : index.streams)
     for (ScaleFactor& factor : stream.trellis.factors) {
-      factor.codes.resize(code_counts[next]);
-      for (std::int8_t& code : factor.codes) code = static_cast<std::int8_t>(symbols[at++] - kCodeZero);
-      next++;
+      factor.codes.resize(code_counts[next++]);
+      factors.emplace_back(factor.codes);
     }
+  read_codes(in, factors);
 }
 
 }  // namespace weft::archive

@@ -8,6 +8,7 @@
 #include "cli/commands.hpp"
 #include "cli/console.hpp"
 #include "cli/words.hpp"
+#include "config/fields.hpp"
 #include "text/units.hpp"
 #include "text/utf8.hpp"
 
@@ -25,6 +26,8 @@ std::string rule_line(std::size_t number, const Rule& rule) {
   std::string line = fmt::format("  rule {}: {} -> {}", number, fmt::join(rule.match, " "), name_of(spec.codec));
   if (spec.relative_step) line += fmt::format(", relative_step {}", *spec.relative_step);
   if (spec.step) line += fmt::format(", step {}", *spec.step);
+  if (has_step(spec.codec) && !spec.relative_step && !spec.step) line += ", step from the target";
+  if (spec.importance != 1) line += fmt::format(", importance {}", spec.importance);
   if (spec.codec == CodecId::kUniform) line += fmt::format(", lambda {}", spec.lambda);
   if (spec.codec == CodecId::kTrellis)
     line += fmt::format(", {} states, lambda {}, labelling {}, model {}", spec.states,
@@ -47,6 +50,13 @@ void check(const Options& options) {
   std::string text = fmt::format("ok: {}: {}\n", text::printable(options.source), counted(config.rules.size(), "rule"));
   for (std::size_t i = 0; i < config.rules.size(); i++) text += rule_line(i, config.rules[i]);
   text += "  what no rule matches -> lossless\n";
+  if (config.target) {
+    text += "  target:";
+    for (const auto& field : config::target_fields())
+      if (const config::Json value = field.get(*config.target); !value.is_null())
+        text += fmt::format(" {} {}", field.name, value.is_string() ? value.get<std::string>() : value.dump());
+    text += '\n';
+  }
   text += fmt::format("  device {}, threads {}, memory_limit {}\n", config.device,
                       config.threads == 0 ? "all" : std::to_string(config.threads),
                       text::binary_bytes(config.memory_limit));

@@ -60,6 +60,7 @@ int run(int argc, char** argv) {
   add_decompress(program);
   add_inspect(program);
   add_verify(program);
+  add_sweep(program);
   add_config(program);
   add_doctor(program);
   try {

@@ -81,6 +81,10 @@ auto field(std::string_view name, ValueType type, std::string_view doc) {
                       [](const Owner& owner) { return Convert<T>::to(owner.*Member); }};
 }
 
+const std::vector<std::string_view> kStepNames{"relative_step", "step"};
+const std::vector<std::string_view> kDistortions{"auto", "absolute", "balanced", "relative"};  // as in the enumeration
+const std::vector<CodecId> kWithStep(kStepCodecs.begin(), kStepCodecs.end());
+
 std::vector<std::string_view> codec_names() {
   std::vector<std::string_view> names;
   for (const CodecEntry& codec : codecs()) names.push_back(name_of(codec.id));
@@ -100,10 +104,10 @@ const std::vector<CodecEntry>& codecs() {
   static const std::vector<CodecEntry> entries{
       {CodecId::kRaw, "Stores the bytes as they are.", {}},
       {CodecId::kLossless, "Gives every bit back; exponents, and what else pays, are entropy-coded.", {}},
-      {CodecId::kUniform, "Quantizes to multiples of a step and entropy-codes the levels.", {"relative_step", "step"}},
+      {CodecId::kUniform, "Quantizes to multiples of a step and entropy-codes the levels.", kStepNames},
       {CodecId::kTrellis,
        "Quantizes along a trellis, with scale classes and prediction: the smallest at the same error.",
-       {"relative_step", "step"}},
+       kStepNames},
       {CodecId::kCodebook, "Replaces weights by the nearest entry of a codebook, found by clustering.", {}},
   };
   return entries;
@@ -127,6 +131,37 @@ const std::vector<Field<Config>>& config_fields() {
          for (auto elements = value.get<std::int64_t>(); elements > 1; elements /= 2) config.block_log2++;
        },
        [](const Config& config) { return Json(std::int64_t{1} << config.block_log2); }},
+  };
+  return fields;
+}
+
+const std::vector<Field<Target>>& target_fields() {
+  static const std::vector<Field<Target>> fields{
+      field<&Target::bits_per_weight>(
+          "bits_per_weight", ValueType::number(0.5, 8),
+          "All bytes of the archive, times 8, over the weights of the network: the elements "
+          "of all tensors of floating types (F64 to F4), however they are coded."),
+      field<&Target::ratio>("ratio", ValueType::number(1, 1e6),
+                            "Bytes of all files of the network over bytes of the archive."),
+      field<&Target::bytes>("bytes", ValueType::bytes(1, kMany),
+                            "Size of the archive: bytes or a size such as \"40MB\"."),
+      field<&Target::sqnr_db>(
+          "sqnr_db", ValueType::number(0.1, 300),
+          "Energy of all weights over their squared error, lossless tensors included: totals.sqnr_db "
+          "of the report."),
+      field<&Target::max_abs_error>("max_abs_error", ValueType::number(1e-35, 1e35),
+                                    "No weight moves further than this. Sets lambda to 0 and correct_reconstruction to "
+                                    "false where it chooses the step."),
+      {kDistortionKey, ValueType::choice(kDistortions),
+       "How tensors share the error. absolute: one step for all, the least squared error for the size; relative: one "
+       "relative_step for all, so that each tensor's error counts over its own energy; balanced: half way between, "
+       "steps "
+       "as the root of the tensor's rms; auto: balanced for sizes, absolute for sqnr_db.",
+       [](Target& target, const Json& value) {
+         const auto found = std::find(kDistortions.begin(), kDistortions.end(), value.get_ref<const std::string&>());
+         target.distortion = static_cast<Distortion>(found - kDistortions.begin());
+       },
+       [](const Target& target) { return Json(kDistortions[static_cast<std::size_t>(target.distortion)]); }},
   };
   return fields;
 }
@@ -158,13 +193,17 @@ const std::vector<Parameter>& codec_parameters() {
        {CodecId::kLossless}},
       {field<&CodecSpec::relative_step>("relative_step", ValueType::number(0.0001, 16),
                                         "Width of a quantizer's cell over the tensor's rms."),
-       {CodecId::kUniform, CodecId::kTrellis}},
+       kWithStep},
       {field<&CodecSpec::step>("step", ValueType::number(1e-35, 1e35),
                                "Width of a quantizer's cell, in units of the weight."),
-       {CodecId::kUniform, CodecId::kTrellis}},
+       kWithStep},
       {field<&CodecSpec::lambda>("lambda", ValueType::number(0, 10),
                                  "Error that a bit may cost, in units of the cell's width squared; 0: nearest level."),
        {CodecId::kUniform}},
+      {field<&CodecSpec::importance>("importance", ValueType::number(1e-6, 1e6),
+                                     "Weight of the tensor's squared error where the config's target chooses the step: "
+                                     "the step is divided by its square root. max_abs_error knows no importance."),
+       kWithStep},
       {field<&CodecSpec::per_channel>("per_channel", ValueType::boolean(), "One step per output channel."),
        {CodecId::kUniform}},
       {field<&CodecSpec::channel_axis>("channel_axis", ValueType::integer(-32, 31),

@@ -30,14 +30,18 @@ struct Parameter {
 struct CodecEntry {
   CodecId id;
   std::string_view doc;
-  std::vector<std::string_view> exactly_one_of;  // parameters; may be empty
+  std::vector<std::string_view> at_most_one_of;  // parameters; without one of them the config needs a target
 };
 
 inline constexpr std::string_view kRulesKey = "rules";
 inline constexpr std::string_view kCodecKey = "codec";
+inline constexpr std::string_view kTargetKey = "target";
+inline constexpr std::string_view kDistortionKey = "distortion";
 inline constexpr std::size_t kMaxRules = 4096;
 
 [[nodiscard]] const std::vector<Field<Config>>& config_fields();
+[[nodiscard]] const std::vector<Field<Target>>&
+target_fields();                                              // kDistortionKey, and the figures, of which one is given
 [[nodiscard]] const std::vector<Field<Rule>>& rule_fields();  // of every rule; with kCodecKey
 [[nodiscard]] const std::vector<Parameter>& codec_parameters();
 [[nodiscard]] const std::vector<CodecEntry>& codecs();  // that a rule may name

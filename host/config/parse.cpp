@@ -1,6 +1,9 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include <algorithm>
+#include <iterator>
+
 #include "config/fields.hpp"
 #include "config/source.hpp"
 #include "config/suggest.hpp"
@@ -58,21 +61,53 @@ void check_rule_keys(const Json& object, const Pointer& at, const Source& source
     if (!find_rule_field(item.key()) && !find_parameter(item.key())) fail_unknown(item.key(), at, known, source);
 }
 
-void check_exactly_one(const CodecEntry& codec, const Json& object, const Pointer& at, const Source& source) {
-  const Names& group = codec.exactly_one_of;
-  if (group.empty()) return;
-  Pointer last = at;
-  std::size_t given = 0;
-  for (const std::string_view name : group)
-    if (object.contains(name)) last = at / std::string(name), given++;
-  if (given == 1) return;
-  const std::string message =
-      fmt::format("codec {} takes exactly one of {}; ", name_of(codec.id), fmt::join(group, ", "));
-  if (given == 0) source.fail(at, message + "give one");
-  source.fail(last, message + "give only one (--set path.to.key=null removes a key)");
+// The names that the object has; `last` becomes the place of the last one.
+Names given(const Names& names, const Json& object, const Pointer& at, Pointer& last) {
+  Names found;
+  last = at;
+  for (const std::string_view name : names)
+    if (object.contains(name)) last = at / std::string(name), found.push_back(name);
+  return found;
 }
 
-Rule read_rule(const Json& object, const Pointer& at, const Source& source) {
+constexpr char kHowToRemove[] = "give only one (--set path.to.key=null removes a key)";
+
+void check_step(const CodecEntry& codec, const Json& object, const Pointer& at, bool has_target, const Source& source) {
+  const Names& group = codec.at_most_one_of;
+  if (group.empty()) return;
+  Pointer last;
+  const std::size_t count = given(group, object, at, last).size();
+  if (count == 0 && !has_target)
+    source.fail(at, fmt::format("codec {} has no step: give one of {}, or give the config a \"{}\", such as "
+                                "{{\"bits_per_weight\": 3}}, that chooses it",
+                                name_of(codec.id), fmt::join(group, ", "), kTargetKey));
+  if (count > 1)
+    source.fail(last, fmt::format("codec {} takes at most one of {}; {}", name_of(codec.id), fmt::join(group, ", "),
+                                  kHowToRemove));
+}
+
+Target read_target(const Json& object, const Source& source) {
+  const Pointer at = Pointer() / std::string(kTargetKey);
+  if (!object.is_object()) source.fail(at, fmt::format("expected an object with the target; found {}", shown(object)));
+  Names known, figures;
+  for (const Field<Target>& field : target_fields()) known.push_back(field.name);
+  for (const auto& item : object.items())
+    if (std::find(known.begin(), known.end(), item.key()) == known.end()) fail_unknown(item.key(), at, known, source);
+  std::remove_copy(known.begin(), known.end(), std::back_inserter(figures), kDistortionKey);
+  Pointer last;
+  const std::size_t count = given(figures, object, at, last).size();
+  if (count != 1)
+    source.fail(last, fmt::format("a target takes exactly one of {}; {}", fmt::join(figures, ", "),
+                                  count == 0 ? "give one" : kHowToRemove));
+  Target target;
+  for (const Field<Target>& field : target_fields()) read(field, object, at, source, target);
+  if (target.max_abs_error && target.distortion != Distortion::kAuto)
+    source.fail(at / std::string(kDistortionKey),
+                "max_abs_error bounds the error of every weight alike; leave distortion out");
+  return target;
+}
+
+Rule read_rule(const Json& object, const Pointer& at, bool has_target, const Source& source) {
   if (!object.is_object()) source.fail(at, fmt::format("expected an object with a rule; found {}", shown(object)));
   check_rule_keys(object, at, source);
   Rule rule;
@@ -99,7 +134,7 @@ Rule read_rule(const Json& object, const Pointer& at, const Source& source) {
     }
     read(parameter.field, object, at, source, rule.spec);
   }
-  check_exactly_one(codec, object, at, source);
+  check_step(codec, object, at, has_target, source);
   return rule;
 }
 
@@ -107,6 +142,7 @@ Config read_config(const Source& source) {
   const Json& root = source.root();
   Names known;
   for (const Field<Config>& field : config_fields()) known.push_back(field.name);
+  known.push_back(kTargetKey);
   known.push_back(kRulesKey);
   for (const auto& item : root.items()) {
     bool is_known = false;
@@ -116,13 +152,15 @@ Config read_config(const Source& source) {
 
   Config result;
   for (const Field<Config>& field : config_fields()) read(field, root, Pointer(), source, result);
+  if (const auto target = root.find(kTargetKey); target != root.end()) result.target = read_target(*target, source);
   const auto rules = root.find(kRulesKey);
   if (rules == root.end()) return result;
   const Pointer at = Pointer() / std::string(kRulesKey);
   if (!rules->is_array()) source.fail(at, fmt::format("expected an array of rules; found {}", shown(*rules)));
   if (rules->size() > kMaxRules)
     source.fail(at, fmt::format("expected at most {} rules; found {}", kMaxRules, rules->size()));
-  for (std::size_t i = 0; i < rules->size(); i++) result.rules.push_back(read_rule((*rules)[i], at / i, source));
+  for (std::size_t i = 0; i < rules->size(); i++)
+    result.rules.push_back(read_rule((*rules)[i], at / i, result.target.has_value(), source));
   return result;
 }
 

@@ -1,5 +1,7 @@
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "config/fields.hpp"
 #include "weft/config.hpp"
 
@@ -39,9 +41,36 @@ Schema rule_schema(const config::CodecEntry& codec) {
                 {"properties", std::move(properties)},
                 {"required", Schema::array({config::kCodecKey})},
                 {"additionalProperties", false}};
-  for (const std::string_view name : codec.exactly_one_of)
-    schema["oneOf"].push_back({{"required", Schema::array({name})}});
+  if (!codec.at_most_one_of.empty()) schema["not"] = {{"required", codec.at_most_one_of}};
   return schema;
+}
+
+Schema target_schema() {
+  Schema schema{{"type", "object"}, {"properties", Schema::object()}, {"additionalProperties", false}};
+  for (const auto& field : config::target_fields()) {
+    schema["properties"][std::string(field.name)] = property(field);
+    if (field.name != config::kDistortionKey) schema["oneOf"].push_back({{"required", Schema::array({field.name})}});
+  }
+  schema["not"] = {{"required", Schema::array({"max_abs_error", config::kDistortionKey})},
+                   {"properties", {{config::kDistortionKey, {{"not", {{"const", "auto"}}}}}}}};
+  schema["description"] =
+      "What the archive as a whole shall be; met within 1 % by choosing the steps that no rule gives.";
+  return schema;
+}
+
+// Either there is a target, or every rule that needs a step gives one.
+Schema target_or_steps() {
+  Schema with_step = Schema::array(), without_step = Schema::array();
+  for (const auto& codec : config::codecs()) {
+    if (codec.at_most_one_of.empty()) without_step.push_back(name_of(codec.id));
+    for (const std::string_view name : codec.at_most_one_of)
+      if (const Schema one{{"required", Schema::array({name})}};
+          std::find(with_step.begin(), with_step.end(), one) == with_step.end())
+        with_step.push_back(one);
+  }
+  with_step.push_back({{"properties", {{config::kCodecKey, {{"enum", without_step}}}}}});
+  return Schema::array({{{"required", Schema::array({config::kTargetKey})}},
+                        {{"properties", {{config::kRulesKey, {{"items", {{"anyOf", with_step}}}}}}}}});
 }
 
 }  // namespace
@@ -58,6 +87,7 @@ std::string config_schema() {
     definitions[name] = rule_schema(codec);
     any_rule.push_back(reference(name));
   }
+  properties[std::string(config::kTargetKey)] = target_schema();
   properties[std::string(config::kRulesKey)] = {
       {"type", "array"},
       {"maxItems", config::kMaxRules},
@@ -69,6 +99,7 @@ std::string config_schema() {
                       {"type", "object"},
                       {"properties", std::move(properties)},
                       {"additionalProperties", false},
+                      {"anyOf", target_or_steps()},
                       {"$defs", std::move(definitions)}};
   return schema.dump(2) + "\n";
 }

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <optional>
 
+#include "config/fields.hpp"
 #include "config/suggest.hpp"
 #include "json/strict_json.hpp"
 #include "text/utf8.hpp"
@@ -101,6 +102,8 @@ void Source::apply(const std::string& override_text) {
       child = &(*parent)[*index];
       pointer /= *index;
     } else if (parent->is_object()) {
+      if (pointer.empty() && part == kTargetKey && !last && !value.is_null() && !parent->contains(part))
+        (*parent)[part] = Json::object();  // so that --set target.bits_per_weight=3 does for a config without a target
       const bool exists = parent->contains(part);
       if (!exists && (!last || value.is_null()))
         refuse(fmt::format("{} has no {}{}", of, json::quote(part), did_you_mean(part, keys_of(*parent))));

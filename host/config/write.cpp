@@ -16,6 +16,10 @@ void write(const config::Field<Owner>& field, const Owner& owner, Ordered& objec
 std::string to_json(const Config& config) {
   Ordered root = Ordered::object();
   for (const auto& field : config::config_fields()) write(field, config, root);
+  if (config.target) {
+    Ordered& target = root[std::string(config::kTargetKey)] = Ordered::object();
+    for (const auto& field : config::target_fields()) write(field, *config.target, target);
+  }
   Ordered& rules = root[std::string(config::kRulesKey)] = Ordered::array();
   for (const Rule& rule : config.rules) {
     Ordered object = Ordered::object();

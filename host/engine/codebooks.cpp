@@ -12,6 +12,7 @@
 
 #include "backends/cpu/kernels.hpp"
 #include "cluster/scalar_kmeans.hpp"
+#include "engine/beyond_float.hpp"
 #include "engine/workers.hpp"
 
 namespace weft::engine {
@@ -30,15 +31,6 @@ struct Sample {
   std::uint64_t units = 0;    // looked at
   bool beyond_float = false;  // an F64 value is finite and not zero, but as a float32 it is not
 };
-
-bool beyond_float(std::span<const std::byte> units, std::span<const float> values) {
-  for (std::size_t i = 0; i < values.size(); i++) {
-    double value = 0;
-    std::memcpy(&value, units.data() + i * sizeof value, sizeof value);
-    if (value != 0 && std::isfinite(value) && (values[i] == 0 || !std::isfinite(values[i]))) return true;
-  }
-  return false;
-}
 
 class Sampler {
  public:
@@ -105,7 +97,7 @@ class Sampler {
     for_pieces(pieces, dtype, [&](std::size_t p, std::span<const std::byte> units) {
       const std::span values(sample.values.data() + places[p], pieces[p].units);
       cpu::active_kernels().to_float(dtype, units.data(), values.size(), values.data());
-      if (dtype == DType::kF64 && beyond_float(units, values)) is_beyond = true;
+      if (beyond_float(dtype, units, values)) is_beyond = true;
     });
     sample.beyond_float = is_beyond;
     std::erase_if(sample.values, [](float value) { return !std::isfinite(value); });

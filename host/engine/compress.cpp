@@ -4,17 +4,16 @@
 // slow, the writing too, happens outside of it.
 #include <fmt/format.h>
 
-#include <map>
-#include <optional>
-
 #include "archive/archive_writer.hpp"
 #include "engine/codebooks.hpp"
 #include "engine/models.hpp"
 #include "engine/plan.hpp"
 #include "engine/progress.hpp"
+#include "engine/rate_control.hpp"
 #include "engine/run_report.hpp"
 #include "engine/segment_encoder.hpp"
 #include "engine/steps.hpp"
+#include "engine/table_book.hpp"
 #include "engine/workers.hpp"
 #include "io/file.hpp"
 #include "weft/engine.hpp"
@@ -33,7 +32,6 @@ std::vector<std::size_t> streams_of_segments(const Index& index) {
   return streams;
 }
 
-// All of the uniform streams.
 std::vector<Piece> pieces_for_steps(const Index& index) {
   std::vector<Piece> pieces;
   for (std::size_t s = 0; s < index.streams.size(); s++) {
@@ -47,53 +45,61 @@ std::vector<Piece> pieces_for_steps(const Index& index) {
   return pieces;
 }
 
-// Numbers frequency tables in the order in which they are first used; equal ones share a number.
-class TableBook {
- public:
-  explicit TableBook(std::vector<FrequencyTable>& tables) : tables_(tables) {}
-  std::uint32_t number(const std::optional<FrequencyTable>& table) {
-    if (!table) return 0;
-    const auto [found, is_new] = numbers_.try_emplace({table->first, table->frequencies}, tables_.size() + 1);
-    if (is_new) tables_.push_back(*table);
-    return static_cast<std::uint32_t>(found->second);
-  }
-
- private:
-  std::vector<FrequencyTable>& tables_;
-  std::map<std::pair<std::uint8_t, std::vector<std::uint16_t>>, std::size_t> numbers_;
-};
-
 class Compression {
  public:
   Compression(const Network& network, const Config& config, const RunOptions& options)
       : network_(network), options_(options), backend_(make_cpu_backend()), plan_(make_plan(network, config)) {
     threads_ = thread_count(options.threads, options.memory_limit, encode_bytes(plan_.index));
     check_codebook_memory(plan_.index, options.memory_limit);
-    check_model_memory(plan_.index, options.memory_limit);
+    limit_model_threads(plan_, threads_, options.memory_limit);
     times_.resize(threads_);
   }
 
-  Report run(const std::filesystem::path& output) {
+  Report run(const Config& config, const std::filesystem::path& output) {
     const auto begin = std::chrono::steady_clock::now();
-    io::AtomicFile file(output, options_.overwrite);
-    choose_models(network_, plan_, threads_, options_.cancel, times_);
-    choose_steps(network_, plan_, pieces_for_steps(plan_.index), threads_, options_.cancel, times_);
-    choose_codebooks(network_, plan_, pieces_for_codebooks(plan_.index), threads_, options_.cancel, times_);
-    archive::ArchiveWriter writer(file);
-    encode_segments(writer);
     Report report;
-    std::uint64_t index_bytes = 0;
-    report.bytes_out = times_[0].time(Stage::kWrite, 0, [&] { return writer.finish(plan_.index, index_bytes); });
-    fill_in(report);
+    if (!config.target) {
+      write(output, report, [](const Report&) { return true; });
+    } else {
+      io::check_target(output, options_.overwrite);
+      const Plan plan = plan_;
+      RateControl control(network_, config, plan, *backend_, threads_, options_.cancel);
+      control.find_steps();
+      do {
+        plan_ = plan;
+        control.set_steps(plan_);
+      } while (!write(output, report, [&](const Report& whole) { return control.accept(whole); }));
+      control.describe(report);
+      times_[0].add(control.times());
+    }
     finish_report(report, begin, times_);
     return report;
   }
 
  private:
+  // Encodes and writes the plan. Unless the report of that is accepted, nothing is left of it.
+  template <class F>
+  bool write(const std::filesystem::path& output, Report& report, F accept) {
+    io::AtomicFile file(output, options_.overwrite);
+    choose_models(network_, plan_, std::vector<bool>(plan_.index.streams.size(), true), options_.cancel, times_);
+    choose_steps(network_, plan_, pieces_for_steps(plan_.index), threads_, options_.cancel, times_);
+    choose_codebooks(network_, plan_, pieces_for_codebooks(plan_.index), threads_, options_.cancel, times_);
+    archive::ArchiveWriter writer(file);
+    errors_.assign(plan_.index.tensors.size(), {});
+    plane_bytes_ = 0;
+    encode_segments(writer);
+    report = {};
+    std::uint64_t index_bytes = 0;
+    report.bytes_out = times_[0].time(Stage::kWrite, 0, [&] { return writer.finish(plan_.index, index_bytes); });
+    fill_in(report);
+    if (!accept(report)) return false;
+    times_[0].time(Stage::kWrite, 0, [&] { file.commit(); });
+    return true;
+  }
+
   void encode_segments(archive::ArchiveWriter& writer) {
     Index& index = plan_.index;
     const std::vector<std::size_t> streams = streams_of_segments(index);
-    errors_.resize(index.tensors.size());
     std::uint64_t total_bytes = 0;
     for (const auto& stream : index.streams)
       total_bytes += stream.units * static_cast<std::uint64_t>(unit_bytes(stream.dtype));
@@ -158,7 +164,7 @@ class Compression {
 
 Report compress(const Network& network, const Config& config, const std::filesystem::path& output,
                 const RunOptions& options) {
-  Report report = Compression(network, config, options).run(output);
+  Report report = Compression(network, config, options).run(config, output);
   report.command = "compress";
   report.input = network.path().string();
   report.output = output.string();

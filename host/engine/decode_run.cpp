@@ -27,7 +27,7 @@ void add_tasks(const Index& index, std::size_t s, std::size_t segment, std::uint
   const StreamRecord& stream = index.streams[s];
   const SegmentRecord& record = index.segments[segment];
   auto step = static_cast<std::uint32_t>(std::max<std::uint64_t>(1, kTaskUnits >> stream.block_log2));
-  if (has_view(stream)) first = 0, end = step = record.block_count;  // must be reordered whole
+  if (has_view(stream) && first < end) first = 0, end = step = record.block_count;  // reordered whole
   for (; first < end; first += step) {
     const std::uint32_t count = std::min(step, end - first);
     const std::uint64_t begin_unit = std::uint64_t{first} << stream.block_log2;

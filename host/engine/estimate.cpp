@@ -1,160 +1,46 @@
-// The dry run: a few blocks of every stream are encoded for real, and the sizes scaled up.
-//
-// Small streams are encoded whole. What a sample cannot see, such as tables of later segments, is priced like what it
-// saw.
-#include <algorithm>
-#include <array>
-#include <cmath>
-#include <optional>
-
-#include "archive/archive_writer.hpp"
+// The dry run: a trial instead of a compression.
 #include "engine/codebooks.hpp"
 #include "engine/models.hpp"
 #include "engine/plan.hpp"
 #include "engine/progress.hpp"
+#include "engine/rate_control.hpp"
 #include "engine/run_report.hpp"
-#include "engine/segment_encoder.hpp"
-#include "engine/steps.hpp"
-#include "engine/view.hpp"
+#include "engine/trial.hpp"
 #include "engine/workers.hpp"
 #include "weft/engine.hpp"
 
 namespace weft {
-namespace {
 
 using namespace engine;
-
-constexpr std::uint64_t kSampledBlocks = 4;
-constexpr double kBytesPerBlockSize = 1.5;  // of the compressed index, for each block that it lists
-
-// Evenly spread blocks of every stream, or all of a small one.
-std::vector<Piece> sample(const Index& index) {
-  std::vector<Piece> pieces;
-  for (std::size_t s = 0; s < index.streams.size(); s++) {
-    const StreamRecord& stream = index.streams[s];
-    const std::uint64_t block = std::uint64_t{1} << stream.block_log2;
-    const std::uint64_t blocks = archive::blocks_in(stream.units, stream.block_log2);
-    const std::uint64_t count = std::min(blocks, kSampledBlocks);
-    if (has_view(stream)) {  // cannot be read in part
-      pieces.push_back({s, 0, stream.units});
-      continue;
-    }
-    for (std::uint64_t i = 0; i < count; i++) {
-      const std::uint64_t first = (count == blocks ? i : i * (blocks - 1) / (count - 1)) * block;
-      pieces.push_back({s, first, std::min(block, stream.units - first)});
-    }
-  }
-  return pieces;
-}
-
-std::vector<Piece> only(CodecId codec, const Index& index, const std::vector<Piece>& pieces) {
-  std::vector<Piece> chosen;
-  for (const Piece& piece : pieces)
-    if (index.streams[piece.stream].codec == codec) chosen.push_back(piece);
-  return chosen;
-}
-
-struct PieceResult {
-  std::uint64_t bytes = 0, plane_bytes = 0;
-  std::array<std::optional<FrequencyTable>, 8> tables;
-  std::vector<ErrorSums> errors;
-};
-
-struct StreamSample {
-  std::uint64_t units = 0, bytes = 0, plane_bytes = 0;
-  [[nodiscard]] double factor(const StreamRecord& stream) const {
-    return units == 0 ? 1 : static_cast<double>(stream.units) / static_cast<double>(units);
-  }
-};
-
-std::uint64_t scaled(std::uint64_t bytes, double factor) {
-  return static_cast<std::uint64_t>(std::llround(static_cast<double>(bytes) * factor));
-}
-
-// Gives all blocks of the index the average size that was seen, and every segment the tables of the first piece.
-void fill_in_sizes(Index& index, const std::vector<StreamSample>& samples) {
-  for (std::size_t s = 0; s < index.streams.size(); s++) {
-    const StreamRecord& stream = index.streams[s];
-    for (std::size_t i = 0; i < stream.segment_count; i++) {
-      const SegmentRecord& segment = index.segments[stream.first_segment + i];
-      for (std::uint32_t b = 0; b < segment.block_count; b++) {
-        BlockRecord& block = index.blocks[segment.first_block + b];
-        const double part = static_cast<double>(block.units) / static_cast<double>(samples[s].units);
-        block.size = static_cast<std::uint32_t>(scaled(samples[s].bytes, part));
-      }
-    }
-  }
-}
-
-}  // namespace
 
 Report estimate(const Network& network, const Config& config, const RunOptions& options) {
   const auto begin = std::chrono::steady_clock::now();
   const std::unique_ptr<Backend> backend = make_cpu_backend();
   Plan plan = make_plan(network, config);
-  Index& index = plan.index;
-  const std::uint32_t threads = thread_count(options.threads, options.memory_limit, encode_bytes(index));
-  check_codebook_memory(index, options.memory_limit);
-  check_model_memory(index, options.memory_limit);
+  const std::uint32_t threads = thread_count(options.threads, options.memory_limit, encode_bytes(plan.index));
+  check_codebook_memory(plan.index, options.memory_limit);
+  limit_model_threads(plan, threads, options.memory_limit);
   std::vector<StageTimes> times(threads);
-  choose_models(network, plan, threads, options.cancel, times);
-  const std::vector<Piece> pieces = sample(index);
-  choose_steps(network, plan, only(CodecId::kUniform, index, pieces), threads, options.cancel, times);
-  choose_codebooks(network, plan, only(CodecId::kCodebook, index, pieces), threads, options.cancel, times);
-
-  std::uint64_t total_bytes = 0;
-  for (const Piece& piece : pieces)
-    total_bytes += piece.units * static_cast<std::uint64_t>(unit_bytes(index.streams[piece.stream].dtype));
-  ProgressMeter progress(options, total_bytes);
-  std::vector<PieceResult> results(pieces.size());
-  std::vector<std::unique_ptr<SegmentEncoder>> encoders(threads);
-  run_parallel(threads, pieces.size(), options.cancel, [&](std::uint32_t worker, std::size_t p) {
-    if (!encoders[worker]) encoders[worker] = std::make_unique<SegmentEncoder>(*backend, network, plan, options.verify);
-    const StreamRecord& stream = index.streams[pieces[p].stream];
-    SegmentView view = segment_view(index, stream, index.segments[stream.first_segment]);
-    view.first_unit = pieces[p].first;
-    view.units = pieces[p].units;
-    const SegmentEncoder::Result& result = encoders[worker]->encode(pieces[p].stream, view, times[worker]);
-    results[p] = {result.encoded.bytes.size(), result.encoded.plane_bytes, result.encoded.tables, result.errors};
-    progress.add(view.units * static_cast<std::uint64_t>(unit_bytes(stream.dtype)), "");
-  });
-
-  std::vector<StreamSample> samples(index.streams.size());
-  std::vector<ErrorSums> errors(index.tensors.size());
-  for (std::size_t p = 0; p < pieces.size(); p++) {
-    const StreamRecord& stream = index.streams[pieces[p].stream];
-    StreamSample& sample = samples[pieces[p].stream];
-    const bool is_first = sample.units == 0;
-    sample.units += pieces[p].units;
-    sample.bytes += results[p].bytes;
-    sample.plane_bytes += results[p].plane_bytes;
-    std::size_t part = 0;
-    for_members(index, stream, pieces[p].first, pieces[p].units,
-                [&](std::size_t tensor, std::uint64_t, std::uint64_t, std::uint64_t) {
-                  errors[tensor].add(results[p].errors[part++]);
-                });
-    for (const auto& table : results[p].tables)
-      if (table && is_first) index.tables.insert(index.tables.end(), stream.segment_count, *table);
+  std::optional<RateControl> control;
+  const Plan blank = plan;
+  if (config.target) {
+    control.emplace(network, config, blank, *backend, threads, options.cancel);
+    control->find_steps();
+    control->set_steps(plan);
+    times[0].add(control->times());
   }
-  fill_in_sizes(index, samples);
+  Trial trial(network, plan.index, threads, options.cancel);
+  const std::vector<bool> all(plan.index.streams.size(), true);
+  ProgressMeter progress(options, trial.bytes());
+  trial.prepare(plan, all, times);
+  trial.encode(*backend, plan, all, options.verify, times, &progress);
+  const TrialFigures figures = trial.figures(plan);
 
   Report report;
-  std::uint64_t end = 0, plane_bytes = 0;
-  (void)archive::place_blocks(index, UINT64_MAX, end);
-  for (std::size_t s = 0; s < samples.size(); s++)
-    plane_bytes += scaled(samples[s].plane_bytes, samples[s].factor(index.streams[s]));
-  const auto index_bytes = static_cast<std::uint64_t>(static_cast<double>(archive::store_index(index).bytes.size()) +
-                                                      kBytesPerBlockSize * static_cast<double>(index.blocks.size()));
-  report.bytes_out = end + index_bytes + archive::kFooterBytes;
-  report.overhead_bytes = report.bytes_out - std::min(report.bytes_out, plane_bytes);
-  report.tensors = describe_tensors(index, all_tensors(index));
-  for (std::size_t t = 0; t < report.tensors.size(); t++) {
-    const std::size_t s = index.places[t].stream;
-    const double factor = index.streams[s].members.size() == 1 ? samples[s].factor(index.streams[s]) : 1;
-    errors[t].squared_error *= factor;
-    errors[t].squares *= factor;
-    set_errors(report.tensors[t], errors[t]);
-  }
+  report.bytes_out = figures.archive_bytes;
+  report.overhead_bytes = report.bytes_out - std::min(report.bytes_out, figures.plane_bytes);
+  report.tensors = describe_tensors(plan.index, all_tensors(plan.index));
+  for (std::size_t t = 0; t < report.tensors.size(); t++) set_errors(report.tensors[t], figures.errors[t]);
   add_notes(plan, report.tensors);
   for (const auto& file : network.files()) report.bytes_in += file.bytes;
   report.command = "dry-run";
@@ -163,6 +49,7 @@ Report estimate(const Network& network, const Config& config, const RunOptions& 
   report.config_json = to_json(config);
   report.warnings = network.warnings();
   report.estimated = true;
+  if (control) control->describe(report);
   finish_report(report, begin, times);
   return report;
 }

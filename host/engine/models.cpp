@@ -7,8 +7,8 @@
 #include <memory>
 #include <span>
 
-#include "backends/cpu/plane_coder.hpp"
 #include "backends/cpu/trellis_block.hpp"
+#include "engine/beyond_float.hpp"
 #include "engine/workers.hpp"
 #include "trellis/bank.hpp"
 #include "trellis/choose.hpp"
@@ -19,7 +19,7 @@ namespace {
 
 constexpr std::uint64_t kSampledUnits = 1u << 20;  // of a tensor that is too large to be looked at whole
 constexpr std::uint64_t kProbedUnits = 1u << 17;   // of a tensor whose histogram goes into the bank
-constexpr std::uint64_t kProbedBlock = 1u << 14;
+constexpr std::uint64_t kProbedBlock = 1u << 16;
 constexpr std::uint64_t kWorkBytes = 24;  // per unit looked at: the unit, values, squares, the view
 constexpr double kFinestCell = 1.0 / 24;  // of the rms: below, the alphabet does not reach the tails
 constexpr double kUniformCell = 0.89;     // of a cell: a uniform quantizer's at the same error
@@ -84,6 +84,7 @@ class ModelMaker {
     const CodecSpec& spec = plan_.specs[s];
     Values looked_at;
     Statistics statistics;
+    beyond_float_ = false;
     if (stream.units <= kWholeUnits) {
       looked_at.values = read(s, 0, stream.units);
       looked_at.shape = plan_.index.tensors[stream.members.front()].shape;
@@ -94,6 +95,10 @@ class ModelMaker {
       (void)measure(looked_at.values);
     }
     Result result;
+    if (statistics.squares == 0 && beyond_float_) {
+      result.fault = "no float32 step fits the size of its values";
+      return result;
+    }
     result.fault = set_step(statistics, spec, stream, result);
     if (!result.fault.empty() || result.to_uniform) return result;
     times_.time(Stage::kQuantize, looked_at.values.size(), [&] {
@@ -114,6 +119,7 @@ class ModelMaker {
     times_.time(Stage::kRead, units_.size(), [&] { read_memory_order(network_, plan_, s, first, units_); });
     std::vector<float> values(units);
     cpu::active_kernels().to_float(dtype, units_.data(), units, values.data());
+    beyond_float_ = beyond_float_ || beyond_float(dtype, units_, values);
     return values;
   }
 
@@ -243,7 +249,7 @@ class ModelMaker {
       const std::uint64_t block = wanted == blocks ? i : i * (blocks - 1) / (wanted - 1);
       const std::uint64_t first = block * kProbedBlock,
                           n = std::min<std::uint64_t>(kProbedBlock, values.size() - first);
-      const core::Weave order(static_cast<std::uint32_t>(n), cpu::lanes_log2_for(n));
+      const core::Weave order(static_cast<std::uint32_t>(n), cpu::trellis_lanes_log2(n));
       cpu::quantize_block(cpu::active_kernels(), trial.stream, tables, first, values.subspan(first, n), order, work_);
       const double limit = cpu::far_cost(trial.stream) / 4096.0;
       for (std::uint32_t lane = 0; lane < order.lanes; lane++)
@@ -313,6 +319,7 @@ class ModelMaker {
   std::vector<std::byte> units_;
   cpu::TrellisWork work_;
   std::uint64_t probed_ = 0;
+  bool beyond_float_ = false;
 };
 
 void fall_back_to_uniform(Plan& plan, std::size_t s, double cell) {
@@ -328,22 +335,22 @@ void fall_back_to_uniform(Plan& plan, std::size_t s, double cell) {
 
 }  // namespace
 
-void check_model_memory(const Index& index, std::uint64_t memory_limit) {
+void limit_model_threads(Plan& plan, std::uint32_t threads, std::uint64_t memory_limit) {
   std::uint64_t bytes = 0;
-  for (const StreamRecord& stream : index.streams)
+  for (const StreamRecord& stream : plan.index.streams)
     if (stream.codec == CodecId::kTrellis) bytes = std::max(bytes, std::min(stream.units, kWholeUnits) * kWorkBytes);
-  (void)thread_count(1, memory_limit, bytes);
+  plan.model_threads = std::min(threads, thread_count(threads, memory_limit, bytes));
 }
 
-void choose_models(const Network& network, Plan& plan, std::uint32_t threads, const std::atomic<bool>* cancel,
+void choose_models(const Network& network, Plan& plan, const std::vector<bool>& chosen, const std::atomic<bool>* cancel,
                    std::vector<StageTimes>& times) {
   std::vector<std::size_t> streams;
   for (std::size_t s = 0; s < plan.index.streams.size(); s++)
-    if (plan.index.streams[s].codec == CodecId::kTrellis) streams.push_back(s);
+    if (chosen[s] && plan.index.streams[s].codec == CodecId::kTrellis) streams.push_back(s);
   if (streams.empty()) return;
   std::vector<ModelMaker::Result> results(streams.size());
-  std::vector<std::unique_ptr<ModelMaker>> makers(threads);
-  run_parallel(threads, streams.size(), cancel, [&](std::uint32_t worker, std::size_t i) {
+  std::vector<std::unique_ptr<ModelMaker>> makers(plan.model_threads);
+  run_parallel(plan.model_threads, streams.size(), cancel, [&](std::uint32_t worker, std::size_t i) {
     if (!makers[worker]) makers[worker] = std::make_unique<ModelMaker>(network, plan, times[worker]);
     results[i] = makers[worker]->make(streams[i]);
   });
@@ -361,8 +368,9 @@ void choose_models(const Network& network, Plan& plan, std::uint32_t threads, co
   }
   if (fitted.empty()) return;
   const trellis::Bank bank = times[0].time(Stage::kQuantize, 0, [&] { return trellis::fit_bank(histograms); });
-  plan.index.shapes = bank.shapes;
-  for (std::size_t i = 0; i < fitted.size(); i++) plan.index.streams[fitted[i]].trellis.shape = bank.choice[i];
+  const auto first = static_cast<std::uint32_t>(plan.index.shapes.size());
+  plan.index.shapes.insert(plan.index.shapes.end(), bank.shapes.begin(), bank.shapes.end());
+  for (std::size_t i = 0; i < fitted.size(); i++) plan.index.streams[fitted[i]].trellis.shape = first + bank.choice[i];
 }
 
 }  // namespace weft::engine

@@ -18,11 +18,12 @@ namespace weft::engine {
 
 inline constexpr std::uint64_t kWholeUnits = std::uint64_t{1} << 22;
 
-// Throws Error(kMemory) when looking at the largest trellis tensor does not fit the limit.
-void check_model_memory(const Index& index, std::uint64_t memory_limit);
+// Sets how many of `threads` may choose models at once within the limit. Throws Error(kMemory) when looking at the largest
+// trellis tensor does not fit it.
+void limit_model_threads(Plan& plan, std::uint32_t threads, std::uint64_t memory_limit);
 
-// Fills in `trellis` of all trellis streams and the index's shapes.
-void choose_models(const Network& network, Plan& plan, std::uint32_t threads, const std::atomic<bool>* cancel,
+// Fills in `trellis` of the chosen trellis streams (flags, one per stream) and adds their shapes to the index's.
+void choose_models(const Network& network, Plan& plan, const std::vector<bool>& chosen, const std::atomic<bool>* cancel,
                    std::vector<StageTimes>& times);
 
 }  // namespace weft::engine

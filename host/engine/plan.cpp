@@ -7,13 +7,14 @@
 #include <tuple>
 
 #include "archive/index.hpp"
+#include "backends/cpu/trellis_tables.hpp"
 #include "engine/view.hpp"
 #include "weft/error.hpp"
 
 namespace weft::engine {
 namespace {
 
-constexpr int kSegmentLog2 = 20;                        // one table and one set of corrections per million units
+constexpr int kSegmentLog2 = 20;  // one table and one set of corrections per million units
 // A tensor that a view may reorder is one segment.
 constexpr int kViewSegmentLog2 = 22;
 constexpr std::uint64_t kViewUnits = std::uint64_t{1} << kViewSegmentLog2;
@@ -100,8 +101,11 @@ class Planner {
     const std::uint64_t units = units_of(tensor);
     std::size_t s = 0;
     if (is_lossy(spec.codec) || units >= kSharedUnits) {
-      s = new_stream(spec, tensor.dtype, config_.block_log2);
-      if (spec.codec == CodecId::kTrellis && units > (1u << kSegmentLog2) && units <= kViewUnits && spec.choose_view)
+      // Lanes of a trellis code runs of their own, and a lane costs the same however long it is.
+      const bool is_trellis = spec.codec == CodecId::kTrellis;
+      s = new_stream(spec, tensor.dtype,
+                     is_trellis ? std::min(config_.block_log2 + 1, archive::kMaxBlockLog2) : config_.block_log2);
+      if (is_trellis && units > (1u << kSegmentLog2) && units <= kViewUnits && spec.choose_view)
         plan_.index.streams[s].segment_log2 = kViewSegmentLog2;
       if (spec.codec == CodecId::kUniform && spec.per_channel) set_channels(tensor, spec, plan_.index.streams[s]);
     } else {
@@ -133,6 +137,13 @@ std::uint64_t encode_bytes_per_unit(const StreamRecord& stream) {
 }
 
 constexpr std::uint64_t kTableBytes = 1u << 20;  // a coder's tables and small things
+
+// A trellis coder's: the tables of the shapes that it keeps, and the woven arrays of a block, with 256 states.
+std::uint64_t trellis_bytes(const StreamRecord& stream) {
+  if (stream.codec != CodecId::kTrellis) return 0;
+  constexpr std::uint64_t kRowBytes = std::uint64_t{core::kProbScale} * 4 + 3 * 1024;
+  return cpu::kKeptShapes * trellis::kRows * kRowBytes + (std::uint64_t{52} << stream.block_log2);
+}
 
 }  // namespace
 
@@ -169,14 +180,15 @@ SegmentView segment_view(const Index& index, const StreamRecord& stream, const S
 std::uint64_t encode_bytes(const Index& index) {
   std::uint64_t largest = 0;
   for (const auto& stream : index.streams)
-    largest = std::max(largest,
-                       std::min(stream.units, std::uint64_t{1} << stream.segment_log2) * encode_bytes_per_unit(stream));
+    largest =
+        std::max(largest, trellis_bytes(stream) + std::min(stream.units, std::uint64_t{1} << stream.segment_log2) *
+                                                      encode_bytes_per_unit(stream));
   return largest + kTableBytes;
 }
 
 std::uint64_t decode_bytes(const StreamRecord& stream, std::uint64_t units) {
   const auto unit = static_cast<std::uint64_t>(unit_bytes(stream.dtype));
-  return units * (2 * unit + 1) + kTableBytes;
+  return units * ((has_view(stream) ? 3 : 2) * unit + 1) + kTableBytes + trellis_bytes(stream);
 }
 
 void add_notes(const Plan& plan, std::vector<TensorReport>& reports) {

@@ -29,6 +29,7 @@ struct Plan {
   std::vector<std::size_t> asset_files;  // per stream: its file, if it is an asset's
   std::vector<Clustering> clusterings;   // per stream: how its codebook was found, if it has one
   std::vector<std::string> notes;        // per tensor: why it is not coded as the config wishes
+  std::uint32_t model_threads = 1;       // workers that the memory allows to look at whole trellis tensors
 };
 
 // Throws Error(kConfig) for a rule that does not fit a tensor, such as a channel axis that it does not have.

@@ -10,8 +10,8 @@
 
 namespace weft::engine {
 
-enum class Stage { kRead, kQuantize, kEncode, kDecode, kVerify, kWrite };
-inline constexpr std::size_t kStageCount = 6;
+enum class Stage { kRead, kQuantize, kEncode, kDecode, kVerify, kWrite, kSearch };
+inline constexpr std::size_t kStageCount = 7;
 
 class StageTimes {
  public:
@@ -28,6 +28,11 @@ class StageTimes {
     const Booking booking{entry};
     return f();
   }
+  void book(Stage stage, double seconds, std::uint64_t bytes) {
+    StageReport& entry = entries_[static_cast<std::size_t>(stage)];
+    entry.seconds += seconds;
+    entry.bytes += bytes;
+  }
   void add(const StageTimes& other) {
     for (std::size_t i = 0; i < kStageCount; i++) {
       entries_[i].seconds += other.entries_[i].seconds;
@@ -36,8 +41,8 @@ class StageTimes {
   }
   // The stages that took place, named.
   [[nodiscard]] std::vector<StageReport> report() const {
-    static constexpr std::array<const char*, kStageCount> kNames = {"read",   "quantize", "encode",
-                                                                    "decode", "verify",   "write"};
+    static constexpr std::array<const char*, kStageCount> kNames = {"read",   "quantize", "encode", "decode",
+                                                                    "verify", "write",    "search"};
     std::vector<StageReport> stages;
     for (std::size_t i = 0; i < kStageCount; i++) {
       if (entries_[i].bytes == 0 && entries_[i].seconds == 0) continue;

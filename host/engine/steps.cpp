@@ -9,6 +9,7 @@
 
 #include "backends/cpu/kernels.hpp"
 #include "backends/cpu/uniform_steps.hpp"
+#include "engine/beyond_float.hpp"
 #include "engine/workers.hpp"
 #include "weft/core/quantize.hpp"
 
@@ -89,16 +90,6 @@ double add_values(const float* values, std::uint64_t n, PieceStatistics& statist
   statistics.largest = std::max(statistics.largest, *std::max_element(largest.begin(), largest.end()));
   statistics.finite += finite;
   return sum;
-}
-
-bool beyond_float(DType dtype, const Values& values) {
-  if (dtype != DType::kF64) return false;
-  for (std::size_t i = 0; i < values.values.size(); i++) {
-    double value = 0;
-    std::memcpy(&value, values.units.data() + i * sizeof value, sizeof value);
-    if (value != 0 && std::isfinite(value) && (values.values[i] == 0 || !is_finite(values.values[i]))) return true;
-  }
-  return false;
 }
 
 PieceStatistics measure(const std::vector<float>& values, const Piece& piece, const UniformStream& uniform) {
@@ -255,15 +246,16 @@ void choose_steps(const Network& network, Plan& plan, const std::vector<Piece>& 
     times[worker].time(Stage::kQuantize, buffers[worker].units.size(), [&] {
       const StreamRecord& stream = plan.index.streams[pieces[p].stream];
       parts[p] = measure(values, pieces[p], stream.uniform);
-      parts[p].beyond_float = beyond_float(stream.dtype, buffers[worker]);
+      parts[p].beyond_float = beyond_float(stream.dtype, buffers[worker].units, buffers[worker].values);
     });
   });
 
   std::vector<std::size_t> wide;  // streams whose levels need more than a symbol, perhaps
   for (std::size_t s = 0; s < plan.index.streams.size(); s++) {
     StreamRecord& stream = plan.index.streams[s];
-    if (stream.codec != CodecId::kUniform) continue;
-    const StreamStatistics statistics = combine(pieces, parts, pieces_of(pieces, s), stream.uniform.scale_codes.size());
+    const Range range = pieces_of(pieces, s);
+    if (stream.codec != CodecId::kUniform || range.begin == range.end) continue;
+    const StreamStatistics statistics = combine(pieces, parts, range, stream.uniform.scale_codes.size());
     if (const std::string fault = set_steps(statistics, plan.specs[s], stream.uniform); !fault.empty()) {
       fall_back_to_lossless(plan, s, fault);
     } else if (statistics.finite < statistics.units ||

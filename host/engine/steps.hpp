@@ -21,8 +21,7 @@ struct Piece {
   std::uint64_t first = 0, units = 0;
 };
 
-// Fills in `uniform` of all uniform streams, looking at these pieces of them (ascending; every uniform stream that has
-// units needs at least one).
+// Fills in `uniform` of the uniform streams that have one of these pieces (ascending), looking at nothing else of them.
 void choose_steps(const Network& network, Plan& plan, const std::vector<Piece>& pieces, std::uint32_t threads,
                   const std::atomic<bool>* cancel, std::vector<StageTimes>& times);
 

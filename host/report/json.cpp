@@ -67,6 +67,14 @@ std::string to_json(const Report& report) {
   root["config"] = config_json(report.config_json);
   Json& totals = root["totals"] = {{"tensors", report.tensors.size()}};
   add_figures(report::total_of(report), totals);
+  if (report.target)
+    root["target"] = {{"name", report.target->name},
+                      {"wanted", report.target->wanted},
+                      {"reached", number(report.target->reached)},
+                      {"step", number(report.target->step)},
+                      {"relative_step", number(report.target->relative_step)},
+                      {"iterations", report.target->iterations},
+                      {"encodes", report.target->encodes}};
   root["overhead_bytes"] = report.overhead_bytes;
   Json stages = Json::array(), tensors = Json::array();
   for (const StageReport& stage : report.stages)

@@ -126,6 +126,15 @@ std::string summary(const Report& report, bool verbose) {
     lines += fmt::format("overhead     {} bytes ({:.2f} % of the archive) are not coded weights\n",
                          grouped(report.overhead_bytes),
                          100 * static_cast<double>(report.overhead_bytes) / static_cast<double>(total.compressed));
+  if (report.target) {
+    const TargetReport& target = *report.target;
+    lines += fmt::format("target       {} {:.6g}: reached {:.6g} in {} trial{}", target.name, target.wanted,
+                         target.reached, target.iterations, target.iterations == 1 ? "" : "s");
+    if (target.step) lines += fmt::format(", step {:.4g}", *target.step);
+    if (target.relative_step) lines += fmt::format(", relative_step {:.4g}", *target.relative_step);
+    if (target.encodes > 1) lines += fmt::format("; encoded {} times", target.encodes);
+    lines += '\n';
+  }
   lines += fmt::format("time         {}\n", text::duration(report.wall_seconds));
   lines += fmt::format("peak memory  {}", text::binary_bytes(report.peak_host_bytes));
   if (report.peak_device_bytes > 0)

@@ -1,8 +1,11 @@
 #include "trellis/choose.hpp"
 
 #include <algorithm>
+#include <array>
+#include <bit>
 #include <cmath>
 #include <map>
+#include <utility>
 
 #include "trellis/shape.hpp"
 #include "weft/core/frequency.hpp"
@@ -12,39 +15,42 @@ namespace weft::trellis {
 namespace {
 
 constexpr std::size_t kChunk = 2048;        // consecutive weights, so that neighbours are there
-constexpr std::size_t kSampled = 1u << 16;  // weights priced per candidate
+constexpr std::size_t kQuick = 1u << 15;    // weights priced of every option
+constexpr std::size_t kSampled = 1u << 16;  // and of the best ones
 constexpr float kFarBits = 34;
 
-// Code lengths under a typical shape, in bits, built as they are needed.
+// Code lengths under a typical shape, in bits.
 class Prices {
  public:
-  explicit Prices(const Shape& shape) : curve_(shape), rows_(kRows) {
-    for (int c = 0; c < core::kScaleClasses; c++) reach_[static_cast<std::size_t>(c)] = curve_.reach(c);
+  explicit Prices(const Shape& shape) : table_(std::size_t{kRows} * 256, kFarBits) {
+    const MassCurve curve(shape);
+    for (int row = 0; row < kRows; row++) {
+      std::uint16_t frequencies[256];
+      curve.frequencies(row, curve.reach(row / core::kTables), frequencies);
+      for (std::size_t s = 0; s < 256; s++)
+        if (frequencies[s] != 0)
+          table_[static_cast<std::size_t>(row) * 256 + s] = static_cast<float>(core::code_length(frequencies[s])) / 256;
+    }
   }
-  // Price of an index at this distance from the predicted one.
-  float operator()(int scale_class, int table, int distance) {
-    if (std::abs(distance) > reach_[static_cast<std::size_t>(scale_class)]) return kFarBits;
-    auto& row = rows_[static_cast<std::size_t>(scale_class * core::kTables + table)];
-    if (row.empty()) fill(row, scale_class * core::kTables + table);
-    return row[static_cast<std::size_t>(core::kIndexZero + distance)];
+  // Price of an index at this distance from the predicted one, at most 127.
+  float operator()(int scale_class, int table, int distance) const {
+    return table_[static_cast<std::size_t>((scale_class * core::kTables + table) * 256 + core::kIndexZero + distance)];
   }
 
  private:
-  void fill(std::vector<float>& row, int number) {
-    std::uint16_t frequencies[256];
-    curve_.frequencies(number, reach_[static_cast<std::size_t>(number / core::kTables)], frequencies);
-    row.assign(256, kFarBits);
-    for (std::size_t s = 0; s < 256; s++)
-      if (frequencies[s] != 0) row[s] = static_cast<float>(core::code_length(frequencies[s])) / 256;
-  }
-  MassCurve curve_;
-  std::array<int, core::kScaleClasses> reach_{};
-  std::vector<std::vector<float>> rows_;
+  std::vector<float> table_;
 };
 
-std::vector<Prices>& typical_prices() {
-  thread_local std::vector<Prices> prices(typical_shapes().begin(), typical_shapes().end());
-  return prices;
+const Prices& prices_of(std::uint32_t typical_shape) {
+  static const std::array<Prices, 4> prices{Prices(typical_shapes()[0]), Prices(typical_shapes()[1]),
+                                            Prices(typical_shapes()[2]), Prices(typical_shapes()[3])};
+  return prices[typical_shape];
+}
+
+// To the nearest integer, of values below 2^22; lrint is a call.
+int rounded(float value) {
+  constexpr float kShift = 12582912;  // 1.5 * 2^23: the integer ends up in the lowest bits
+  return std::bit_cast<std::int32_t>(value + kShift) - std::bit_cast<std::int32_t>(kShift);
 }
 
 template <class F>
@@ -68,14 +74,14 @@ std::int16_t base_class(double log2_deviation) {
 }
 
 // Least squares on normalised weights; returns the log2 of the residual's deviation.
-double fit_taps(std::span<const float> values, TrellisStream& stream) {
+double fit_taps(std::span<const float> values, std::size_t sampled, TrellisStream& stream) {
   constexpr int kTaps = core::kMaxTaps;
   std::array<double, kTaps + 1> correlation{};
   std::array<std::uint8_t, kChunk> classes{};
   std::array<double, kChunk> u{};
   std::array<double, core::kScaleClasses> inverse{};
   for (int c = 0; c < core::kScaleClasses; c++) inverse[static_cast<std::size_t>(c)] = 1 / deviation(c);
-  for_sample(values.size(), 2 * kSampled, [&](std::size_t begin, std::size_t end) {
+  for_sample(values.size(), sampled, [&](std::size_t begin, std::size_t end) {
     scale_classes(stream, begin, std::span(classes).first(end - begin));
     for (std::size_t i = begin; i < end; i++)
       u[i - begin] = static_cast<double>(values[i]) * inverse[classes[i - begin]];
@@ -107,6 +113,10 @@ std::size_t for_symbols(std::span<const float> values, const TrellisStream& stre
   std::array<std::uint8_t, kChunk> classes{};
   constexpr core::RatioTable kRatio = core::make_ratios();
   const bool has_taps = stream.taps[0] != 0 || stream.taps[1] != 0 || stream.taps[2] != 0;
+  std::array<std::array<float, core::kRatios>, core::kMaxTaps> products{};
+  for (std::size_t p = 0; p < products.size(); p++)
+    for (std::size_t i = 0; i < products[p].size(); i++)
+      products[p][i] = static_cast<float>(stream.taps[p] * kRatio.value[i]);
   return for_sample(values.size(), sampled, [&](std::size_t begin, std::size_t end) {
     scale_classes(stream, begin, std::span(classes).first(end - begin));
     for (std::size_t i = begin; i < end; i++) {
@@ -116,13 +126,13 @@ std::size_t for_symbols(std::span<const float> values, const TrellisStream& stre
         float sum = 0;
         for (std::size_t p = 0; p < core::kMaxTaps && begin + p < i; p++) {
           const int delta = std::clamp(c - classes[i - begin - 1 - p], -core::kRatioReach, core::kRatioReach);
-          sum += static_cast<float>(stream.taps[p] * kRatio.value[delta + core::kRatioReach]) * values[i - 1 - p];
+          sum += products[p][static_cast<std::size_t>(delta + core::kRatioReach)] * values[i - 1 - p];
         }
-        mean = static_cast<int>(std::lrint(std::clamp(sum / (64 * 64 / 4), -224.0f, 224.0f)));
+        mean = rounded(std::clamp(sum / (64 * 64 / 4), -224.0f, 224.0f));
       }
       const int centre = (mean + 4) >> 3, phase = mean - 8 * centre;
-      const int index = static_cast<int>(std::lrint(std::clamp(values[i], -500.0f, 500.0f) / 2));
-      const int distance = index - centre;
+      const int index = rounded(std::clamp(values[i], -150.0f, 150.0f) / 2);
+      const int distance = index - centre;  // at most 75 + 28
       f(i == begin, c, std::abs(phase), phase < 0 ? -distance : distance, std::abs(8 * index - mean));
     }
   });
@@ -130,11 +140,17 @@ std::size_t for_symbols(std::span<const float> values, const TrellisStream& stre
 
 // Estimated bits of the values under the stream's model and shape.
 double price(std::span<const float> values, const TrellisStream& stream, std::size_t sampled) {
-  Prices& prices = typical_prices()[stream.shape];
+  const Prices& prices = prices_of(stream.shape);
+  std::array<float, 4> sums{};  // of a chunk; one sum would have to wait for itself
   double bits = 0;
-  const std::size_t seen = for_symbols(values, stream, sampled, [&](bool, int c, int phase, int distance, int) {
-    bits += static_cast<double>(prices(c, phase, distance));
+  std::size_t k = 0;
+  const std::size_t seen = for_symbols(values, stream, sampled, [&](bool first, int c, int phase, int distance, int) {
+    if (first) {
+      for (float& sum : sums) bits += static_cast<double>(std::exchange(sum, 0.0f));
+    }
+    sums[k++ % sums.size()] += prices(c, phase, distance);
   });
+  for (const float sum : sums) bits += static_cast<double>(sum);
   return bits / static_cast<double>(seen) * static_cast<double>(values.size());
 }
 
@@ -152,7 +168,7 @@ void choose_shape(std::span<const float> values, TrellisStream& stream) {
 double fit_shifts(std::span<const float> values, TrellisStream& stream) {
   constexpr std::size_t kShifts = 2 * core::kMaxShift + 1;
   std::array<std::array<double, kShifts>, core::kEnergyBins> bits{};
-  Prices& prices = typical_prices()[stream.shape];
+  const Prices& prices = prices_of(stream.shape);
   std::uint32_t energy = core::kFirstEnergy;
   const auto add = [&](bool first, int c, int phase, int distance, int error) {
     if (first) energy = core::kFirstEnergy;
@@ -164,11 +180,17 @@ double fit_shifts(std::span<const float> values, TrellisStream& stream) {
     energy += std::min(scaled, core::kLargestError) - (energy >> core::kEnergyDecay);
   };
   const std::size_t seen = for_symbols(values, stream, 2 * kSampled, add);
+  // Bins with little in them keep to what is usual, which is also the cheapest to store.
+  constexpr std::array<int, core::kEnergyBins> kUsual{-2, -1, -1, -1, -1, 0, 0, 1, 1, 2, 2, 2};
+  constexpr double kUnusualBits = 3;
   double saved = 0;
   for (std::size_t bin = 0; bin < bits.size(); bin++) {
+    const double unmoved = bits[bin][core::kMaxShift];
+    for (std::size_t s = 0; s < kShifts; s++)
+      bits[bin][s] += kUnusualBits * std::abs(static_cast<int>(s) - core::kMaxShift - kUsual[bin]);
     const auto best = std::min_element(bits[bin].begin(), bits[bin].end());
     stream.shifts[bin] = static_cast<std::int8_t>(best - bits[bin].begin() - core::kMaxShift);
-    saved += bits[bin][core::kMaxShift] - *best;
+    saved += unmoved - *best;
   }
   constexpr double kChance = 10;  // what fitting to noise saves
   return (saved - kChance) / static_cast<double>(seen) * static_cast<double>(values.size());
@@ -220,7 +242,8 @@ std::vector<FactorSet> sets_for(const Box& box) {
 namespace {
 
 constexpr double kParameterBits = 40, kTapBits = 24, kShiftBits = 48;
-constexpr std::size_t kPriced = 20;  // candidates that are priced on a sample
+constexpr std::size_t kPriced = 20;   // sets of factors that are priced
+constexpr std::size_t kRepriced = 6;  // options that are priced again on more
 
 // The codes of a box's factor, for the box reversed.
 ScaleFactor mirror(const Box& box, int kind, const ScaleFactor& factor) {
@@ -292,34 +315,44 @@ Choice choose_model(std::span<const float> values, std::span<const std::uint64_t
     }
     return stream;
   };
-  const auto add_taps = [&](std::span<const float> ordered, double base, TrellisStream& stream) {
-    const double shrinkage = fit_taps(ordered, stream);
+  const auto add_taps = [&](std::span<const float> ordered, double base, std::size_t sampled, TrellisStream& stream) {
+    const double shrinkage = fit_taps(ordered, sampled, stream);
     stream.predicts = true;
     stream.base_class = base_class(base + shrinkage);
   };
+  const auto order_of = [&](const Best& option) {
+    return option.has_view ? reversed(candidates[option.candidate].box) : values;
+  };
+  const auto price_option = [&](Best& option, std::size_t sampled) {
+    const Candidate& candidate = candidates[option.candidate];
+    const std::span<const float> ordered = order_of(option);
+    TrellisStream stream = stream_of(candidate, candidate.fit, option.has_view);
+    if (option.has_taps) add_taps(ordered, candidate.fit.base, sampled, stream);
+    option.bits =
+        price(ordered, stream, sampled) + candidate.fit.side_bits + kParameterBits + (option.has_taps ? kTapBits : 0);
+  };
+  const auto cheaper = [](const Best& a, const Best& b) { return a.bits < b.bits; };
   for (std::size_t c = 0; c < candidates.size(); c++) {
-    const Candidate& candidate = candidates[c];
-    const double side = candidate.fit.side_bits + kParameterBits;
-    if (!allowed.only_prediction)
-      found.push_back({c, false, false, price(values, stream_of(candidate, candidate.fit, false), kSampled) + side});
-    if (!allowed.prediction) continue;
-    const auto& size = candidate.box.size;
+    const auto& size = candidates[c].box.size;
     const bool may_reverse = allowed.views && (size[0] > 1) + (size[1] > 1) + (size[2] > 1) > 1;
-    for (int view = 0; view < (may_reverse ? 2 : 1); view++) {
-      const std::span<const float> ordered = view == 0 ? values : reversed(candidate.box);
-      TrellisStream stream = stream_of(candidate, candidate.fit, view == 1);
-      add_taps(ordered, candidate.fit.base, stream);
-      found.push_back({c, true, view == 1, price(ordered, stream, kSampled) + side + kTapBits});
-    }
+    if (!allowed.only_prediction) found.push_back({c, false, false, 0});
+    if (!allowed.prediction) continue;
+    found.push_back({c, true, false, 0});
+    if (may_reverse) found.push_back({c, true, true, 0});
   }
-  const Best best = *std::min_element(found.begin(), found.end(), [](auto& a, auto& b) { return a.bits < b.bits; });
+  for (Best& option : found) price_option(option, kQuick);
+  std::stable_sort(found.begin(), found.end(), cheaper);
+  if (found.size() > kRepriced) found.resize(kRepriced);
+  if (values.size() > kQuick)
+    for (Best& option : found) price_option(option, kSampled);
+  const Best best = *std::min_element(found.begin(), found.end(), cheaper);
 
   const Candidate& chosen = candidates[best.candidate];
   const ScaleFit fit = fit_scales(values, chosen.box, chosen.fit.set);
-  const std::span<const float> ordered = best.has_view ? reversed(chosen.box) : values;
+  const std::span<const float> ordered = order_of(best);
   Choice choice;
   choice.stream = stream_of(chosen, fit, best.has_view);
-  if (best.has_taps) add_taps(ordered, fit.base, choice.stream);
+  if (best.has_taps) add_taps(ordered, fit.base, kSampled, choice.stream);
   choose_shape(ordered, choice.stream);
   choice.side_bits = fit.side_bits + kParameterBits + (best.has_taps ? kTapBits : 0);
   if (allowed.energy) {

@@ -1,8 +1,10 @@
 #include "trellis/scales.hpp"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
-#include <map>
+#include <limits>
+#include <numbers>
 
 #include "weft/core/trellis.hpp"
 
@@ -10,7 +12,9 @@ namespace weft::trellis {
 namespace {
 
 constexpr double kClassesPerOctave = 3;
-constexpr int kRounds = 2;
+constexpr int kRounds = 3;
+constexpr int kRoundings = 3;       // codes and their prices follow each other
+constexpr double kNewCodeBits = 4;  // of a code that a factor has not had before
 
 struct FactorState {
   int kind = 0;
@@ -75,38 +79,48 @@ void accumulate(std::span<const float> values, const Box& box, const std::vector
     }
 }
 
-// Bits per weight that a deviation wrong by `delta` classes costs, for a Gaussian.
-double mismatch(double delta) {
-  const double ratio = std::exp2(2 * delta / kClassesPerOctave);
-  return 0.5 * ((ratio - 1) / std::log(2.0) - std::log2(ratio));
-}
-
 }  // namespace
 
 // Each code costs what the codes' frequencies say, so rare ones are drawn in.
 double round_scales(std::span<const double> variances, double weights, ScaleFactor& out) {
   const std::size_t n = variances.size();
   std::vector<double> wanted(n);
-  for (std::size_t i = 0; i < n; i++)
-    wanted[i] = std::clamp(0.5 * kClassesPerOctave * std::log2(std::max(variances[i], 1e-30)), -40.0, 40.0);
+  std::array<double, 256> counts{};
   out.codes.resize(n);
-  for (std::size_t i = 0; i < n; i++) out.codes[i] = static_cast<std::int8_t>(std::lrint(wanted[i]));
-  double bits = 0;
-  for (int round = 0; round < 4; round++) {
-    std::map<int, double> counts;
-    for (const std::int8_t c : out.codes) counts[c] += 1;
-    bits = 0;
-    for (const auto& [code, count] : counts) bits += 5 + count * std::log2(static_cast<double>(n) / count);
-    if (round == 3) break;
+  for (std::size_t i = 0; i < n; i++) {
+    wanted[i] = std::clamp(0.5 * kClassesPerOctave * std::log2(std::max(variances[i], 1e-30)), -40.0, 40.0);
+    out.codes[i] = static_cast<std::int8_t>(std::lrint(wanted[i]));
+    counts[static_cast<std::size_t>(out.codes[i] + 128)] += 1;
+  }
+  struct Price {
+    int code;
+    double bits, inverse;
+  };
+  std::vector<Price> prices;
+  for (int round = 0; round < kRoundings; round++) {
+    prices.clear();
+    for (int code = -40; code <= 40; code++) {
+      const double count = counts[static_cast<std::size_t>(code + 128)];
+      if (count > 0) prices.push_back({code, std::log2(static_cast<double>(n) / count), inverse_variance(code)});
+    }
+    counts.fill(0);
     for (std::size_t i = 0; i < n; i++) {
-      double best = 1e300;
-      for (const auto& [code, count] : counts) {
-        const double price = std::log2(static_cast<double>(n) / count) + weights * mismatch(wanted[i] - code);
-        if (price < best) best = price, out.codes[i] = static_cast<std::int8_t>(code);
+      double best = std::numeric_limits<double>::infinity();
+      for (const Price& price : prices) {
+        // What a Gaussian's bits grow by when its deviation is wrong by `off` classes.
+        const double off = wanted[i] - price.code;
+        const double mismatch =
+            0.5 * ((variances[i] * price.inverse - 1) / std::numbers::ln2 - 2 * off / kClassesPerOctave);
+        const double bits = price.bits + weights * mismatch;
+        if (bits < best) best = bits, out.codes[i] = static_cast<std::int8_t>(price.code);
       }
+      counts[static_cast<std::size_t>(out.codes[i] + 128)] += 1;
     }
   }
-  return bits + 16;
+  double bits = 16;
+  for (const double count : counts)
+    if (count > 0) bits += kNewCodeBits + count * std::log2(static_cast<double>(n) / count);
+  return bits;
 }
 
 double inverse_variance(int code) { return std::exp2(-2.0 * code / kClassesPerOctave); }
@@ -220,6 +234,31 @@ ScaleFit fit_scales(std::span<const float> values, const Box& box, FactorSet set
   return finish(factors, box, set, mean);
 }
 
+namespace {
+
+// Adds a factor's codes to the sums of the elements from `begin` on.
+void add_codes(const ScaleFactor& factor, std::uint64_t begin, std::span<std::int16_t> sums) {
+  std::uint64_t within = begin % factor.inner, index = begin / factor.inner % factor.codes.size();
+  for (std::size_t i = 0; i < sums.size();) {
+    if (factor.inner == 1) {
+      const std::size_t length = std::min(sums.size() - i, factor.codes.size() - static_cast<std::size_t>(index));
+      for (std::size_t e = 0; e < length; e++)
+        sums[i + e] = static_cast<std::int16_t>(sums[i + e] + factor.codes[index + e]);
+      i += length;
+      index = 0;
+      continue;
+    }
+    const auto run = static_cast<std::size_t>(std::min<std::uint64_t>(factor.inner - within, sums.size() - i));
+    const std::int16_t code = factor.codes[index];
+    for (std::size_t e = i; e < i + run; e++) sums[e] = static_cast<std::int16_t>(sums[e] + code);
+    i += run;
+    within = 0;
+    if (++index == factor.codes.size()) index = 0;
+  }
+}
+
+}  // namespace
+
 ClassRange class_range(const TrellisStream& stream) noexcept {
   int lowest = stream.base_class, highest = stream.base_class;
   for (const ScaleFactor& factor : stream.factors) {
@@ -231,28 +270,16 @@ ClassRange class_range(const TrellisStream& stream) noexcept {
 }
 
 void scale_classes(const TrellisStream& stream, std::uint64_t begin, std::span<std::uint8_t> classes) {
-  std::vector<std::int16_t> sums(classes.size(), stream.base_class);
-  for (const ScaleFactor& factor : stream.factors) {
-    std::uint64_t within = begin % factor.inner, index = begin / factor.inner % factor.codes.size();
-    for (std::size_t i = 0; i < sums.size();) {
-      const std::size_t run = static_cast<std::size_t>(std::min<std::uint64_t>(factor.inner - within, sums.size() - i));
-      if (factor.inner == 1) {
-        const std::size_t length = std::min(sums.size() - i, factor.codes.size() - static_cast<std::size_t>(index));
-        for (std::size_t e = 0; e < length; e++)
-          sums[i + e] = static_cast<std::int16_t>(sums[i + e] + factor.codes[index + e]);
-        i += length;
-        index = 0;
-        continue;
-      }
-      const std::int16_t code = factor.codes[index];
-      for (std::size_t e = i; e < i + run; e++) sums[e] = static_cast<std::int16_t>(sums[e] + code);
-      i += run;
-      within = 0;
-      if (++index == factor.codes.size()) index = 0;
-    }
+  std::array<std::int16_t, 2048> buffer;
+  while (!classes.empty()) {
+    const std::span sums(buffer.data(), std::min(buffer.size(), classes.size()));
+    std::fill(sums.begin(), sums.end(), stream.base_class);
+    for (const ScaleFactor& factor : stream.factors) add_codes(factor, begin, sums);
+    for (std::size_t i = 0; i < sums.size(); i++)
+      classes[i] = static_cast<std::uint8_t>(std::clamp<int>(sums[i], 0, core::kScaleClasses - 1));
+    begin += sums.size();
+    classes = classes.subspan(sums.size());
   }
-  for (std::size_t i = 0; i < sums.size(); i++)
-    classes[i] = static_cast<std::uint8_t>(std::clamp<int>(sums[i], 0, core::kScaleClasses - 1));
 }
 
 }  // namespace weft::trellis

@@ -24,14 +24,24 @@ enum class CodecId : std::uint8_t { kRaw = 0, kLossless = 1, kUniform = 2, kAsse
   return codec == CodecId::kUniform || codec == CodecId::kCodebook || codec == CodecId::kTrellis;
 }
 
+// The codecs that quantize with a step: they have relative_step, step, lambda and importance, and a target may choose
+// their step.
+inline constexpr std::array kStepCodecs{CodecId::kUniform, CodecId::kTrellis};
+[[nodiscard]] constexpr bool has_step(CodecId codec) noexcept {
+  for (const CodecId one : kStepCodecs)
+    if (one == codec) return true;
+  return false;
+}
+
 // Parameters of one rule's codec. Fields that a codec does not use keep their defaults.
 struct CodecSpec {
   CodecId codec = CodecId::kLossless;
   // lossless: a sign/mantissa plane is entropy-coded when that saves at least this fraction of it.
   double min_saving = 0.005;
-  // uniform: exactly one of the two is set.
+  // Codecs with a step: at most one of the two is set; without either the config's target decides.
   std::optional<double> relative_step;  // cell width over the tensor's rms
   std::optional<double> step;           // cell width in units of the weight
+  double importance = 1;                // weight of the tensor's squared error where the target decides
   double lambda = 0.1;            // rate-distortion trade, in units of cell width squared per bit; 0: nearest level
   bool per_channel = false;       // one step per output channel
   std::int64_t channel_axis = 0;  // per_channel: which axis is the output channel; negative counts from the end
@@ -61,11 +71,28 @@ struct Rule {
   bool operator==(const Rule&) const = default;
 };
 
+// How the target divides the error among tensors: squared error as it is, over the tensor's rms, or over its square. Auto:
+// absolute where the target is an error, balanced where it is a size.
+enum class Distortion : std::uint8_t { kAuto, kAbsolute, kBalanced, kRelative };
+
+// What the archive as a whole shall be: a figure of its report's totals. Exactly one of the five is set.
+struct Target {
+  std::optional<double> bits_per_weight;  // all bytes of the archive over the weights of floating types
+  std::optional<double> ratio;            // bytes of the network's files over bytes of the archive
+  std::optional<std::uint64_t> bytes;
+  std::optional<double> sqnr_db;
+  std::optional<double> max_abs_error;
+  Distortion distortion = Distortion::kAuto;
+
+  bool operator==(const Target&) const = default;
+};
+
 struct Config {
   std::string device = "auto";              // auto | cpu | cuda | cuda:N
   std::uint32_t threads = 0;                // 0: all cores
   std::uint64_t memory_limit = 256u << 20;  // bytes of working buffers
   int block_log2 = 16;                      // elements per block, as a power of two
+  std::optional<Target> target;             // chooses the steps that no rule gives
   std::vector<Rule> rules;                  // first match wins; none: lossless
 
   bool operator==(const Config&) const = default;

@@ -40,19 +40,28 @@ struct TensorReport {
   std::string note;            // why it differs from the config's wish, if it does; else empty
   std::optional<double> step;  // lossy codecs: width of a cell
   std::optional<CodebookReport> codebook;
-  std::optional<TrellisReport> trellis;
   std::uint64_t elements = 0;
   std::uint64_t bytes_in = 0;
   std::uint64_t bytes_out = 0;  // coded blocks of this tensor; a share by elements where tensors share blocks
   double sum_squared_error = 0;
   double sum_squares = 0;  // of finite original values
   double max_abs_error = 0;
+  std::optional<TrellisReport> trellis{};
 };
 
 struct StageReport {
   std::string name;         // read, quantize, encode, decode, write, verify
   double seconds = 0;       // summed over threads
   std::uint64_t bytes = 0;  // bytes that passed through
+};
+
+// How the config's target was met.
+struct TargetReport {
+  std::string name;  // "bits_per_weight"
+  double wanted = 0, reached = 0;
+  std::optional<double> step, relative_step;  // the one that was searched for, before it is divided by importance
+  std::uint32_t iterations = 0;               // trial encodes
+  std::uint32_t encodes = 1;                  // of the whole network
 };
 
 struct Report {
@@ -64,6 +73,7 @@ struct Report {
   std::vector<TensorReport> tensors;
   std::vector<StageReport> stages;
   std::vector<std::string> warnings;
+  std::optional<TargetReport> target;
   std::uint64_t bytes_in = 0;   // of the network: all files, headers and assets included
   std::uint64_t bytes_out = 0;  // of the archive on disk (decompress of chosen tensors: of their blocks)
   std::uint64_t overhead_bytes =

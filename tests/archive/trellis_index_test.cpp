@@ -116,18 +116,21 @@ TEST(TrellisIndex, BadScaleCodesAreRefused) {
   ByteWriter out;
   put_scale_codes(out, index);
   const Bytes good = out.bytes();
-  for (std::size_t n = 0; n < good.size(); n += n < 64 ? 1 : 37) {
-    SCOPED_TRACE(n);
-    const Bytes bad(good.begin(), good.begin() + static_cast<std::ptrdiff_t>(n));
-    EXPECT_THROW((void)read_back(index, bad), Error);
-  }
-  Bytes unknown = good;
-  unknown[0] = std::byte{2};
-  expect_error(ErrorKind::kArchive, {"unknown coding"}, [&] { (void)read_back(index, unknown); });
-  // A flipped bit either is refused or gives other codes: it never passes for the same.
-  std::size_t refused = 0;
-  for (std::size_t bit = 0; bit < 8 * good.size(); bit += 11) {
-    Bytes bad = good;
+  const auto refuse = [&](const Bytes& bad, const char* what) {
+    expect_error(ErrorKind::kArchive, {what}, [&] { (void)read_back(index, bad); });
+  };
+  refuse({}, "more scale codes than bytes");
+  refuse({good.begin(), good.begin() + 19}, "more scale codes than bytes");
+  Bytes bad = good;
+  std::swap(bad[0], bad[1]);
+  refuse(bad, "no range");
+  bad = good;
+  bad.push_back(std::byte{0});
+  refuse(bad, "longer than its content");
+  refuse({good.begin(), good.end() - 1}, "longer than its content");
+  // The index has a checksum; without it, damage gives other codes or is refused, and never reads or allocates too much.
+  for (std::size_t bit = 16; bit < 8 * good.size() - 40; bit += 11) {
+    bad = good;
     bad[bit / 8] ^= static_cast<std::byte>(1 << bit % 8);
     try {
       const Index back = read_back(index, bad);
@@ -135,10 +138,8 @@ TEST(TrellisIndex, BadScaleCodesAreRefused) {
                    back.streams[1].trellis == index.streams[1].trellis)
           << bit;
     } catch (const Error&) {
-      refused++;
     }
   }
-  EXPECT_GT(refused, good.size() / 2);
 }
 
 TEST(TrellisIndex, AFewBytesCannotAskForMuchMemory) {

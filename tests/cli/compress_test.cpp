@@ -159,6 +159,25 @@ TEST_F(CliCompress, SetOverridesTheConfigAndExplainsItsErrors) {
               HasSubstr("did you mean \"relative_step\""));
 }
 
+TEST_F(CliCompress, ATargetIsMetOrTheMessageSaysWhatIsPossible) {
+  folder.write("c.json", R"({"version": 1, "rules": [{"match": ["*weight"], "codec": "uniform"}]})");
+  const auto with = [&](const std::string& target) {
+    return weft({"compress", "model.safetensors", "-f", "-c", "c.json", "--set", target, "--report", "report.json"});
+  };
+  const Outcome outcome = with("target.bytes=3000");
+  EXPECT_EQ(outcome.exit_code, 0) << outcome.err;
+  EXPECT_THAT(outcome.err, HasSubstr("target       bytes 3000: reached "));
+  EXPECT_LE(folder.read("model.weft").size(), 3000u);
+  EXPECT_GE(folder.read("model.weft").size(), 2970u);
+  const auto target = nlohmann::json::parse(folder.read("report.json"))["target"];
+  EXPECT_EQ(target["name"], "bytes");
+  EXPECT_EQ(target["reached"], folder.read("model.weft").size());
+  const Outcome refused = with("target.bytes=100");
+  EXPECT_EQ(refused.exit_code, 2);
+  EXPECT_THAT(refused.err, AllOf(HasSubstr("model.safetensors"), HasSubstr("cannot be met: the smallest archive")));
+  EXPECT_EQ(weft({"compress", "model.safetensors", "-f", "-c", "c.json"}).exit_code, 2);
+}
+
 TEST_F(CliCompress, DryRunWritesNothingButItsReport) {
   folder.write("model.weft", "precious");
   const Outcome outcome = weft({"compress", "model.safetensors", "--dry-run", "--report", "plan.json"});

@@ -23,6 +23,15 @@ TEST(CliConfig, CheckSummarisesAValidConfig) {
                                  HasSubstr("threads 3")));
 }
 
+TEST(CliConfig, CheckSaysWhereStepsComeFrom) {
+  const TempFolder folder;
+  folder.write("c.json", R"({"target": {"bits_per_weight": 3}, "rules": [{"codec": "uniform", "importance": 2}]})");
+  const Outcome outcome = run_weft({"config", "check", "c.json"}, folder.path());
+  EXPECT_EQ(outcome.exit_code, 0) << outcome.err;
+  EXPECT_THAT(outcome.err, AllOf(HasSubstr("uniform, step from the target, importance 2"),
+                                 HasSubstr("target: bits_per_weight 3.0 distortion auto\n")));
+}
+
 TEST(CliConfig, CheckNamesTheWrongKeyItsPlaceAndTheRightOne) {
   const TempFolder folder;
   folder.write("c.json", R"({"version": 1, "rules": [{"match": ["*"], "codek": "raw"}]})");

@@ -216,9 +216,9 @@ TEST(ParseConfig, SuggestsValues) {
 
 TEST(ParseConfig, SuggestsKeys) {
   EXPECT_EQ(refusal("{\"treads\": 1}"), "c.json: /treads: unknown key \"treads\"; did you mean \"threads\"?");
-  EXPECT_EQ(refusal("{\"target\": {}}"),
-            "c.json: /target: unknown key \"target\"; known here: $schema, version, device, threads, memory_limit, "
-            "block_elements, rules");
+  EXPECT_EQ(refusal("{\"zzzzzz\": {}}"),
+            "c.json: /zzzzzz: unknown key \"zzzzzz\"; known here: $schema, version, device, threads, memory_limit, "
+            "block_elements, target, rules");
   EXPECT_EQ(refusal("{\"rules\": [{\"codec\": \"raw\"}, {\"codce\": \"raw\"}]}"),
             "c.json: /rules/1/codce: unknown key \"codce\"; did you mean \"codec\"?");
   EXPECT_EQ(refusal(rule(R"("codec": "uniform", "lamda": 1)")),
@@ -240,10 +240,58 @@ TEST(ParseConfig, WantsACodecAndExactlyOneStep) {
   EXPECT_EQ(refusal(rule(R"("match": "*")")),
             "c.json: /rules/0: the rule has no \"codec\": expected one of raw, lossless, uniform, trellis, codebook");
   EXPECT_EQ(refusal(rule(R"("codec": "uniform")")),
-            "c.json: /rules/0: codec uniform takes exactly one of relative_step, step; give one");
+            "c.json: /rules/0: codec uniform has no step: give one of relative_step, step, or give the config a "
+            "\"target\", such as {\"bits_per_weight\": 3}, that chooses it");
   EXPECT_EQ(refusal(rule(R"("codec": "uniform", "relative_step": 1, "step": 1)")),
-            "c.json: /rules/0/step: codec uniform takes exactly one of relative_step, step; give only one (--set "
+            "c.json: /rules/0/step: codec uniform takes at most one of relative_step, step; give only one (--set "
             "path.to.key=null removes a key)");
+}
+
+std::string with_target(const std::string& members) {
+  return R"({"rules": [{"codec": "uniform", "importance": 2.5}], "target": {)" + members + "}}";
+}
+
+TEST(ParseConfig, ATargetStandsForTheStepsThatRulesDoNotGive) {
+  Config config = parse(with_target("\"bits_per_weight\": 3"));
+  EXPECT_EQ(config.target.value().bits_per_weight, 3.0);
+  EXPECT_EQ(config.target.value().distortion, Distortion::kAuto);
+  EXPECT_EQ(config.rules[0].spec.importance, 2.5);
+  EXPECT_EQ(config.rules[0].spec.step, std::nullopt);
+  config = parse(with_target(R"("bytes": "2MB", "distortion": "relative")"));
+  EXPECT_EQ(config.target.value().bytes, 2'000'000u);
+  EXPECT_EQ(config.target.value().distortion, Distortion::kRelative);
+  EXPECT_EQ(parse(with_target("\"ratio\": 10")).target.value().ratio, 10.0);
+  EXPECT_EQ(parse(with_target("\"sqnr_db\": 20")).target.value().sqnr_db, 20.0);
+  EXPECT_EQ(parse(with_target("\"max_abs_error\": 1e-3")).target.value().max_abs_error, 1e-3);
+  EXPECT_EQ(parse(rule("\"codec\": \"uniform\""), {"target.sqnr_db=20"}).target.value().sqnr_db, 20.0);
+}
+
+TEST(ParseConfig, RefusesTargetsThatAreNone) {
+  EXPECT_EQ(
+      refusal(with_target("")),
+      "c.json: /target: a target takes exactly one of bits_per_weight, ratio, bytes, sqnr_db, max_abs_error; give "
+      "one");
+  EXPECT_EQ(refusal(with_target("\"ratio\": 4, \"bytes\": 4")),
+            "c.json: /target/bytes: a target takes exactly one of bits_per_weight, ratio, bytes, sqnr_db, "
+            "max_abs_error; give only one (--set path.to.key=null removes a key)");
+  EXPECT_EQ(refusal(with_target("\"bits\": 4")).substr(0, 47), "c.json: /target/bits: unknown key \"bits\"; known");
+  EXPECT_EQ(refusal(with_target(R"("max_abs_error": 1, "distortion": "relative")")),
+            "c.json: /target/distortion: max_abs_error bounds the error of every weight alike; leave distortion out");
+  EXPECT_EQ(refusal("{\"target\": 3}"), "c.json: /target: expected an object with the target; found 3");
+  const struct {
+    const char *key, *good, *bad;
+  } cases[] = {{"bits_per_weight", "0.5", "0.49"},
+               {"bits_per_weight", "8", "8.01"},
+               {"ratio", "1", "0.9"},
+               {"bytes", "1", "0"},
+               {"bytes", "\"1MiB\"", "\"1M\""},
+               {"sqnr_db", "0.1", "0"},
+               {"max_abs_error", "1e-35", "0"}};
+  for (const auto& c : cases) {
+    EXPECT_EQ(refusal(with_target(std::string("\"") + c.key + "\": " + c.good)), "") << c.key << " " << c.good;
+    EXPECT_NE(refusal(with_target(std::string("\"") + c.key + "\": " + c.bad)), "") << c.key << " " << c.bad;
+  }
+  EXPECT_NE(refusal(rule(R"("codec": "uniform", "step": 1, "importance": 0)")), "");
 }
 
 TEST(ParseConfig, SurvivesHostileText) {

@@ -22,9 +22,15 @@ using Json = nlohmann::json;
 bool conforms(const Json& root, const Json& schema, const Json& value) {
   for (const auto& [key, rule] : schema.items()) {
     bool holds = false;
-    if (key == "description" || key == "default" || key == "$schema" || key == "title" || key == "$defs" ||
-        key == "properties") {
+    if (key == "description" || key == "default" || key == "$schema" || key == "title" || key == "$defs") {
       holds = true;
+    } else if (key == "properties") {
+      holds = true;
+      if (value.is_object())
+        for (const auto& [name, property] : rule.items())
+          holds = holds && (!value.contains(name) || conforms(root, property, value.at(name)));
+    } else if (key == "not") {
+      holds = !conforms(root, rule, value);
     } else if (key == "type") {
       holds = rule == "object"    ? value.is_object()
               : rule == "array"   ? value.is_array()
@@ -115,7 +121,8 @@ TEST(Schema, AgreesWithTheParser) {
                                 "\"cuda:3\"",  "\"2 GiB\"", "\"lossless\"",
                                 "\"uniform\"", "\"raw\"",   "[]",
                                 "[\"a\"]",     "[\"F32\"]", "[\"F32\", \"BF16\"]",
-                                "[1]",         "{}"};
+                                "[1]",         "{}",        "\"relative\"",
+                                "\"auto\""};
   int accepted = 0, refused = 0;
   const auto compare = [&](const Json& value) {
     const bool fits = conforms(value);
@@ -135,6 +142,15 @@ TEST(Schema, AgreesWithTheParser) {
         Json object = Json::parse(rule);
         object[key] = value;
         compare({{"rules", Json::array({object})}});
+        compare({{"rules", Json::array({object})}, {"target", {{"ratio", 3}}}});
+      }
+    for (const auto& field : config::target_fields())
+      for (const char* target :
+           {"{}", R"({"ratio": 3})", R"({"max_abs_error": 1})", R"({"distortion": "relative"})",
+            R"({"sqnr_db": 3, "distortion": "relative"})", R"({"max_abs_error": 1, "distortion": "relative"})"}) {
+        Json object = Json::parse(target);
+        object[field.name] = value;
+        compare({{"target", object}});
       }
   }
   EXPECT_GT(accepted, 150);

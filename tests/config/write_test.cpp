@@ -37,9 +37,10 @@ TEST(WriteConfig, WritesTheParametersOfARulesCodecOnly) {
   EXPECT_EQ(
       rules[1].dump(),
       R"({"codec":"lossless","dtypes":["F8_E4M3"],"match":["*"],"min_elements":0,"min_rank":0,"min_saving":0.005})");
-  EXPECT_EQ(rules[2].dump(),
-            R"({"channel_axis":0,"codec":"uniform","correct_reconstruction":true,"lambda":0.1,"match":["*"],)"
-            R"("min_elements":0,"min_rank":0,"per_channel":false,"step":0.25})");
+  EXPECT_EQ(
+      rules[2].dump(),
+      R"({"channel_axis":0,"codec":"uniform","correct_reconstruction":true,"importance":1.0,"lambda":0.1,"match":["*"],)"
+      R"("min_elements":0,"min_rank":0,"per_channel":false,"step":0.25})");
   EXPECT_EQ(rules[3].dump(), R"({"centroid_dtype":"BF16","clusters":16,"codec":"codebook","lambda":0.0,"match":["*"],)"
                              R"("min_elements":0,"min_rank":0,"pin_zero":false})");
 }
@@ -65,6 +66,7 @@ TEST(WriteConfig, GivesTheSameConfigBack) {
       if (rule.spec.codec == CodecId::kUniform) {
         (random() % 2 ? rule.spec.step : rule.spec.relative_step) = real(0.001, 16);
         rule.spec.lambda = real(0, 10);
+        rule.spec.importance = real(0.01, 100);
         rule.spec.per_channel = random() % 2;
         rule.spec.channel_axis = static_cast<std::int64_t>(random() % 64) - 32;
         rule.spec.correct_reconstruction = random() % 2;
@@ -76,6 +78,28 @@ TEST(WriteConfig, GivesTheSameConfigBack) {
         rule.spec.pin_zero = random() % 2;
       }
       config.rules.push_back(rule);
+    }
+    if (random() % 2) {
+      Target& target = config.target.emplace();
+      switch (random() % 5) {
+        case 0:
+          target.bits_per_weight = real(0.5, 8);
+          break;
+        case 1:
+          target.ratio = real(1, 100);
+          break;
+        case 2:
+          target.bytes = 1 + random() % (std::uint64_t{1} << 40);
+          break;
+        case 3:
+          target.sqnr_db = real(1, 100);
+          break;
+        default:
+          target.max_abs_error = real(1e-6, 1);
+      }
+      if (!target.max_abs_error) target.distortion = static_cast<Distortion>(random() % 4);
+      for (Rule& rule : config.rules)
+        if (random() % 2) rule.spec.step = rule.spec.relative_step = {};
     }
     const std::string text = to_json(config);
     ASSERT_EQ(parse_config(text, "t"), config) << text;

@@ -63,6 +63,14 @@ TEST(ReportJson, HasTheFields) {
                                    R"({"name":"write","seconds":0.0,"bytes":10,"gb_per_s":null}])");
 }
 
+TEST(ReportJson, HasTheTargetIfThereWasOne) {
+  Report report = sample();
+  report.target = TargetReport{"bits_per_weight", 3, 2.99, 0.25, std::nullopt, 5, 1};
+  EXPECT_EQ(Json::parse(to_json(report))["target"].dump(),
+            R"({"name":"bits_per_weight","wanted":3.0,"reached":2.99,"step":0.25,"relative_step":null,"iterations":5,)"
+            R"("encodes":1})");
+}
+
 TEST(ReportJson, HasTheFiguresOfTensorsAndTotals) {
   const Json root = Json::parse(to_json(sample()));
   EXPECT_EQ(root["tensors"][0].dump(),

@@ -109,7 +109,7 @@ class TrellisCodec final : public CpuCodec {
                            std::span<const std::byte> units, Inward& inward, EncodedSegment& out) {
     const auto unit_size = static_cast<std::size_t>(unit_bytes(view.dtype));
     const std::size_t n = units.size() / unit_size;
-    const core::Weave order(static_cast<std::uint32_t>(n), lanes_log2_for(n));
+    const core::Weave order(static_cast<std::uint32_t>(n), trellis_lanes_log2(n));
     const std::span<const float> values(scratch.values.data() + begin, n);
     TrellisWork& work = scratch.trellis;
     quantize_block(scratch.kernels, *view.trellis, tables, view.first_unit + begin, values, order, work);
@@ -120,7 +120,7 @@ class TrellisCodec final : public CpuCodec {
 
     archive::BlockBuilder block(out.bytes, n, 2);
     if (2 * count + work.far.size() < units.size()) {
-      block.add_bytes(PlaneMode::kRans, std::as_bytes(std::span(end - count, count)), lanes_log2_for(n));
+      block.add_bytes(PlaneMode::kRans, std::as_bytes(std::span(end - count, count)), trellis_lanes_log2(n));
       block.add_bytes(PlaneMode::kRaw, work.far);
     } else {
       block.add_bytes(PlaneMode::kRaw, units);

@@ -33,6 +33,13 @@ void weave_classes(TrellisWork& work, const TrellisStream& stream, std::uint64_t
 // The error, in 1/4096 squared steps, beyond which a weight is stored apart.
 [[nodiscard]] std::uint32_t far_cost(const TrellisStream& stream) noexcept;
 
+// Lanes for a block of n weights: each costs about 23 bits and a known first state, so it should have some 4000 weights.
+[[nodiscard]] constexpr int trellis_lanes_log2(std::uint64_t n) noexcept {
+  int log2 = 0;
+  while (log2 < core::kLanesLog2 && n >> (log2 + 12) != 0) log2++;
+  return log2;
+}
+
 // Finds the path of the weights (in steps; those that are not finite count as zero) and leaves its entries and levels in
 // `work`. The tables are prepared for the stream, the predictor made.
 void quantize_block(const Kernels& kernels, const TrellisStream& stream, const TrellisTables& tables,

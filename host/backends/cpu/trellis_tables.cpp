@@ -9,7 +9,6 @@
 namespace weft::cpu {
 namespace {
 
-constexpr std::size_t kKeptShapes = 8;
 constexpr std::uint32_t kNoPrice = 1u << 20;  // of a symbol that the table does not have
 
 // Calls f(row) for the rows that the stream's weights may need.

@@ -12,6 +12,8 @@
 
 namespace weft::cpu {
 
+inline constexpr std::size_t kKeptShapes = 4;  // by a TrellisCache
+
 class TrellisTables {
  public:
   explicit TrellisTables(const Shape& shape) : shape_(shape), curve_(shape) {

@@ -1,0 +1,18 @@
+#include "engine/beyond_float.hpp"
+
+#include <cmath>
+#include <cstring>
+
+namespace weft::engine {
+
+bool beyond_float(DType dtype, std::span<const std::byte> units, std::span<const float> values) noexcept {
+  if (dtype != DType::kF64) return false;
+  for (std::size_t i = 0; i < values.size(); i++) {
+    double value = 0;
+    std::memcpy(&value, units.data() + i * sizeof value, sizeof value);
+    if (value != 0 && std::isfinite(value) && (values[i] == 0 || !std::isfinite(values[i]))) return true;
+  }
+  return false;
+}
+
+}  // namespace weft::engine

@@ -1,0 +1,352 @@
+#include "engine/rate_control.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+
+#include "engine/workers.hpp"
+#include "report/figures.hpp"
+#include "text/units.hpp"
+#include "weft/error.hpp"
+
+namespace weft::engine {
+namespace {
+
+constexpr double kAllowed = 0.01;                       // of the target
+constexpr double kMargin = 0.002, kTolerance = 0.0015;  // the search aims this far on the good side of it, this exactly
+constexpr double kFirstRelativeStep = 0.6;
+constexpr double kOctavesDown = 26;  // from the smallest rms to the smallest step that is tried
+constexpr double kNarrow = 1e-5;     // octaves: steps this near to each other make no difference
+constexpr std::uint32_t kMostIterations = 40, kMostCorrections = 3, kMostShrinks = 8;
+constexpr double kLossless = 1000;  // dB that stand for no error at all
+
+bool is_floating(DType dtype) { return dtype >= DType::kF16; }
+
+double sqnr_of(double squares, double squared_error) {
+  return squared_error > 0 && squares > 0 ? 10 * std::log10(squares / squared_error) : kLossless;
+}
+
+// Where the bracket is cut: where the secant crosses the aim, but not next to an end.
+double cut(double low_x, double low_excess, double high_x, double high_excess) {
+  const double part = std::clamp(low_excess / (low_excess - high_excess), 0.02, 0.98);
+  return low_x + part * (high_x - low_x);
+}
+
+}  // namespace
+
+RateControl::RateControl(const Network& network, const Config& config, const Plan& plan, const Backend& backend,
+                         std::uint32_t threads, const std::atomic<bool>* cancel)
+    : network_(network),
+      plan_(plan),
+      backend_(backend),
+      target_(config.target.value()),
+      threads_(threads),
+      cancel_(cancel),
+      trial_(network, plan.index, threads, cancel),
+      free_(plan.index.streams.size()),
+      prepared_(plan),
+      times_(threads) {
+  for (std::size_t s = 0; s < free_.size(); s++) {
+    free_[s] = has_step(plan.index.streams[s].codec) && !plan.specs[s].step && !plan.specs[s].relative_step;
+    if (free_[s]) free_units_ += plan.index.streams[s].units;
+  }
+  if (free_units_ == 0)
+    throw Error(ErrorKind::kConfig,
+                fmt::format("{}: no tensor takes its step from the target: rules of codec {} without step and "
+                            "relative_step do, for tensors of floating types; remove the steps (--set "
+                            "rules.0.relative_step=null), or the target",
+                            network.path().string(), name_of(kStepCodecs.front())));
+  for (const auto& file : network.files()) network_bytes_ += file.bytes;
+  for (const auto& tensor : network.tensors())
+    if (is_floating(tensor.dtype)) float_weights_ += tensor.elements;
+  if (target_.bits_per_weight) wanted_ = *target_.bits_per_weight * static_cast<double>(float_weights_) / 8;
+  if (target_.ratio) wanted_ = static_cast<double>(network_bytes_) / *target_.ratio;
+  if (target_.bytes) wanted_ = static_cast<double>(*target_.bytes);
+  if (target_.sqnr_db) wanted_ = *target_.sqnr_db;
+  if (target_.max_abs_error) wanted_ = *target_.max_abs_error;
+  if (target_.distortion == Distortion::kAuto)
+    target_.distortion = is_size() ? Distortion::kBalanced : Distortion::kAbsolute;
+}
+
+// The size of the weights that are to be quantized, for the first step and for the limits of the search.
+void RateControl::measure_energy() {
+  const std::vector<Piece> pieces = trial_.pieces_of(plan_.index, free_);
+  std::vector<double> squares(pieces.size());
+  std::vector<std::vector<std::byte>> buffers(threads_);
+  run_parallel(threads_, pieces.size(), cancel_, [&](std::uint32_t worker, std::size_t p) {
+    const DType dtype = plan_.index.streams[pieces[p].stream].dtype;
+    auto& units = buffers[worker];
+    units.resize(pieces[p].units * static_cast<std::uint64_t>(unit_bytes(dtype)));
+    times_[worker].time(Stage::kRead, units.size(),
+                        [&] { read_units(network_, plan_, pieces[p].stream, pieces[p].first, units); });
+    squares[p] = times_[worker].time(Stage::kQuantize, 0, [&] { return measure_error(dtype, units, units).squares; });
+  });
+  std::vector<double> energies(free_.size());
+  std::vector<std::uint64_t> units(free_.size());
+  double most_important = 0, energy = 0, smallest = INFINITY;
+  std::uint64_t seen = 0, largest = 0;
+  for (std::size_t p = 0; p < pieces.size(); p++) {
+    const std::size_t s = pieces[p].stream;
+    energies[s] += squares[p], units[s] += pieces[p].units;
+    energy += squares[p], seen += pieces[p].units;
+    largest = std::max(largest, plan_.index.streams[s].units);
+    most_important = std::max(most_important, plan_.specs[s].importance);
+  }
+  const double rms = energy > 0 ? std::sqrt(energy / static_cast<double>(seen)) : 1;
+  const bool is_relative = target_.distortion == Distortion::kRelative;
+  scales_.assign(free_.size(), 1);
+  for (std::size_t s = 0; s < free_.size(); s++) {
+    const double own = units[s] > 0 ? std::sqrt(energies[s] / static_cast<double>(units[s])) : 0;
+    if (own > 0) smallest = std::min(smallest, own);
+    if (own > 0 && target_.distortion == Distortion::kBalanced) scales_[s] = std::sqrt(own / rms);
+    scales_[s] /= std::sqrt(plan_.specs[s].importance);
+  }
+  // No weight is larger than the root of all energy, nor than its tensor's rms times the root of the number of weights.
+  const double unit = is_relative ? 1 : rms;
+  const double reach = std::sqrt(static_cast<double>(is_relative ? largest : free_units_));
+  x_ = std::log2(kFirstRelativeStep * unit);
+  lowest_x_ = std::log2(is_relative || energy == 0 ? 1 : smallest) - kOctavesDown;
+  highest_x_ = std::log2(unit * reach * std::sqrt(most_important)) + 4;
+}
+
+void RateControl::set_shared_step(Plan& plan, double x) const {
+  for (std::size_t s = 0; s < free_.size(); s++)
+    if (free_[s])
+      (target_.distortion == Distortion::kRelative ? plan.specs[s].relative_step : plan.specs[s].step) =
+          std::exp2(x) * scales_[s];
+}
+
+double RateControl::evaluate(double x) {
+  iterations_++;
+  Plan plan = prepared_;
+  set_shared_step(plan, x);
+  trial_.prepare(plan, free_, times_);
+  trial_.encode(backend_, plan, free_, false, times_);
+  const TrialFigures figures = trial_.figures(plan);
+  double value = static_cast<double>(figures.archive_bytes);
+  if (target_.sqnr_db) {
+    double squares = 0, squared_error = 0;
+    for (const ErrorSums& sums : figures.errors) squares += sums.squares, squared_error += sums.squared_error;
+    value = sqnr_of(squares, squared_error);
+  }
+  points_.push_back({x, value});
+  return value;
+}
+
+// The next step when all points lie on one side of the aim: along the line through the last two, or with the slope of high
+// rates, where an octave is a bit and 6 dB; one to eight octaves further once that has not been enough.
+double RateControl::next_outside(double aim) const {
+  const Point& last = points_.back();
+  double slope = is_size() ? -static_cast<double>(free_units_) / 8 : -6.02;
+  if (points_.size() > 1) {
+    const Point& before = points_[points_.size() - 2];
+    const double seen = (last.value - before.value) / (last.x - before.x);
+    if (seen > slope) slope = std::min(seen, slope / 1000);  // where the curve is flat: as far as allowed
+  }
+  double move = (aim - last.value) / slope;
+  move += std::copysign(0.02, move);
+  const double furthest = points_.size() > 3 ? 8 : 4;
+  return std::clamp(last.x + std::clamp(move, -furthest, furthest), lowest_x_, highest_x_);
+}
+
+// Both curves fall as the step grows: too small a step gives too large an archive, and too good a network.
+void RateControl::search(double aim) {
+  const double tolerance = kTolerance * wanted_;
+  std::optional<Point> low, high;  // values above and below the aim
+  for (const Point& point : points_) {
+    if (point.value > aim && (!low || point.value < low->value)) low = point;
+    if (point.value <= aim && (!high || point.value > high->value)) high = point;
+  }
+  double low_weight = 1, high_weight = 1;
+  std::optional<bool> was_low;
+  double x = x_;
+  for (std::uint32_t i = 0; i < kMostIterations; i++) {
+    if (low && high) {
+      if (std::abs(high->x - low->x) < kNarrow) break;
+      x = cut(low->x, low_weight * (low->value - aim), high->x, high_weight * (high->value - aim));
+    } else if (!points_.empty()) {
+      if (points_.back().x == (low ? highest_x_ : lowest_x_)) break;
+      x = next_outside(aim);
+    }
+    const double value = evaluate(x);
+    if (std::abs(value - aim) <= tolerance) break;
+    // The end that stays counts for less each time, or the secant would leave it where it is (the Illinois rule).
+    const bool is_low = value > aim;
+    double& staying = is_low ? high_weight : low_weight;
+    staying = was_low == is_low ? staying / 2 : 1;
+    (is_low ? low_weight : high_weight) = 1;
+    (is_low ? low : high) = Point{x, value};
+    was_low = is_low;
+  }
+  const auto best = std::min_element(points_.begin(), points_.end(), [&](const Point& a, const Point& b) {
+    return std::abs(a.value - aim) < std::abs(b.value - aim);
+  });
+  x_ = best->x;
+  if (std::abs(best->value - aim) > kAllowed * wanted_) refuse(aim);
+}
+
+std::string RateControl::figure(double value) const {
+  if (target_.sqnr_db) return value >= kLossless ? "no error at all" : fmt::format("{:.2f} dB", value);
+  if (target_.max_abs_error) return fmt::format("{:.4g}", value);
+  const auto bytes = static_cast<std::uint64_t>(value);
+  if (target_.bytes) return fmt::format("{} bytes", text::grouped(bytes));
+  if (target_.ratio)
+    return fmt::format("a ratio of {:.4g} ({} bytes)", static_cast<double>(network_bytes_) / value,
+                       text::grouped(bytes));
+  return fmt::format("{:.4g} bits per weight ({} bytes)", 8 * value / static_cast<double>(float_weights_),
+                     text::grouped(bytes));
+}
+
+void RateControl::refuse(double aim) const {
+  double below = -1, above = -1;  // the nearest figures that were seen
+  for (const Point& point : points_) {
+    if (point.value <= aim) below = std::max(below, point.value);
+    if (point.value > aim && (above < 0 || point.value < above)) above = point.value;
+  }
+  std::string possible;
+  if (is_size() && below < 0)
+    possible = fmt::format(
+        "the smallest archive, with every quantized weight at zero, has {}; what the other rules "
+        "keep takes the rest: quantize more of it, or ask for more",
+        figure(above));
+  else if (is_size() && above < 0)
+    possible =
+        fmt::format("the largest archive has {}, so the network fits without loss: use codec lossless", figure(below));
+  else if (below < 0)
+    possible = fmt::format(
+        "the least is {}, with every quantized weight at zero, because other tensors keep all of "
+        "their energy: ask for more",
+        figure(above));
+  else if (above < 0 || above >= kLossless)
+    possible = fmt::format("quantizing reaches {} at most; beyond that use codec lossless", figure(below));
+  else
+    possible = fmt::format("the nearest are {} and {}", figure(below), figure(above));
+  throw Error(ErrorKind::kConfig, fmt::format("{}: the target of {} cannot be met: {}", network_.path().string(),
+                                              figure(wanted_), possible));
+}
+
+// Half a cell is the largest error of the nearest level, but for two roundings: to 1/1024 cells when the level is chosen,
+// and to the tensor's type. What they add is measured, and taken off the step.
+void RateControl::find_bounded_steps() {
+  bounded_steps_.assign(free_.size(), 2 * wanted_ / (1 + 1.0 / 512));
+  std::vector<bool> open = free_;
+  for (std::uint32_t i = 0; i < kMostShrinks && std::find(open.begin(), open.end(), true) != open.end(); i++) {
+    iterations_++;
+    Plan plan = prepared_;
+    set_steps(plan);
+    trial_.prepare(plan, open, times_);
+    trial_.encode(backend_, plan, open, false, times_);
+    const std::vector<ErrorSums> errors = trial_.errors(plan.index);
+    for (std::size_t s = 0; s < free_.size(); s++) {
+      if (!open[s]) continue;
+      double error = 0;
+      for (const std::size_t tensor : plan.index.streams[s].members)
+        error = std::max(error, errors[tensor].largest_error);
+      open[s] = shrink(s, error);
+      if (open[s] && i + 1 == kMostShrinks) bounded_steps_[s] = 0;
+    }
+  }
+}
+
+// Whether the step had to be made smaller.
+bool RateControl::shrink(std::size_t stream, double error) {
+  if (error <= wanted_) return false;
+  bounded_steps_[stream] *= std::min(0.9999, wanted_ / error * 0.9999);
+  return true;
+}
+
+void RateControl::find_steps() {
+  if (target_.max_abs_error) return find_bounded_steps();
+  if (points_.empty()) {
+    measure_energy();
+    std::vector<bool> fixed = free_;
+    fixed.flip();
+    trial_.prepare(prepared_, fixed, times_);
+    trial_.encode(backend_, prepared_, fixed, false, times_);
+  }
+  const double aim = wanted_ * (is_size() ? 1 - kMargin : 1 + kMargin);
+  search(is_size() ? aim / (1 + correction_) : aim - correction_);
+}
+
+void RateControl::set_steps(Plan& plan) const {
+  if (!target_.max_abs_error) return set_shared_step(plan, x_);
+  for (std::size_t s = 0; s < free_.size(); s++) {
+    if (!free_[s]) continue;
+    if (bounded_steps_[s] == 0) {
+      fall_back_to_lossless(plan, s, "no step keeps its error within the target: its type is too coarse");
+      continue;
+    }
+    CodecSpec& spec = plan.specs[s];
+    spec.step = bounded_steps_[s];
+    spec.lambda = 0;
+    spec.trellis_lambda = 0;
+    spec.correct_reconstruction = false;
+    spec.per_channel = false;
+    plan.index.streams[s].uniform = {};
+  }
+}
+
+double RateControl::reached(const Report& whole) const {
+  if (is_size()) return static_cast<double>(whole.bytes_out);
+  const report::Sums total = report::total_of(whole);
+  return target_.sqnr_db ? sqnr_of(total.sum_squares, total.sum_squared_error) : total.max_abs_error;
+}
+
+bool RateControl::accept(const Report& whole) {
+  const double value = reached(whole);
+  if (target_.max_abs_error) {
+    if (value <= wanted_) return true;
+    for (std::size_t s = 0; s < free_.size(); s++)
+      for (const std::size_t tensor : plan_.index.streams[s].members)
+        if (free_[s] && shrink(s, whole.tensors[tensor].max_abs_error) && corrections_ >= kMostCorrections)
+          bounded_steps_[s] = 0;
+    return corrections_++ > kMostCorrections;
+  }
+  if (std::abs(value - wanted_) <= kAllowed * wanted_ || trial_.is_whole() || corrections_ >= kMostCorrections)
+    return true;
+  corrections_++;
+  const auto tried = std::find_if(points_.begin(), points_.end(), [&](const Point& point) { return point.x == x_; });
+  correction_ = is_size() ? value / tried->value - 1 : value - tried->value;
+  find_steps();
+  return false;
+}
+
+void RateControl::describe(Report& whole) const {
+  const double value = reached(whole);
+  TargetReport result;
+  result.iterations = iterations_;
+  result.encodes = corrections_ + 1;
+  const auto set = [&](const char* name, double wanted, double got) {
+    result.name = name, result.wanted = wanted, result.reached = got;
+  };
+  if (target_.bits_per_weight)
+    set("bits_per_weight", *target_.bits_per_weight, 8 * value / static_cast<double>(float_weights_));
+  if (target_.ratio) set("ratio", *target_.ratio, static_cast<double>(network_bytes_) / value);
+  if (target_.bytes) set("bytes", wanted_, value);
+  if (target_.sqnr_db) set("sqnr_db", wanted_, value);
+  if (target_.max_abs_error) set("max_abs_error", wanted_, value);
+  if (!target_.max_abs_error) {
+    const bool is_relative = target_.distortion == Distortion::kRelative;
+    (is_relative ? result.relative_step : result.step) = std::exp2(x_);
+    if (std::abs(value - wanted_) > kAllowed * wanted_)
+      whole.warnings.push_back(fmt::format("the target of {} was missed by more than {:.0f} %: the archive has {}",
+                                           figure(wanted_), 100 * kAllowed, figure(value)));
+  }
+  whole.target = result;
+}
+
+StageTimes RateControl::times() const {
+  StageTimes all;
+  for (const StageTimes& worker : times_) all.add(worker);
+  StageReport search;
+  for (const StageReport& stage : all.report()) {
+    search.seconds += stage.seconds;
+    if (stage.name == "encode") search.bytes = stage.bytes;
+  }
+  StageTimes result;
+  result.book(Stage::kSearch, search.seconds, search.bytes);
+  return result;
+}
+
+}  // namespace weft::engine

@@ -1,0 +1,84 @@
+// Rate control: the steps that meet the config's target (DESIGN 8).
+//
+// * Equal slope: the tensors without a step share one, divided by the square root of their importance and multiplied by
+//   what the distortion says: nothing (absolute), the rms (relative), or its root over that of the network (balanced).
+//   max_abs_error gives every tensor its own.
+// * The search makes trial encodes (engine/trial.hpp) and writes nothing. What it finds depends on network and config
+//   alone. A trial that saw all of a small network is exact; after a sample, accept() compares with the real encode and
+//   corrects.
+// * Sizes are aimed at from below, so that a small network's archive is no larger than asked; sqnr_db from above.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "backends/backend.hpp"
+#include "engine/plan.hpp"
+#include "engine/stages.hpp"
+#include "engine/trial.hpp"
+#include "weft/config.hpp"
+#include "weft/engine.hpp"
+#include "weft/report.hpp"
+
+namespace weft::engine {
+
+class RateControl {
+ public:
+  // `plan` as make_plan gives it. Throws Error(kConfig) when no tensor takes its step from the target.
+  RateControl(const Network& network, const Config& config, const Plan& plan, const Backend& backend,
+              std::uint32_t threads, const std::atomic<bool>* cancel);
+
+  // Throws Error(kConfig) that says what is possible when the target cannot be met.
+  void find_steps();
+  // Gives them to the streams of a plan as make_plan gives it.
+  void set_steps(Plan& plan) const;
+  // Whether the network as it was encoded with them meets the target; if not, they are others now. After a few corrections
+  // the answer is yes, and the report warns.
+  [[nodiscard]] bool accept(const Report& whole);
+  // What was reached, and a warning if that is not within 1 %.
+  void describe(Report& whole) const;
+  // The time spent so far, as one stage.
+  [[nodiscard]] StageTimes times() const;
+
+ private:
+  struct Point {
+    double x = 0, value = 0;  // log2 of the shared step; bytes of the archive or dB
+  };
+
+  void measure_energy();
+  [[nodiscard]] bool is_size() const noexcept { return !target_.sqnr_db && !target_.max_abs_error; }
+  void set_shared_step(Plan& plan, double x) const;
+  double evaluate(double x);
+  [[nodiscard]] double next_outside(double aim) const;
+  void search(double aim);
+  void find_bounded_steps();
+  bool shrink(std::size_t stream, double error);
+  [[noreturn]] void refuse(double aim) const;
+  [[nodiscard]] std::string figure(double value) const;
+  [[nodiscard]] double reached(const Report& whole) const;
+
+  const Network& network_;
+  const Plan& plan_;
+  const Backend& backend_;
+  Target target_;
+  std::uint32_t threads_;
+  const std::atomic<bool>* cancel_;
+  Trial trial_;
+  std::vector<bool> free_;  // per stream: takes its step from the target
+  Plan prepared_;           // with everything done for the streams that do not
+  std::vector<StageTimes> times_;
+
+  std::uint64_t network_bytes_ = 0, float_weights_ = 0, free_units_ = 0;
+  std::vector<double> scales_;           // per stream: its step over the shared one
+  double lowest_x_ = 0, highest_x_ = 0;  // at the highest every free weight becomes zero
+  double wanted_ = 0;                    // in bytes or dB
+  double correction_ = 0;  // what the real encode has more than the trial: a factor of bytes, less 1, or dB
+  std::vector<Point> points_;
+  double x_ = 0;
+  std::vector<double> bounded_steps_;  // max_abs_error: per stream; 0: lossless
+  std::uint32_t iterations_ = 0, corrections_ = 0;
+};
+
+}  // namespace weft::engine

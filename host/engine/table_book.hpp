@@ -1,0 +1,29 @@
+// Numbers frequency tables in the order in which they are first used; equal ones share a number.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <utility>
+#include <vector>
+
+#include "weft/archive.hpp"
+
+namespace weft::engine {
+
+class TableBook {
+ public:
+  explicit TableBook(std::vector<FrequencyTable>& tables) : tables_(tables) {}
+  std::uint32_t number(const std::optional<FrequencyTable>& table) {
+    if (!table) return 0;
+    const auto [found, is_new] = numbers_.try_emplace({table->first, table->frequencies}, tables_.size() + 1);
+    if (is_new) tables_.push_back(*table);
+    return static_cast<std::uint32_t>(found->second);
+  }
+
+ private:
+  std::vector<FrequencyTable>& tables_;
+  std::map<std::pair<std::uint8_t, std::vector<std::uint16_t>>, std::size_t> numbers_;
+};
+
+}  // namespace weft::engine
