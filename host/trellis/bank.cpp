@@ -24,7 +24,7 @@ class PriceList {
     if (row.empty()) {
       std::uint16_t frequencies[256];
       const int number = static_cast<int>(entry >> 8);
-      curve_.frequencies(number, curve_.reach(number / core::kTables), frequencies);
+      curve_.frequencies(number, curve_.reach(number / core::kClassTables), frequencies);
       row.resize(256, kUnseenBits);
       for (std::size_t s = 0; s < 256; s++)
         if (frequencies[s] != 0) row[s] = static_cast<float>(core::code_length(frequencies[s])) / 256;
@@ -78,11 +78,11 @@ Shape fit_shape(std::span<const Histogram* const> histograms, const Shape& begin
   for (std::size_t entry = 0; entry < totals.size(); entry++) {
     if (totals[entry] == 0) continue;
     const int row = static_cast<int>(entry >> 8), distance = static_cast<int>(entry & 255) - core::kIndexZero;
-    const Cell cell = cell_of(row % core::kTables, distance);
+    const Cell cell = cell_of(row % core::kClassTables, distance);
     Observation seen;
     seen.count = totals[entry];
     for (int t = 0; t < kTriangles; t++) {
-      const auto mass = static_cast<double>(triangle_mass(t, row / core::kTables, cell));
+      const auto mass = static_cast<double>(triangle_mass(t, row / core::kClassTables, cell));
       if (mass == 0 && seen.masses.empty()) continue;
       if (seen.masses.empty()) seen.first = t;
       seen.masses.push_back(mass);

@@ -26,7 +26,7 @@ class Prices {
     const MassCurve curve(shape);
     for (int row = 0; row < kRows; row++) {
       std::uint16_t frequencies[256];
-      curve.frequencies(row, curve.reach(row / core::kTables), frequencies);
+      curve.frequencies(row, curve.reach(row / core::kClassTables), frequencies);
       for (std::size_t s = 0; s < 256; s++)
         if (frequencies[s] != 0)
           table_[static_cast<std::size_t>(row) * 256 + s] = static_cast<float>(core::code_length(frequencies[s])) / 256;
@@ -34,7 +34,7 @@ class Prices {
   }
   // Price of an index at this distance from the predicted one, at most 127.
   float operator()(int scale_class, int table, int distance) const {
-    return table_[static_cast<std::size_t>((scale_class * core::kTables + table) * 256 + core::kIndexZero + distance)];
+    return table_[static_cast<std::size_t>((scale_class * core::kClassTables + table) * 256 + core::kIndexZero + distance)];
   }
 
  private:

@@ -94,7 +94,7 @@ int MassCurve::reach(int scale_class) const noexcept {
 }
 
 void MassCurve::frequencies(int row, int reach, std::uint16_t out[256]) const noexcept {
-  const int scale_class = row / core::kTables, table = row % core::kTables;
+  const int scale_class = row / core::kClassTables, table = row % core::kClassTables;
   const auto signed_within = [&](int quarters) {
     return quarters < 0 ? -within(scale_class, -quarters) : within(scale_class, quarters);
   };

@@ -20,7 +20,7 @@ namespace weft::trellis {
 
 inline constexpr int kTriangles = 32;
 inline constexpr std::uint32_t kShapeScale = 4096;  // sum of a shape's weights
-inline constexpr int kRows = core::kScaleClasses * core::kTables;
+inline constexpr int kRows = core::kScaleClasses * core::kClassTables;
 
 static_assert(std::tuple_size_v<Shape> == kTriangles);
 
@@ -44,7 +44,7 @@ class MassCurve {
   // The largest |symbol - kIndexZero| that the class's tables can say: what lies further is stored apart.
   [[nodiscard]] int reach(int scale_class) const noexcept;
 
-  // Frequencies of one table; `row` is class * kTables + table.
+  // Frequencies of one table; `row` is class * kClassTables + table.
   void frequencies(int row, int reach, std::uint16_t out[256]) const noexcept;
 
  private:

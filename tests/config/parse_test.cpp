@@ -115,6 +115,18 @@ TEST(ParseConfig, AcceptsBoundsOfRules) {
                {"codebook", "lambda", "10", "10.1"},
                {"codebook", "centroid_dtype", "\"BF16\"", "\"F64\""},
                {"codebook", "pin_zero", "true", "1"},
+               {"trellis", "states", "4", "2"},
+               {"trellis", "states", "256", "512"},
+               {"trellis", "states", "32", "33"},
+               {"trellis", "states", "8", "8.5"},
+               {"trellis", "states", "8", "-8"},
+               {"trellis", "lambda", "\"auto\"", "\"none\""},
+               {"trellis", "lambda", "0", "-0.1"},
+               {"trellis", "lambda", "10", "10.1"},
+               {"trellis", "labelling", "\"zero\"", "\"one\""},
+               {"trellis", "labelling", "\"natural\"", "0"},
+               {"trellis", "model", "\"predictive\"", "\"order1\""},
+               {"trellis", "choose_view", "false", "\"no\""},
                {"uniform", "relative_step", "16", "16.1"},
                {"uniform", "relative_step", "1", "0"},
                {"uniform", "relative_step", "1", "-0.0"},
@@ -122,7 +134,8 @@ TEST(ParseConfig, AcceptsBoundsOfRules) {
                {"uniform", "step", "1e35", "1e36"},
                {"uniform", "step", "1", "-1"}};
   for (const auto& c : cases) {
-    const std::string begin = std::string("\"codec\": \"") + c.codec + "\", \"" + c.key + "\": ";
+    const std::string step = std::string_view(c.codec) == "trellis" ? "\"step\": 1, " : "";
+    const std::string begin = step + "\"codec\": \"" + c.codec + "\", \"" + c.key + "\": ";
     EXPECT_EQ(refusal(rule(begin + c.good)), "") << c.key << " " << c.good;
     EXPECT_NE(refusal(rule(begin + c.bad)), "") << c.key << " " << c.bad;
   }

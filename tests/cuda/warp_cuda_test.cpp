@@ -5,7 +5,9 @@
 
 #include "backends/cpu/kernels.hpp"
 #include "backends/cpu/warp_portable.hpp"
+#include "core/trellis_cases.hpp"
 #include "cuda/rans_cases.hpp"
+#include "trellis/shape.hpp"
 #include "warp_cuda.cuh"
 #include "weft/core/crc32c.hpp"
 #include "weft/core/decode_block.hpp"
@@ -134,6 +136,58 @@ TEST(CudaWarp, ChecksumsLikeThePortableModel) {
               cpu::portable_kernels().crc32c(begin, n))
         << n;
   }
+}
+
+// Search, path, coding and decoding of a block in the CUDA model.
+template <bool kZero, bool kPredict>
+void expect_same_trellis() {
+  constexpr int kStatesLog2 = 3;
+  for (const std::uint32_t n : {1u, 70u, 100u}) {
+    SCOPED_TRACE(n);
+    const TrellisStream stream = test::trellis_stream({kStatesLog2, kZero, kPredict}, 15, n);
+    const test::TrellisBlock expected(cpu::portable_kernels(), stream, trellis::typical_shapes()[3],
+                                      test::trellis_weights(stream, n, n), 5);
+    const core::Weave& weave = expected.weave;
+    const std::size_t woven = std::size_t{weave.run} * core::kLanes;
+    std::vector<std::uint32_t> decisions(std::size_t{weave.run} << kStatesLog2), indices(woven), entries(woven);
+    std::vector<std::uint8_t> path(woven);
+    std::vector<std::uint16_t> levels(woven), decoded(woven), buffer(core::encode_bound_words(n));
+    const auto* classes = expected.input.classes;
+    emulation::run_warp([&] {
+      core::search_trellis<CudaWarp, kStatesLog2, kZero, kPredict>(weave, expected.input,
+                                                                   {decisions.data(), indices.data()}, path.data());
+      core::follow_path<CudaWarp, kZero, kPredict>(weave, kStatesLog2, expected.predictor, classes,
+                                                   expected.input.reach, path.data(), entries.data(), levels.data());
+    });
+    EXPECT_EQ(path, expected.work.path);
+    EXPECT_EQ(entries, expected.work.entries);
+    EXPECT_EQ(levels, expected.work.woven_levels);
+    std::uint16_t* end = buffer.data() + buffer.size();
+    const std::uint32_t count = answer_of_warp(
+        [&] { return core::rans_encode_woven<CudaWarp>(weave, entries.data(), expected.tables->encode(), end); });
+    EXPECT_EQ(std::vector(end - count, end), expected.words);
+    for (const std::uint32_t missing : {0u, 1u}) {
+      const std::vector<std::uint16_t> words(expected.words.begin(), expected.words.end() - missing);
+      const core::Status status = answer_of_warp([&] {
+        return core::trellis_decode<CudaWarp, kZero, kPredict>(weave, kStatesLog2, expected.predictor, classes,
+                                                               words.data(), static_cast<std::uint32_t>(words.size()),
+                                                               expected.tables->decode(), decoded.data());
+      });
+      std::vector<std::uint16_t> portable;
+      EXPECT_EQ(status, expected.decode(cpu::portable_kernels(), words, portable));
+      if (missing == 0) {
+        EXPECT_EQ(status, core::Status::kOk);
+        EXPECT_EQ(decoded, portable);
+      }
+    }
+  }
+}
+
+TEST(CudaWarp, QuantizesAlongATrellisLikeThePortableModel) {
+  expect_same_trellis<false, false>();
+  expect_same_trellis<true, false>();
+  expect_same_trellis<false, true>();
+  expect_same_trellis<true, true>();
 }
 
 }  // namespace

@@ -21,11 +21,11 @@ void for_rows(const TrellisStream& stream, F f) {
     range.highest = std::clamp(range.highest + *up, 0, core::kScaleClasses - 1);
   }
   for (int c = range.lowest; c <= range.highest; c++)
-    for (int table = 0; table < core::kTables; table++) {
+    for (int table = 0; table < core::kClassTables; table++) {
       const bool used = stream.keeps_zero ? table == 0 || table == core::kOddZeroTable
                         : stream.predicts ? table != core::kOddZeroTable
                                           : table == 0 || table == 4;
-      if (used) f(c * core::kTables + table);
+      if (used) f(c * core::kClassTables + table);
     }
 }
 
@@ -48,7 +48,7 @@ void TrellisTables::prepare_encode(const TrellisStream& stream) {
     if (has_encode_[r]) return;
     has_encode_[r] = true;
     std::uint16_t frequencies[256];
-    curve_.frequencies(row, static_cast<int>(reach_[r / core::kTables]), frequencies);
+    curve_.frequencies(row, static_cast<int>(reach_[r / core::kClassTables]), frequencies);
     core::build_encode_table(frequencies, encode_[r]);
     for (std::size_t s = 0; s < 256; s++)
       prices_[r * 256 + s] =
@@ -64,7 +64,7 @@ void TrellisTables::prepare_decode(const TrellisStream& stream) {
     if (has_decode_[r]) return;
     has_decode_[r] = true;
     std::uint16_t frequencies[256];
-    curve_.frequencies(row, static_cast<int>(reach_[r / core::kTables]), frequencies);
+    curve_.frequencies(row, static_cast<int>(reach_[r / core::kClassTables]), frequencies);
     core::build_decode_table(frequencies, decode_.get() + r * core::kProbScale);
   });
 }

@@ -23,7 +23,7 @@ class TrellisWalk {
   WEFT_HD TrellisWalk(int states_log2, const Predictor& predictor)
       : parity_(parity_of(states_log2)), predictor_(predictor) {}
 
-  // The table's row of the next weight, class * kTables + table, from the class that its scales expect.
+  // The table's row of the next weight, class * kClassTables + table, from the class that its scales expect.
   WEFT_HD U32 row(U32 expected) {
     q_ = state_ & W::splat(1);
     class_ = expected;
@@ -31,7 +31,7 @@ class TrellisWalk {
       scale_ = W::gather(predictor_.error_scales, expected);
       class_ = moved_class<W>(expected, energy_, predictor_.shifts);
     }
-    const U32 first = class_ * W::splat(kTables);
+    const U32 first = class_ * W::splat(kClassTables);
     if (kZero) return first + when_bit<W>(q_, W::splat(kOddZeroTable));
     if (!kPredict) return first + (q_ << 2);  // around zero: eighths 0 and 4
     mean_ = predict_mean<W>(predictor_.taps, history_, expected, past_classes_);

@@ -26,7 +26,7 @@ struct Predictor {
 struct SearchInput {
   const std::uint32_t* fixed;   // woven: weights in 1/256 steps, two's complement, |x| <= kMaxIndex * 512
   const std::uint8_t* classes;  // woven
-  const std::uint32_t* prices;  // [class * kTables + table][256]: lambda times code length
+  const std::uint32_t* prices;  // [class * kClassTables + table][256]: lambda times code length
   const std::uint32_t* reach;   // per class: largest |symbol - kIndexZero|
   Predictor predictor;
   std::uint32_t far_cost;  // below 2^24
@@ -213,7 +213,7 @@ WEFT_HD void search_trellis(const Weave& weave, const SearchInput& in, const Sea
       }
     }
     const U32 reach = W::gather(in.reach, classes);
-    const U32 first_row = classes * W::splat(kTables * 256);
+    const U32 first_row = classes * W::splat(kClassTables * 256);
     Branch<W> branches[2][2];
     for (std::uint32_t q = 0; q < 2; q++) {
       if (kZero && q == 1) {

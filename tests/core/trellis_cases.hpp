@@ -1,0 +1,110 @@
+// Trellis streams of every mode, and weights for them.
+#pragma once
+
+#include <cmath>
+#include <random>
+#include <string>
+#include <vector>
+
+#include "backends/cpu/trellis_block.hpp"
+#include "trellis/scales.hpp"
+#include "weft/core/trellis_code.hpp"
+
+namespace weft::test {
+
+inline std::vector<cpu::TrellisMode> trellis_modes() {
+  std::vector<cpu::TrellisMode> modes;
+  for (int states_log2 = core::kMinStatesLog2; states_log2 <= core::kMaxStatesLog2; states_log2++)
+    for (const bool zero : {false, true})
+      for (const bool predicts : {false, true}) modes.push_back({states_log2, zero, predicts});
+  return modes;
+}
+
+inline std::string name_of(const cpu::TrellisMode& mode) {
+  return std::to_string(1 << mode.states_log2) + " states" + (mode.keeps_zero ? ", zero" : "") +
+         (mode.predicts ? ", predicts" : "");
+}
+
+// A stream of this mode whose weights have classes around `base`, for any number of weights; the seed draws the rest.
+inline TrellisStream trellis_stream(const cpu::TrellisMode& mode, int base, std::uint32_t seed) {
+  std::mt19937 random(seed);
+  const auto draw = [&](int low, int high) {
+    return static_cast<std::int8_t>(low + static_cast<int>(random() % static_cast<unsigned>(high - low + 1)));
+  };
+  TrellisStream stream;
+  stream.fine_step = 1.0f / 64;
+  stream.states_log2 = static_cast<std::uint8_t>(mode.states_log2);
+  stream.keeps_zero = mode.keeps_zero;
+  stream.predicts = mode.predicts;
+  stream.base_class = static_cast<std::int16_t>(base);
+  stream.lambda = 0.1;
+  if (mode.predicts) {
+    for (auto& tap : stream.taps) tap = draw(-30, 50);
+    for (auto& shift : stream.shifts) shift = draw(-4, 4);
+  }
+  for (const std::uint64_t inner : {1u, 16u}) {
+    ScaleFactor factor;
+    factor.inner = inner;
+    for (int i = 0; i < 7; i++) factor.codes.push_back(draw(-5, 5));
+    stream.factors.push_back(factor);
+  }
+  return stream;
+}
+
+// Weights in steps, as wide as their classes say; `spread` stretches them.
+inline std::vector<float> trellis_weights(const TrellisStream& stream, std::size_t n, std::uint32_t seed,
+                                          float spread = 1) {
+  std::vector<std::uint8_t> classes(n);
+  trellis::scale_classes(stream, 0, classes);
+  std::mt19937 random(seed);
+  std::normal_distribution<float> normal(0, spread);
+  std::vector<float> values(n);
+  for (std::size_t i = 0; i < n; i++) values[i] = normal(random) * std::exp2(static_cast<float>(classes[i]) / 3) / 16;
+  return values;
+}
+
+// A block of weights, quantized with one kernel set.
+struct TrellisBlock {
+  TrellisBlock(const cpu::Kernels& kernels, const TrellisStream& stream, const Shape& shape,
+               const std::vector<float>& values, int lanes_log2)
+      : weave(static_cast<std::uint32_t>(values.size()), lanes_log2), mode(cpu::mode_of(stream)) {
+    tables = &work.cache.tables(shape);
+    tables->prepare_encode(stream);
+    tables->prepare_decode(stream);
+    cpu::make_predictor(stream, work);
+    predictor = cpu::predictor_of(stream, work);
+    cpu::quantize_block(kernels, stream, *tables, 0, values, weave, work);
+    input = {work.woven_fixed.data(), work.woven_classes.data(), tables->prices(), tables->reach(), predictor,
+             cpu::far_cost(stream)};
+    std::vector<std::uint16_t> buffer(core::encode_bound_words(values.size()));
+    std::uint16_t* end = buffer.data() + buffer.size();
+    const std::uint32_t count = kernels.trellis->encode(weave, work.entries.data(), tables->encode(), end);
+    words.assign(end - count, end);
+  }
+
+  // Levels, woven and biased; whatever the status.
+  core::Status decode(const cpu::Kernels& kernels, const std::vector<std::uint16_t>& from,
+                      std::vector<std::uint16_t>& levels) const {
+    levels.assign(std::size_t{weave.run} * core::kLanes, 0);
+    return kernels.trellis->decode(mode, weave, predictor, work.woven_classes.data(), from.data(),
+                                   static_cast<std::uint32_t>(from.size()), tables->decode(), levels.data());
+  }
+
+  // Calls f(element, where it is in woven arrays).
+  template <class F>
+  void for_each(F f) const {
+    for (std::uint32_t lane = 0; lane < weave.lanes; lane++)
+      for (std::uint32_t t = 0, i = lane * weave.run; t < weave.run && i < weave.n; t++, i++)
+        f(i, std::size_t{t} * core::kLanes + lane);
+  }
+
+  core::Weave weave;
+  cpu::TrellisMode mode;
+  cpu::TrellisWork work;
+  cpu::TrellisTables* tables = nullptr;
+  core::Predictor predictor{};
+  core::SearchInput input{};
+  std::vector<std::uint16_t> words;
+};
+
+}  // namespace weft::test

@@ -1,0 +1,260 @@
+// Trellis streams through the engine: what is chosen, what falls back, and what comes out again.
+#include "engine/models.hpp"
+
+#include <gmock/gmock.h>
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <random>
+
+#include "archive/trellis_index.hpp"
+#include "engine/view.hpp"
+#include "support/expect_error.hpp"
+#include "support/memory_network.hpp"
+#include "support/random_network.hpp"
+#include "support/temp_folder.hpp"
+#include "weft/engine.hpp"
+
+namespace weft::engine {
+namespace {
+
+using testing::draw_weights;
+using testing::MemoryNetwork;
+using testing::MemoryTensor;
+using testing::read_file;
+using testing::TempFolder;
+using testing::weight_bytes;
+
+const double kNan = std::nan(""), kInfinity = std::numeric_limits<double>::infinity();
+
+CodecSpec trellis_spec(double relative_step = 0.5) {
+  CodecSpec spec;
+  spec.codec = CodecId::kTrellis;
+  spec.relative_step = relative_step;
+  return spec;
+}
+
+Config config_of(const CodecSpec& spec) {
+  Config config;
+  config.rules.push_back({});
+  config.rules[0].spec = spec;
+  config.block_log2 = 12;
+  return config;
+}
+
+MemoryTensor tensor(const std::string& name, DType dtype, std::vector<std::uint64_t> shape,
+                    const std::vector<double>& values) {
+  return {name, dtype, std::move(shape), weight_bytes(dtype, values)};
+}
+
+// Neighbours along the first axis are alike, so that its view is worth having.
+std::vector<double> smooth_across(std::uint64_t rows, std::uint64_t columns, std::uint64_t seed) {
+  std::vector<double> values = draw_weights(rows * columns, seed);
+  for (std::size_t i = columns; i < values.size(); i++) values[i] += 0.95 * values[i - columns];
+  return values;
+}
+
+MemoryNetwork several_tensors() {
+  std::vector<double> rows = draw_weights(64 * 300, 1, 0.02);
+  for (std::size_t i = 0; i < rows.size(); i++) rows[i] *= i / 300 % 3 == 0 ? 5 : 1;
+  std::vector<double> pruned = draw_weights(20000, 2);
+  for (double& value : pruned) value = std::fabs(value) < 1.2 ? 0 : value;
+  std::vector<MemoryTensor> tensors;
+  tensors.push_back(tensor("rows", DType::kF32, {64, 300}, rows));
+  tensors.push_back(tensor("across", DType::kF32, {40, 500}, smooth_across(40, 500, 3)));
+  tensors.push_back(tensor("pruned", DType::kF16, {100, 200}, pruned));
+  tensors.push_back(tensor("long", DType::kBF16, {1200, 300}, draw_weights(360000, 4, 0.1)));
+  tensors.push_back(tensor("one", DType::kF64, {}, {0.3}));
+  tensors.push_back({"empty", DType::kF32, {0, 4}, ""});
+  tensors.push_back({"steps", DType::kI64, {3}, std::string(24, '\1')});
+  return MemoryNetwork(std::move(tensors));
+}
+
+Report compress_to(const std::filesystem::path& path, const MemoryNetwork& network, const Config& config,
+                   std::uint32_t threads = 2) {
+  RunOptions options;
+  options.threads = threads;
+  options.overwrite = true;
+  return compress(network, config, path, options);
+}
+
+TEST(TrellisModels, TheArchiveDoesNotDependOnThreads) {
+  const TempFolder temp;
+  const MemoryNetwork network = several_tensors();
+  for (const std::uint32_t threads : {1u, 2u, 5u})
+    (void)compress_to(temp / std::to_string(threads), network, config_of(trellis_spec()), threads);
+  EXPECT_EQ(read_file(temp / "1"), read_file(temp / "2"));
+  EXPECT_EQ(read_file(temp / "1"), read_file(temp / "5"));
+}
+
+TEST(TrellisModels, EveryTensorGetsWhatSuitsIt) {
+  const TempFolder temp;
+  const MemoryNetwork network = several_tensors();
+  const Report report = compress_to(temp / "a", network, config_of(trellis_spec()));
+  for (const std::size_t t : {0u, 1u, 2u, 3u, 4u}) {
+    ASSERT_EQ(report.tensors[t].codec, "trellis") << report.tensors[t].note;
+    ASSERT_TRUE(report.tensors[t].trellis.has_value());
+  }
+  EXPECT_FALSE(report.tensors[0].trellis->scales.empty());
+  EXPECT_EQ(report.tensors[1].trellis->model, "predictive");
+  EXPECT_FALSE(report.tensors[1].trellis->view.empty());
+  EXPECT_EQ(report.tensors[2].trellis->labelling, "zero");
+  EXPECT_NE(report.tensors[6].codec, "trellis");
+  // The errors of a report are those of what a decoder gives.
+  const Archive archive = Archive::open(temp / "a");
+  const Report verified = verify(archive, &network, {});
+  for (std::size_t t = 0; t < report.tensors.size(); t++)
+    EXPECT_DOUBLE_EQ(verified.tensors[t].sum_squared_error, report.tensors[t].sum_squared_error) << t;
+  // About a quarter of a cell squared over twelve, or less where the rate counts for more.
+  const double rms = std::sqrt(report.tensors[3].sum_squares / 360000);
+  const double error = std::sqrt(report.tensors[3].sum_squared_error / 360000) / (0.5 * rms);
+  EXPECT_GT(error, 0.15);
+  EXPECT_LT(error, 0.35);
+}
+
+TEST(TrellisModels, OneTensorWithAViewComesOutAlone) {
+  const TempFolder temp;
+  const MemoryNetwork network = several_tensors();
+  (void)compress_to(temp / "a", network, config_of(trellis_spec()));
+  const Archive archive = Archive::open(temp / "a");
+  ASSERT_TRUE(has_view(archive.index().streams[archive.index().places[1].stream]));
+  (void)decompress(archive, temp / "all", {}, {});
+  (void)decompress(archive, temp / "some", {"across", "rows"}, {});
+  const std::string all = read_file(temp / "all"), some = read_file(temp / "some");
+  const std::size_t bytes = (64 * 300 + 40 * 500) * 4;
+  const std::size_t data = 8 + network.files()[0].header.size();
+  EXPECT_EQ(some.substr(some.size() - bytes), all.substr(data, bytes));
+}
+
+TEST(TrellisModels, ADryRunIsNear) {
+  const TempFolder temp;
+  const MemoryNetwork network = several_tensors();
+  const Report real = compress_to(temp / "a", network, config_of(trellis_spec()));
+  const Report dry = estimate(network, config_of(trellis_spec()), {});
+  EXPECT_NEAR(static_cast<double>(dry.bytes_out), static_cast<double>(real.bytes_out),
+              0.05 * static_cast<double>(real.bytes_out));
+}
+
+TEST(TrellisModels, AStepTooFineBecomesUniform) {
+  const TempFolder temp;
+  const auto values = draw_weights(20000, 1);
+  const MemoryNetwork network({tensor("w", DType::kF32, {100, 200}, values)});
+  const Report report = compress_to(temp / "a", network, config_of(trellis_spec(0.01)));
+  EXPECT_EQ(report.tensors[0].codec, "uniform");
+  EXPECT_THAT(report.tensors[0].note, ::testing::HasSubstr("too fine for a trellis"));
+  (void)verify(Archive::open(temp / "a"), &network, {});
+  EXPECT_LT(std::sqrt(report.tensors[0].sum_squared_error / report.tensors[0].sum_squares), 0.01);
+}
+
+TEST(TrellisModels, NothingFiniteBecomesLossless) {
+  const TempFolder temp;
+  const MemoryNetwork network({tensor("nan", DType::kF32, {30, 50}, std::vector<double>(1500, kNan))});
+  const Report report = compress_to(temp / "a", network, config_of(trellis_spec()));
+  EXPECT_EQ(report.tensors[0].codec, "lossless");
+  EXPECT_THAT(report.tensors[0].note, ::testing::HasSubstr("finite"));
+  (void)decompress(Archive::open(temp / "a"), temp / "b", {}, {});
+  EXPECT_EQ(read_file(temp / "b"), network.bytes_of_file(0));
+}
+
+TEST(TrellisModels, StepsThatFloat32CannotHoldBecomeLossless) {
+  const TempFolder temp;
+  const MemoryNetwork network({tensor("tiny", DType::kF64, {30, 50}, draw_weights(1500, 1, 1e-36))});
+  const Report report = compress_to(temp / "a", network, config_of(trellis_spec()));
+  EXPECT_EQ(report.tensors[0].codec, "lossless");
+  EXPECT_THAT(report.tensors[0].note, ::testing::HasSubstr("no float32 step"));
+}
+
+// Shapes and values that break models.
+TEST(TrellisModels, OddTensorsRoundTrip) {
+  const TempFolder temp;
+  std::vector<MemoryTensor> tensors;
+  const std::vector<std::vector<std::uint64_t>> shapes = {{1},         {1, 3000}, {3000, 1}, {1, 1, 1},
+                                                          {7, 11, 13}, {65536},   {65537}};
+  for (std::size_t s = 0; s < shapes.size(); s++)
+    for (int kind = 0; kind < 6; kind++) {
+      std::uint64_t n = 1;
+      for (const std::uint64_t d : shapes[s]) n *= d;
+      if (n > 60000 && kind > 1) continue;
+      std::vector<double> values = draw_weights(n, s + 1, 0.1);
+      if (kind == 1) std::fill(values.begin(), values.end(), 0.0);
+      if (kind == 2) std::fill(values.begin(), values.end(), -0.75);
+      if (kind == 3) values[n / 2] = 30000;  // one huge outlier
+      if (kind == 4) values[0] = kNan, values[n - 1] = kInfinity, values[n / 2] = 0.25;
+      if (kind == 5)
+        for (std::size_t i = 0; i < n; i++) values[i] = i % 2 == 0 ? 65504 : -65504;
+      const DType dtype =
+          std::array{DType::kF32, DType::kF16, DType::kBF16, DType::kF64}[(s + static_cast<std::size_t>(kind)) % 4];
+      tensors.push_back(tensor(std::to_string(s) + "." + std::to_string(kind), dtype, shapes[s], values));
+    }
+  const MemoryNetwork network(std::move(tensors));
+  for (const double step : {0.3, 1.5}) {
+    const Report report = compress_to(temp / "a", network, config_of(trellis_spec(step)));
+    const Report verified = verify(Archive::open(temp / "a"), &network, {});
+    for (std::size_t t = 0; t < report.tensors.size(); t++) {
+      const TensorReport& r = verified.tensors[t];
+      EXPECT_TRUE(std::isfinite(r.sum_squared_error)) << r.name;
+      EXPECT_LE(r.sum_squared_error, step * step * r.sum_squares * 1.01) << r.name << " " << r.codec;
+    }
+  }
+}
+
+TEST(TrellisModels, RandomNetworksRoundTrip) {
+  const TempFolder temp;
+  for (std::uint64_t seed = 0; seed < 60; seed++) {
+    SCOPED_TRACE(seed);
+    const MemoryNetwork network = testing::random_network(seed);
+    CodecSpec spec = trellis_spec(0.1 + 0.2 * static_cast<double>(seed % 8));
+    spec.states = 4u << seed % 4;
+    spec.model = std::array{"auto", "order0", "scaled", "predictive"}[seed / 4 % 4];
+    spec.labelling = std::array{"auto", "natural", "zero"}[seed % 3];
+    (void)compress_to(temp / "a", network, config_of(spec));
+    (void)verify(Archive::open(temp / "a"), &network, {});
+  }
+}
+
+TEST(TrellisModels, GaussianWeightsComeNearTheShannonBound) {
+  const TempFolder temp;
+  std::mt19937 random(3);
+  std::normal_distribution<double> normal;
+  std::vector<double> values(1 << 20);
+  for (double& value : values) value = normal(random);
+  const MemoryNetwork network({tensor("w", DType::kF32, {1024, 1024}, values)});
+  for (const double step : {1.9, 1.05, 0.52, 0.26}) {  // about 1, 2, 3 and 4 bits
+    Config config = config_of(trellis_spec(step));
+    config.block_log2 = 18;
+    const Report report = compress_to(temp / "a", network, config);
+    const TensorReport& r = report.tensors[0];
+    const double bits = 8 * static_cast<double>(r.bytes_out) / static_cast<double>(values.size());
+    EXPECT_LT(bits, 0.5 * std::log2(r.sum_squares / r.sum_squared_error) + 0.09) << step;
+  }
+}
+
+TEST(TrellisModels, ASparseTensorCostsItsEntropy) {
+  // 90 % zeros: the entropy of where they are, and of a Gaussian at the error that comes out for the others.
+  const TempFolder temp;
+  std::mt19937_64 random(5);
+  std::vector<double> values = draw_weights(1 << 19, 6);
+  for (double& value : values) value = random() % 10 != 0 ? 0 : value;
+  const MemoryNetwork network({tensor("w", DType::kF32, {512, 1024}, values)});
+  const Report report = compress_to(temp / "a", network, config_of(trellis_spec(1.5)));
+  ASSERT_EQ(report.tensors[0].codec, "trellis");
+  EXPECT_EQ(report.tensors[0].trellis->labelling, "zero");
+  const double bits = 8.0 * static_cast<double>(report.tensors[0].bytes_out) / static_cast<double>(values.size());
+  EXPECT_LT(bits, 0.469 + 0.1 * 2.0);
+}
+
+TEST(TrellisModels, TheMemoryLimitIsKept) {
+  const TempFolder temp;
+  const MemoryNetwork network({tensor("w", DType::kF32, {1000, 1000}, std::vector<double>(1000000, 0.5))});
+  testing::expect_error(ErrorKind::kMemory, {"memory"}, [&] {
+    RunOptions options;
+    options.threads = 1;
+    options.memory_limit = 1 << 20;
+    (void)compress(network, config_of(trellis_spec()), temp / "a", options);
+  });
+  EXPECT_FALSE(std::filesystem::exists(temp / "a"));
+}
+
+}  // namespace
+}  // namespace weft::engine

@@ -1,0 +1,84 @@
+#include "trellis/bank.hpp"
+
+#include <gtest/gtest.h>
+
+#include <map>
+#include <random>
+
+namespace weft::trellis {
+namespace {
+
+// Symbols drawn from the tables of a shape, in several classes.
+Histogram histogram_of(const Shape& shape, std::uint32_t symbols, std::uint32_t seed) {
+  const MassCurve curve(shape);
+  std::mt19937 random(seed);
+  std::map<std::uint32_t, std::uint32_t> counts;
+  for (const int c : {9, 12, 15, 18}) {
+    std::uint16_t frequencies[256];
+    const int row = c * core::kClassTables;
+    curve.frequencies(row, curve.reach(c), frequencies);
+    std::discrete_distribution<std::uint32_t> draw(frequencies, frequencies + 256);
+    for (std::uint32_t i = 0; i < symbols / 4; i++) counts[static_cast<std::uint32_t>(row) * 256 + draw(random)]++;
+  }
+  Histogram histogram;
+  for (const auto& [entry, count] : counts) histogram.entries.push_back({entry, count});
+  return histogram;
+}
+
+TEST(Bank, FitsWhatItSees) {
+  for (const std::size_t truth : {0u, 1u, 3u}) {
+    const Shape& shape = typical_shapes()[truth];
+    const Histogram histogram = histogram_of(shape, 200000, 1);
+    const Histogram* seen[] = {&histogram};
+    const Shape fitted = fit_shape(seen, typical_shapes()[2]);
+    // Maximum likelihood beats the truth on its own sample, but for rounding.
+    EXPECT_LT(bits_under(histogram, fitted), bits_under(histogram, shape) * 1.001) << truth;
+    EXPECT_LT(bits_under(histogram, fitted), bits_under(histogram, typical_shapes()[2]));
+    std::uint32_t sum = 0;
+    for (const std::uint16_t weight : fitted) sum += weight;
+    EXPECT_EQ(sum, kShapeScale);
+  }
+}
+
+TEST(Bank, WithoutObservationsTheShapeStays) {
+  const Histogram none;
+  const Histogram* seen[] = {&none};
+  EXPECT_EQ(fit_shape(seen, typical_shapes()[1]), typical_shapes()[1]);
+  EXPECT_EQ(bits_under(none, typical_shapes()[1]), 0);
+}
+
+TEST(Bank, SymbolsBeyondReachAreDear) {
+  Histogram histogram;
+  histogram.entries = {{0 * 256 + 255, 3}};  // class 0 reaches no such symbol
+  EXPECT_EQ(bits_under(histogram, typical_shapes()[3]), 3 * 40);
+}
+
+TEST(Bank, AlikeTensorsShareAShape) {
+  std::vector<Histogram> histograms;
+  for (std::uint32_t i = 0; i < 10; i++) histograms.push_back(histogram_of(typical_shapes()[2], 20000, i));
+  const Bank bank = fit_bank(histograms);
+  EXPECT_EQ(bank.shapes.size(), 1u);
+  EXPECT_EQ(bank.choice, std::vector<std::uint32_t>(10, 0));
+}
+
+TEST(Bank, DifferentTensorsGetDifferentShapesWhenThatPays) {
+  for (const double weight : {1.0, 0.001}) {
+    std::vector<Histogram> histograms;
+    for (std::uint32_t i = 0; i < 8; i++) {
+      histograms.push_back(histogram_of(typical_shapes()[i % 2 == 0 ? 0 : 3], 50000, i));
+      histograms.back().weight = weight;
+    }
+    const Bank bank = fit_bank(histograms);
+    EXPECT_EQ(bank.shapes.size(), weight == 1 ? 2u : 1u);
+    for (std::size_t i = 0; i < 8; i++) EXPECT_EQ(bank.choice[i], bank.choice[i % 2]) << i;
+    EXPECT_EQ(bank.choice[0] != bank.choice[1], weight == 1);
+  }
+}
+
+TEST(Bank, OfNothingHasAShape) {
+  const Bank bank = fit_bank({});
+  EXPECT_TRUE(bank.choice.empty());
+}
+
+}  // namespace
+}  // namespace weft::trellis

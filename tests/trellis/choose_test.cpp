@@ -1,0 +1,97 @@
+#include "trellis/choose.hpp"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <random>
+
+namespace weft::trellis {
+namespace {
+
+constexpr Allowed kNothing{
+    .scales = false, .prediction = false, .energy = false, .only_prediction = false, .views = false};
+
+std::vector<float> gaussian(std::size_t n, double deviation, std::uint32_t seed = 1) {
+  std::mt19937 random(seed);
+  std::normal_distribution<double> normal(0, deviation);
+  std::vector<float> values(n);
+  for (float& value : values) value = static_cast<float>(normal(random));
+  return values;
+}
+
+// A random walk towards zero along the data, with neighbours `apart` elements apart.
+std::vector<float> smooth(std::size_t n, std::size_t apart) {
+  std::vector<float> values = gaussian(n, 1);
+  for (std::size_t i = apart; i < n; i++) values[i] += 0.9f * values[i - apart];
+  return values;
+}
+
+bool has_view(const TrellisStream& stream) { return stream.view != std::array<std::uint64_t, 3>{1, 1, 1}; }
+
+TEST(Choose, PlainWeightsGetAPlainModel) {
+  const std::vector<std::uint64_t> shape{100, 100};
+  const Choice choice = choose_model(gaussian(10000, 2), shape, {});
+  EXPECT_FALSE(has_view(choice.stream));
+  EXPECT_TRUE(choice.stream.factors.empty());
+  EXPECT_EQ(choice.stream.taps, (std::array<std::int8_t, 3>{}));
+  EXPECT_NEAR(choice.stream.base_class, 3 * std::log2(16 * 2), 1.01);
+  EXPECT_LT(choice.side_bits, 400);
+}
+
+TEST(Choose, RowsOfDifferentSizesGetScales) {
+  std::vector<float> values = gaussian(64 * 200, 1);
+  for (std::size_t i = 0; i < values.size(); i++) values[i] *= i / 200 % 3 == 0 ? 4.0f : 0.7f;
+  const std::vector<std::uint64_t> shape{64, 200};
+  const Choice choice = choose_model(values, shape, {});
+  EXPECT_FALSE(choice.stream.factors.empty());
+  EXPECT_TRUE(choose_model(values, shape, kNothing).stream.factors.empty());
+}
+
+TEST(Choose, SmoothWeightsArePredicted) {
+  const std::vector<std::uint64_t> shape{80, 100};
+  const Choice choice = choose_model(smooth(8000, 1), shape, {});
+  EXPECT_TRUE(choice.stream.predicts);
+  EXPECT_GT(choice.stream.taps[0], 32);
+  EXPECT_FALSE(choose_model(smooth(8000, 1), shape, kNothing).stream.predicts);
+}
+
+TEST(Choose, WhatIsSmoothAcrossTheDataGetsAView) {
+  const std::vector<std::uint64_t> shape{80, 100};
+  const std::vector<float> values = smooth(8000, 100);
+  const Choice choice = choose_model(values, shape, {});
+  ASSERT_TRUE(has_view(choice.stream));
+  EXPECT_EQ(choice.stream.view[0] * choice.stream.view[1] * choice.stream.view[2], 8000u);
+  EXPECT_TRUE(choice.stream.predicts);
+  Allowed no_views;
+  no_views.views = false;
+  EXPECT_FALSE(has_view(choose_model(values, shape, no_views).stream));
+}
+
+// What a decoder insists on, whatever the weights.
+TEST(Choose, EveryModelIsOneThatTheIndexCanHold) {
+  std::uint32_t seed = 0;
+  const std::vector<std::vector<std::uint64_t>> shapes = {
+      {}, {1}, {7}, {1, 1, 1}, {1, 500}, {500, 1}, {3, 5, 7}, {16, 8, 3, 3}, {64, 1, 5}, {2, 2, 2, 2, 2, 2}};
+  for (const auto& shape : shapes)
+    for (int kind = 0; kind < 5; kind++) {
+      std::size_t n = 1;
+      for (const std::uint64_t d : shape) n *= d;
+      std::vector<float> values = kind == 0 ? std::vector<float>(n) : gaussian(n, kind == 1 ? 1e-3 : 3, ++seed);
+      if (kind == 2) values[n / 2] = 1e6f;
+      if (kind == 3) std::fill(values.begin(), values.end(), 2.5f);
+      const TrellisStream stream = choose_model(values, shape, {}).stream;
+      EXPECT_LE(std::abs(stream.base_class), 1024);
+      EXPECT_LE(stream.factors.size(), 3u);
+      for (const ScaleFactor& f : stream.factors) {
+        ASSERT_FALSE(f.codes.empty());
+        EXPECT_EQ(n % (f.inner * f.codes.size()), 0u);
+      }
+      for (const std::int8_t shift : stream.shifts) EXPECT_LE(std::abs(shift), 4);
+      if (has_view(stream)) {
+        EXPECT_EQ(stream.view[0] * stream.view[1] * stream.view[2], n);
+      }
+    }
+}
+
+}  // namespace
+}  // namespace weft::trellis

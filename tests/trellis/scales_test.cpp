@@ -1,0 +1,121 @@
+#include "trellis/scales.hpp"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cmath>
+#include <random>
+
+#include "trellis/choose.hpp"
+
+namespace weft::trellis {
+namespace {
+
+// N(0, 1) times the scale of the first and that of the last index.
+std::vector<float> scaled(const Box& box, const std::vector<double>& first, const std::vector<double>& last) {
+  std::mt19937 random(7);
+  std::normal_distribution<double> normal;
+  std::vector<float> values;
+  for (std::uint64_t i = 0; i < box.size[0]; i++)
+    for (std::uint64_t j = 0; j < box.size[1]; j++)
+      for (std::uint64_t k = 0; k < box.size[2]; k++)
+        values.push_back(static_cast<float>(normal(random) * first[i % first.size()] * last[k % last.size()]));
+  return values;
+}
+
+TEST(Scales, ClassesAreSumsOfCodes) {
+  TrellisStream stream;
+  stream.base_class = 20;
+  stream.factors = {{35, {3, -4, 90, -90}}, {1, {0, 1, 2, 3, -3}}, {5, {7, -7, 0}}};
+  for (const std::uint64_t begin : {0ull, 1ull, 34ull, 139ull, 140ull, 12345678901ull})
+    for (const std::size_t n : {1u, 5u, 300u}) {
+      std::vector<std::uint8_t> classes(n);
+      scale_classes(stream, begin, classes);
+      for (std::size_t i = 0; i < n; i++) {
+        int sum = stream.base_class;
+        for (const ScaleFactor& f : stream.factors) sum += f.codes[(begin + i) / f.inner % f.codes.size()];
+        ASSERT_EQ(classes[i], std::clamp(sum, 0, 31)) << begin << " " << i;
+      }
+    }
+  const ClassRange range = class_range(stream);
+  EXPECT_EQ(range.lowest, 0);
+  EXPECT_EQ(range.highest, 31);
+}
+
+TEST(Scales, ExtremeCodesStayInRange) {
+  TrellisStream stream;
+  std::vector<std::uint8_t> classes(4);
+  for (const int sign : {-1, 1}) {
+    stream.base_class = static_cast<std::int16_t>(1024 * sign);
+    stream.factors.assign(3, {1, {static_cast<std::int8_t>(sign < 0 ? -128 : 127)}});
+    scale_classes(stream, 0, classes);
+    EXPECT_EQ(classes, std::vector<std::uint8_t>(4, sign < 0 ? 0 : 31));
+    EXPECT_EQ(class_range(stream).lowest, classes[0]);
+    EXPECT_EQ(class_range(stream).highest, classes[0]);
+  }
+}
+
+TEST(Scales, LayoutsFollowTheBox) {
+  const Box box{{4, 6, 10}};
+  const std::uint64_t inner[] = {60, 10, 1, 10, 1}, count[] = {4, 6, 10, 24, 60};
+  for (int kind = 0; kind < kFactorKinds; kind++) {
+    EXPECT_EQ(layout_of(box, kind).inner, inner[kind]) << kind;
+    EXPECT_EQ(layout_of(box, kind).codes.size(), count[kind]) << kind;
+  }
+}
+
+TEST(Scales, RowsAndColumnsAreFound) {
+  const Box box{{24, 1, 400}};
+  std::vector<double> rows(24), columns(400);
+  for (std::size_t i = 0; i < rows.size(); i++) rows[i] = std::exp2(static_cast<double>(i % 5) - 2);
+  for (std::size_t k = 0; k < columns.size(); k++) columns[k] = k % 4 == 0 ? 4 : 1;
+  const auto values = scaled(box, rows, columns);
+  const ScaleFit fit = fit_scales(values, box, 1u | 4u);
+  ASSERT_EQ(fit.factors.size(), 2u);
+  const auto expect = [](const ScaleFactor& factor, const std::vector<double>& truth) {
+    for (std::size_t i = 1; i < truth.size(); i++)
+      EXPECT_NEAR(factor.codes[i] - factor.codes[0], 3 * std::log2(truth[i] / truth[0]), 2) << i;
+  };
+  expect(fit.factors[0], rows);
+  expect(fit.factors[1], columns);
+  // The base and the codes give the deviations themselves.
+  EXPECT_NEAR(fit.base + (fit.factors[0].codes[7] + fit.factors[1].codes[5]) / 3.0, std::log2(rows[7]), 0.5);
+  EXPECT_GT(fit.gain, fit.side_bits);
+  // The first guess sees the same, but for what the other factor spoils.
+  const ScaleFit guess = guess_scales(sum_energies(values, box), 1u | 4u);
+  expect(guess.factors[0], rows);
+}
+
+TEST(Scales, EqualRowsCostNextToNothing) {
+  ScaleFactor factor;
+  factor.codes.resize(1000);
+  EXPECT_LT(round_scales(std::vector<double>(1000, 1.0), 50, factor), 30);
+  EXPECT_EQ(factor.codes, std::vector<std::int8_t>(1000, 0));
+}
+
+TEST(Scales, ZeroAndHugeRowsAreFinite) {
+  const Box box{{4, 1, 50}};
+  for (const double huge : {0.0, 1e18}) {
+    std::vector<float> values = scaled(box, {1, 0, huge, 1}, {1});
+    const ScaleFit fit = fit_scales(values, box, 1u);
+    EXPECT_TRUE(std::isfinite(fit.base) && std::isfinite(fit.side_bits) && std::isfinite(fit.gain));
+    EXPECT_LT(fit.factors[0].codes[1], fit.factors[0].codes[huge == 0 ? 0 : 2]);
+  }
+  const ScaleFit zero = fit_scales(std::vector<float>(200), box, 1u);
+  EXPECT_TRUE(std::isfinite(zero.base) && std::isfinite(zero.gain));
+}
+
+TEST(Views, ReverseTheAxesOfABox) {
+  const std::array<std::uint64_t, 3> box{3, 4, 5};
+  std::vector<int> data(60), view(60), back(60);
+  for (std::size_t i = 0; i < data.size(); i++) data[i] = static_cast<int>(i);
+  to_view(box, data.data(), view.data());
+  for (std::uint64_t i = 0; i < 3; i++)
+    for (std::uint64_t j = 0; j < 4; j++)
+      for (std::uint64_t k = 0; k < 5; k++) EXPECT_EQ(view[(k * 4 + j) * 3 + i], data[(i * 4 + j) * 5 + k]);
+  from_view(box, view.data(), back.data());
+  EXPECT_EQ(back, data);
+}
+
+}  // namespace
+}  // namespace weft::trellis
