@@ -34,7 +34,8 @@ class Prices {
   }
   // Price of an index at this distance from the predicted one, at most 127.
   float operator()(int scale_class, int table, int distance) const {
-    return table_[static_cast<std::size_t>((scale_class * core::kClassTables + table) * 256 + core::kIndexZero + distance)];
+    return table_[static_cast<std::size_t>((scale_class * core::kClassTables + table) * 256 + core::kIndexZero +
+                                           distance)];
   }
 
  private:
