@@ -39,9 +39,10 @@ TEST(LoadConfig, PresetsGrowCoarser) {
   };
   EXPECT_EQ(weight("lossless").codec, CodecId::kLossless);
   EXPECT_EQ(weight("near-lossless").relative_step, 0.03);
-  EXPECT_EQ(weight("balanced").relative_step, 0.3);
-  EXPECT_EQ(weight("small").relative_step, 0.6);
-  for (const char* preset : {"near-lossless", "balanced", "small"}) EXPECT_EQ(weight(preset).codec, CodecId::kUniform);
+  EXPECT_EQ(weight("balanced").relative_step, 0.34);
+  EXPECT_EQ(weight("small").relative_step, 0.68);
+  EXPECT_EQ(weight("near-lossless").codec, CodecId::kUniform);
+  for (const char* preset : {"balanced", "small"}) EXPECT_EQ(weight(preset).codec, CodecId::kTrellis);
 }
 
 TEST(LoadConfig, AppliesOverridesToPresets) {
