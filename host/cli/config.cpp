@@ -30,9 +30,9 @@ std::string rule_line(std::size_t number, const Rule& rule) {
   if (spec.importance != 1) line += fmt::format(", importance {}", spec.importance);
   if (spec.codec == CodecId::kUniform) line += fmt::format(", lambda {}", spec.lambda);
   if (spec.codec == CodecId::kTrellis)
-    line += fmt::format(", {} states, lambda {}, labelling {}, model {}", spec.states,
-                        spec.trellis_lambda ? fmt::format("{}", *spec.trellis_lambda) : "auto", spec.labelling,
-                        spec.model);
+    line +=
+        fmt::format(", {} states, lambda {}, labelling {}, model {}", spec.states,
+                    spec.trellis_lambda ? fmt::format("{}", *spec.trellis_lambda) : "auto", spec.labelling, spec.model);
   if (spec.codec == CodecId::kCodebook)
     line += fmt::format(", {} x {}, lambda {}{}", spec.clusters, name_of(spec.centroid_dtype), spec.codebook_lambda,
                         spec.pin_zero ? ", zero pinned" : "");

@@ -106,8 +106,7 @@ const std::vector<CodecEntry>& codecs() {
       {CodecId::kLossless, "Gives every bit back; exponents, and what else pays, are entropy-coded.", {}},
       {CodecId::kUniform, "Quantizes to multiples of a step and entropy-codes the levels.", kStepNames},
       {CodecId::kTrellis,
-       "Quantizes along a trellis, with scale classes and prediction: the smallest at the same error.",
-       kStepNames},
+       "Quantizes along a trellis, with scale classes and prediction: the smallest at the same error.", kStepNames},
       {CodecId::kCodebook, "Replaces weights by the nearest entry of a codebook, found by clustering.", {}},
   };
   return entries;

@@ -60,7 +60,8 @@ TEST(Shape, TablesAreSumsOfTriangles) {
       std::uint64_t sum = 0;
       for (int d = -reach; d <= reach; d++)
         for (int t = 0; t < kTriangles; t++)
-          sum += shape[static_cast<std::size_t>(t)] * triangle_mass(t, scale_class, cell_of(row % core::kClassTables, d));
+          sum +=
+              shape[static_cast<std::size_t>(t)] * triangle_mass(t, scale_class, cell_of(row % core::kClassTables, d));
       const Cell first = cell_of(row % core::kClassTables, -reach), last = cell_of(row % core::kClassTables, reach);
       const auto within = [&](int q) { return q < 0 ? -curve.within(scale_class, -q) : curve.within(scale_class, q); };
       const auto expected = static_cast<double>(within(last.high) - within(first.low)) / 2;

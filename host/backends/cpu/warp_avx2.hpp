@@ -165,9 +165,8 @@ struct Avx2Warp {
     return bits;
   }
   static WEFT_HD U32 lane_numbers() {
-    return each<U32>([](int k) {
-      return _mm256_add_epi32(_mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7), _mm256_set1_epi32(8 * k));
-    });
+    return each<U32>(
+        [](int k) { return _mm256_add_epi32(_mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7), _mm256_set1_epi32(8 * k)); });
   }
   static WEFT_HD void store_table(std::uint32_t* p, const U32& x) {
     for (int k = 0; k < kVectors; k++) _mm256_storeu_si256(reinterpret_cast<__m256i*>(p + 8 * k), x.v[k]);

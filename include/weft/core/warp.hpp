@@ -17,7 +17,8 @@ namespace weft::core {
 
 template <class W>
 concept Warp = requires(typename W::U32 x, typename W::Mask m, std::uint32_t u, const std::uint32_t* table,
-                        const std::uint8_t* bytes, std::uint8_t* out, const std::uint16_t* words, std::uint16_t* end, std::uint32_t* entries) {
+                        const std::uint8_t* bytes, std::uint8_t* out, const std::uint16_t* words, std::uint16_t* end,
+                        std::uint32_t* entries) {
   { W::splat(u) } -> std::same_as<typename W::U32>;              // the same value in all lanes
   { W::first_lanes(u) } -> std::same_as<typename W::Mask>;       // lanes 0 .. u - 1; u <= 32
   { W::load_bytes(bytes) } -> std::same_as<typename W::U32>;     // lane i gets bytes[i]; reads 32 bytes
