@@ -13,13 +13,13 @@
 namespace weft::core {
 
 WEFT_HD float float_of_bits(std::uint32_t bits) {
-  float value;
+  float value = 0;
   std::memcpy(&value, &bits, sizeof value);
   return value;
 }
 
 WEFT_HD std::uint32_t bits_of_float(float value) {
-  std::uint32_t bits;
+  std::uint32_t bits = 0;
   std::memcpy(&bits, &value, sizeof bits);
   return bits;
 }
@@ -105,7 +105,7 @@ struct FloatUnit<FloatType::kF64> {
   WEFT_HD static std::uint32_t narrow(float value) { return bits_of_float(value); }
   WEFT_HD static Unit widen(std::uint32_t bits) {
     const double wide = float_of_bits(bits);
-    Unit unit;
+    Unit unit = 0;
     std::memcpy(&unit, &wide, sizeof unit);
     return unit;
   }

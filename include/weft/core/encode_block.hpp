@@ -126,7 +126,7 @@ WEFT_HD float float_of_unit(typename FloatUnit<kType>::Unit unit) {
   } else if constexpr (kType == FloatType::kF32) {
     return float_of_bits(unit);
   } else {
-    double wide;
+    double wide = 0;
     std::memcpy(&wide, &unit, sizeof wide);
     return static_cast<float>(wide);
   }
@@ -164,7 +164,7 @@ WEFT_HD void quantize_block(SegmentJob& segment, EncodeBlockJob& block, bool las
     std::int64_t inward[3] = {}, inside[3] = {};
     for (std::uint32_t i = lane; i < block.n; i += kLanes) {
       const std::int32_t fixed = values[i];
-      std::uint32_t symbol, low = 0;
+      std::uint32_t symbol = 0, low = 0;
       if (low_bits > 0) {
         const std::uint32_t code = nearest_code(fixed, low_bits);
         symbol = code >> low_bits;
