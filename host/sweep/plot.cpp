@@ -129,7 +129,8 @@ class Plot {
     if (!path.empty()) line(path);
     svg_ += marks;
     const double column = static_cast<double>(c % kLegendColumns) * (kWidth - kLeft - kRight) / kLegendColumns;
-    const double y = kTop + kPlotHeight + kBottom + kLegendLine * static_cast<double>(c / kLegendColumns);
+    const std::size_t row = c / kLegendColumns;
+    const double y = kTop + kPlotHeight + kBottom + kLegendLine * static_cast<double>(row);
     line(fmt::format("M{:.1f} {:.1f}h24", kLeft + column, y - 4));
     text(kLeft + column + 32, y, "start", escape(text::shorten_middle(curves_[c].name, 26)));
   }

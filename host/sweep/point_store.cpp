@@ -62,7 +62,7 @@ std::string point_key(std::string_view network, const Config& config, std::strin
   return fmt::format("{}.{}-{:08x}.{}", network, text.size(), checksum(text), program);
 }
 
-PointStore::PointStore(std::filesystem::path folder) : points_(nlohmann::ordered_json::object()) {
+PointStore::PointStore(const std::filesystem::path& folder) : points_(nlohmann::ordered_json::object()) {
   std::error_code error;
   std::filesystem::create_directories(folder, error);
   if (error)

@@ -23,7 +23,7 @@ class PointStore {
  public:
   // Makes the folder if need be. Throws Error(kUsage) for a folder with files that is no sweep's, Error(kInput) when its
   // points are damaged.
-  explicit PointStore(std::filesystem::path folder);
+  explicit PointStore(const std::filesystem::path& folder);
 
   // Null when there is none.
   [[nodiscard]] nlohmann::ordered_json find(const std::string& key) const;

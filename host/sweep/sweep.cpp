@@ -49,7 +49,7 @@ class Sweep {
                                                        "goes on from there",
                                                        options_.folder.string()));
     }
-    const std::string tables = write_results();
+    std::string tables = write_results();
     if (failures_ > 0)
       throw Error(ErrorKind::kConfig, fmt::format("{} of {} points could not be measured; the first: {}", failures_,
                                                   total_, first_failure_));

@@ -184,7 +184,7 @@ class Reader {
   }
 
   void add_points(Setting& setting, const std::vector<std::string>& changes, const nlohmann::ordered_json& values,
-                  Json::const_iterator axis, const Pointer& place) {
+                  const Json::const_iterator& axis, const Pointer& place) {
     if (axis == grid().end()) {
       if (++points_ > kMostPoints)
         source_.fail(Pointer() / "grid", fmt::format("it has more than {} points", kMostPoints));

@@ -34,8 +34,8 @@ class Prices {
   }
   // Price of an index at this distance from the predicted one, at most 127.
   float operator()(int scale_class, int table, int distance) const {
-    return table_[static_cast<std::size_t>((scale_class * core::kClassTables + table) * 256 + core::kIndexZero +
-                                           distance)];
+    const int entry = (scale_class * core::kClassTables + table) * 256 + core::kIndexZero + distance;
+    return table_[static_cast<std::size_t>(entry)];
   }
 
  private:
@@ -127,9 +127,10 @@ std::size_t for_symbols(std::span<const float> values, const TrellisStream& stre
         float sum = 0;
         for (std::size_t p = 0; p < core::kMaxTaps && begin + p < i; p++) {
           const int delta = std::clamp(c - classes[i - begin - 1 - p], -core::kRatioReach, core::kRatioReach);
-          sum += products[p][static_cast<std::size_t>(delta + core::kRatioReach)] * values[i - 1 - p];
+          const auto ratio = static_cast<std::uint32_t>(delta + core::kRatioReach);
+          sum += products[p][ratio] * values[i - 1 - p];
         }
-        mean = rounded(std::clamp(sum / (64 * 64 / 4), -224.0f, 224.0f));
+        mean = rounded(std::clamp(sum / 1024.0f, -224.0f, 224.0f));
       }
       const int centre = (mean + 4) >> 3, phase = mean - 8 * centre;
       const int index = rounded(std::clamp(values[i], -150.0f, 150.0f) / 2);

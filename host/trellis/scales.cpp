@@ -100,7 +100,8 @@ double round_scales(std::span<const double> variances, double weights, ScaleFact
   for (int round = 0; round < kRoundings; round++) {
     prices.clear();
     for (int code = -40; code <= 40; code++) {
-      const double count = counts[static_cast<std::size_t>(code + 128)];
+      const int entry = code + 128;
+      const double count = counts[static_cast<std::size_t>(entry)];
       if (count > 0) prices.push_back({code, std::log2(static_cast<double>(n) / count), inverse_variance(code)});
     }
     counts.fill(0);
@@ -249,7 +250,7 @@ void add_codes(const ScaleFactor& factor, std::uint64_t begin, std::span<std::in
       continue;
     }
     const auto run = static_cast<std::size_t>(std::min<std::uint64_t>(factor.inner - within, sums.size() - i));
-    const std::int16_t code = factor.codes[index];
+    const std::int8_t code = factor.codes[index];
     for (std::size_t e = i; e < i + run; e++) sums[e] = static_cast<std::int16_t>(sums[e] + code);
     i += run;
     within = 0;
