@@ -4,22 +4,11 @@
 #include <utility>
 #include <vector>
 
+#include "event.hpp"
 #include "kernels/kernels.hpp"
 
 namespace weft::cuda {
 namespace {
-
-class Event {
- public:
-  Event() { check(cudaEventCreate(&event_), "creating an event"); }
-  Event(const Event&) = delete;
-  Event& operator=(const Event&) = delete;
-  ~Event() { cudaEventDestroy(event_); }
-  [[nodiscard]] cudaEvent_t get() const { return event_; }
-
- private:
-  cudaEvent_t event_ = nullptr;
-};
 
 class CudaQueue final : public Queue {
  public:
@@ -72,9 +61,7 @@ class CudaQueue final : public Queue {
     check(cudaStreamSynchronize(stream_), "working");
     for (std::size_t i = 0; i + 1 < marks_; i++) {
       if (phases_[i] == kEnd) continue;
-      float milliseconds = 0;
-      check(cudaEventElapsedTime(&milliseconds, events_[i].get(), events_[i + 1].get()), "timing");
-      times_.seconds[phases_[i]] += milliseconds / 1e3;
+      times_.seconds[phases_[i]] += events_[i + 1].since(events_[i]) / 1e3;
     }
     marks_ = 0;
   }
@@ -90,7 +77,7 @@ class CudaQueue final : public Queue {
       events_.emplace_back();
     }
     phases_[marks_] = phase;
-    check(cudaEventRecord(events_[marks_].get(), stream_), "recording an event");
+    events_[marks_].record(stream_);
     marks_++;
   }
 

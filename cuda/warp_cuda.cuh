@@ -89,7 +89,6 @@ struct CudaWarp {
     return {f(lane())};
   }
   WEFT_DEVICE bool any(Mask m) { return __any_sync(kAll, m.value) != 0; }
-  WEFT_DEVICE std::uint32_t bits(Mask m) { return ballot(m); }
   WEFT_DEVICE std::uint32_t or_lanes(U32 x) { return __reduce_or_sync(kAll, x.value); }
   WEFT_DEVICE void add(std::uint32_t* at, std::uint32_t value) { atomicAdd(at, value); }
   WEFT_DEVICE void add(std::uint64_t* at, std::uint64_t value) {

@@ -4,30 +4,15 @@
 #include <deque>
 
 #include "cuda_queue.hpp"
+#include "event.hpp"
 
 namespace weft::bench {
 namespace {
 
 using cuda::check;
+using cuda::Event;
 
 constexpr int kWarmUp = 2, kRuns = 11;
-
-class Event {
- public:
-  Event() { check(cudaEventCreate(&event_), "creating an event"); }
-  Event(const Event&) = delete;
-  Event& operator=(const Event&) = delete;
-  ~Event() { cudaEventDestroy(event_); }
-  void record(cudaStream_t stream) { check(cudaEventRecord(event_, stream), "recording an event"); }
-  [[nodiscard]] double since(const Event& start) const {
-    float r = 0;
-    check(cudaEventElapsedTime(&r, start.event_, event_), "timing");
-    return r;
-  }
-
- private:
-  cudaEvent_t event_ = nullptr;
-};
 
 std::string name_of(cuda::DecodeOp op) { return "decode " + std::to_string(static_cast<int>(op)); }
 std::string name_of(cuda::EncodePass pass) {

@@ -14,6 +14,7 @@ namespace {
 constexpr std::size_t kMaxFactors = 3;
 
 enum Flag : std::uint8_t { kStatesMask = 15, kKeepsZero = 16, kPredicts = 32, kHasView = 64 };
+
 }  // namespace
 
 void put_shapes(ByteWriter& out, const std::vector<Shape>& shapes) {

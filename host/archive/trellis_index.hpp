@@ -1,7 +1,7 @@
 // What the index says of trellis streams: their parameters, the bank of shapes and the codes of the scale factors.
 //
-// The codes of all streams are one sequence with a table of their own, after everything else: spread over the streams they
-// would cost a third more.
+// The codes of all streams are one sequence after everything else (scale_codes.hpp), so that their model learns from one
+// stream to the next.
 #pragma once
 
 #include "archive/bytes.hpp"

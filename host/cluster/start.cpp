@@ -49,10 +49,10 @@ std::vector<std::size_t> cell_edges(const SortedValues& values, std::size_t cell
     all += shares.back();
   }
   const std::size_t pieces = edges.size() - 1;
+  const std::size_t shared_out = cells / 2;
   for (std::size_t piece = 0; piece < pieces && all > 0; piece++) {
-    const auto parts =
-        std::min<std::size_t>(static_cast<std::size_t>(shares[piece] / all * static_cast<double>(cells / 2)) + 1,
-                              edges[piece + 1] - edges[piece]);
+    const auto share = static_cast<std::size_t>(shares[piece] / all * static_cast<double>(shared_out));
+    const auto parts = std::min<std::size_t>(share + 1, edges[piece + 1] - edges[piece]);
     const double from = value_at(edges[piece]), wide = value_at(edges[piece + 1]) - from;
     for (std::size_t part = 1; part < parts; part++)
       edges.push_back(values.count_up_to(from + wide * static_cast<double>(part) / static_cast<double>(parts),

@@ -7,6 +7,7 @@
 #include <memory>
 #include <span>
 
+#include "archive/trellis_index.hpp"
 #include "backends/cpu/trellis_block.hpp"
 #include "engine/beyond_float.hpp"
 #include "engine/workers.hpp"
@@ -66,6 +67,11 @@ void split_shape(std::span<const std::uint64_t> shape, std::uint64_t& rows, std:
     c /= d;
     if (r + c < rows + columns) rows = r, columns = c;
   }
+}
+
+// Number i of `count` evenly spread rows.
+std::uint64_t sampled_row(std::uint64_t i, std::uint64_t count, std::uint64_t rows) {
+  return count == 1 ? 0 : i * ((rows - 1) / (count - 1));
 }
 
 class ModelMaker {
@@ -152,8 +158,7 @@ class ModelMaker {
     }
     const std::uint64_t count = std::min(out.rows, std::max<std::uint64_t>(16, kSampledUnits / out.columns));
     for (std::uint64_t i = 0; i < count; i++) {
-      const std::uint64_t row = count == 1 ? 0 : i * ((out.rows - 1) / (count - 1));
-      const std::vector<float> values = read(s, row * out.columns, out.columns);
+      const std::vector<float> values = read(s, sampled_row(i, count, out.rows) * out.columns, out.columns);
       out.values.insert(out.values.end(), values.begin(), values.end());
     }
     out.shape = {count, out.columns};
@@ -234,10 +239,9 @@ class ModelMaker {
     cpu::make_predictor(trial.stream, work_);
     std::vector<float> reversed;
     std::span<const float> values = looked_at.values;
-    const auto& view = trial.stream.view;
-    if (view[0] * view[1] * view[2] > 1) {
+    if (archive::has_view(trial.stream)) {
       reversed.resize(values.size());
-      trellis::to_view(view, values.data(), reversed.data());
+      trellis::to_view(trial.stream.view, values.data(), reversed.data());
       values = reversed;
     }
     std::vector<std::uint32_t> dense(std::size_t{trellis::kRows} * 256);
@@ -252,17 +256,15 @@ class ModelMaker {
       const core::Weave order(static_cast<std::uint32_t>(n), cpu::trellis_lanes_log2(n));
       cpu::quantize_block(cpu::active_kernels(), trial.stream, tables, first, values.subspan(first, n), order, work_);
       const double limit = cpu::far_cost(trial.stream) / 4096.0;
-      for (std::uint32_t lane = 0; lane < order.lanes; lane++)
-        for (std::uint32_t t = 0, e = lane * order.run; t < order.run && e < order.n; t++, e++) {
-          const std::size_t at = std::size_t{t} * core::kLanes + lane;
-          dense[work_.entries[at]]++;
-          const double offset =
-              static_cast<double>(values[first + e]) - (work_.woven_levels[at] - static_cast<double>(core::kLevelBias));
-          if (offset * offset > limit)
-            far++;
-          else
-            error += offset * offset;
-        }
+      cpu::for_woven(order, [&](std::uint32_t e, std::size_t at) {
+        dense[work_.entries[at]]++;
+        const double offset =
+            static_cast<double>(values[first + e]) - (work_.woven_levels[at] - static_cast<double>(core::kLevelBias));
+        if (offset * offset > limit)
+          far++;
+        else
+          error += offset * offset;
+      });
       probed_ += n;
     }
     for (std::size_t e = 0; e < dense.size(); e++)
@@ -303,7 +305,7 @@ class ModelMaker {
     // The sampled rows tie the codes' zero to the base class.
     double sampled_energy = 0;
     for (std::uint64_t i = 0; i < sampled; i++) {
-      const std::uint64_t row = sampled == 1 ? 0 : i * ((looked_at.rows - 1) / (sampled - 1));
+      const std::uint64_t row = sampled_row(i, sampled, looked_at.rows);
       sampled_energy += energies[row] * trellis::inverse_variance(rows->codes[i]);
     }
     const double reference = std::max(sampled_energy / static_cast<double>(sampled * looked_at.columns), 1e-30) *

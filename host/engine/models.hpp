@@ -16,8 +16,6 @@
 
 namespace weft::engine {
 
-inline constexpr std::uint64_t kWholeUnits = std::uint64_t{1} << 22;
-
 // Sets how many of `threads` may choose models at once within the limit. Throws Error(kMemory) when looking at the largest
 // trellis tensor does not fit it.
 void limit_model_threads(Plan& plan, std::uint32_t threads, std::uint64_t memory_limit);

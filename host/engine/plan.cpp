@@ -14,10 +14,7 @@
 namespace weft::engine {
 namespace {
 
-constexpr int kSegmentLog2 = 20;  // one table and one set of corrections per million units
-// A tensor that a view may reorder is one segment.
-constexpr int kViewSegmentLog2 = 22;
-constexpr std::uint64_t kViewUnits = std::uint64_t{1} << kViewSegmentLog2;
+constexpr int kSegmentLog2 = 20;                        // one table and one set of corrections per million units
 constexpr std::uint64_t kSharedUnits = 1u << 14;        // tensors below this size share streams
 constexpr std::uint64_t kSharedStreamUnits = 1u << 20;  // and a shared stream ends here, so that its parts stay near
 
@@ -105,8 +102,8 @@ class Planner {
       const bool is_trellis = spec.codec == CodecId::kTrellis;
       s = new_stream(spec, tensor.dtype,
                      is_trellis ? std::min(config_.block_log2 + 1, archive::kMaxBlockLog2) : config_.block_log2);
-      if (is_trellis && units > (1u << kSegmentLog2) && units <= kViewUnits && spec.choose_view)
-        plan_.index.streams[s].segment_log2 = kViewSegmentLog2;
+      if (is_trellis && units > (1u << kSegmentLog2) && units <= kWholeUnits && spec.choose_view)
+        plan_.index.streams[s].segment_log2 = kWholeUnitsLog2;
       if (spec.codec == CodecId::kUniform && spec.per_channel) set_channels(tensor, spec, plan_.index.streams[s]);
     } else {
       s = shared_stream(spec, tensor.dtype);

@@ -23,6 +23,10 @@ struct Clustering {
   std::uint32_t iterations = 0, dead = 0;
 };
 
+// A trellis tensor of up to this size is looked at whole, and may be coded with a view; it then is one segment.
+inline constexpr int kWholeUnitsLog2 = 22;
+inline constexpr std::uint64_t kWholeUnits = std::uint64_t{1} << kWholeUnitsLog2;
+
 struct Plan {
   Index index;
   std::vector<CodecSpec> specs;          // per stream

@@ -5,8 +5,6 @@
 #include <cmath>
 #include <limits>
 
-#include "weft/core/frequency.hpp"
-
 namespace weft::trellis {
 namespace {
 
@@ -22,12 +20,8 @@ class PriceList {
   float operator()(std::uint32_t entry) {
     auto& row = rows_[entry >> 8];
     if (row.empty()) {
-      std::uint16_t frequencies[256];
-      const int number = static_cast<int>(entry >> 8);
-      curve_.frequencies(number, curve_.reach(number / core::kClassTables), frequencies);
-      row.resize(256, kUnseenBits);
-      for (std::size_t s = 0; s < 256; s++)
-        if (frequencies[s] != 0) row[s] = static_cast<float>(core::code_length(frequencies[s])) / 256;
+      row.resize(256);
+      curve_.code_lengths(static_cast<int>(entry >> 8), kUnseenBits, row.data());
     }
     return row[entry & 255];
   }

@@ -8,7 +8,6 @@
 #include <utility>
 
 #include "trellis/shape.hpp"
-#include "weft/core/frequency.hpp"
 #include "weft/core/trellis.hpp"
 
 namespace weft::trellis {
@@ -22,15 +21,10 @@ constexpr float kFarBits = 34;
 // Code lengths under a typical shape, in bits.
 class Prices {
  public:
-  explicit Prices(const Shape& shape) : table_(std::size_t{kRows} * 256, kFarBits) {
+  explicit Prices(const Shape& shape) : table_(std::size_t{kRows} * 256) {
     const MassCurve curve(shape);
-    for (int row = 0; row < kRows; row++) {
-      std::uint16_t frequencies[256];
-      curve.frequencies(row, curve.reach(row / core::kClassTables), frequencies);
-      for (std::size_t s = 0; s < 256; s++)
-        if (frequencies[s] != 0)
-          table_[static_cast<std::size_t>(row) * 256 + s] = static_cast<float>(core::code_length(frequencies[s])) / 256;
-    }
+    for (int row = 0; row < kRows; row++)
+      curve.code_lengths(row, kFarBits, table_.data() + 256 * static_cast<std::size_t>(row));
   }
   // Price of an index at this distance from the predicted one, at most 127.
   float operator()(int scale_class, int table, int distance) const {
@@ -238,10 +232,6 @@ std::vector<FactorSet> sets_for(const Box& box) {
   }
   return sets;
 }
-
-}  // namespace
-
-namespace {
 
 constexpr double kParameterBits = 40, kTapBits = 24, kShiftBits = 48;
 constexpr std::size_t kPriced = 20;   // sets of factors that are priced

@@ -108,6 +108,12 @@ void MassCurve::frequencies(int row, int reach, std::uint16_t out[256]) const no
   core::normalise(counts, out);
 }
 
+void MassCurve::code_lengths(int row, float unseen, float out[256]) const noexcept {
+  std::uint16_t table[256];
+  frequencies(row, reach(row / core::kClassTables), table);
+  for (int s = 0; s < 256; s++) out[s] = table[s] == 0 ? unseen : static_cast<float>(core::code_length(table[s])) / 256;
+}
+
 const std::array<Shape, 4>& typical_shapes() noexcept {
   static const std::array<Shape, 4> shapes{
       Shape{335, 241, 104, 121, 140, 159, 179, 198, 217, 232, 244, 251, 252, 246, 233, 213,

@@ -47,6 +47,9 @@ class MassCurve {
   // Frequencies of one table; `row` is class * kClassTables + table.
   void frequencies(int row, int reach, std::uint16_t out[256]) const noexcept;
 
+  // Code lengths in that table, in bits; `unseen` for symbols beyond its reach.
+  void code_lengths(int row, float unseen, float out[256]) const noexcept;
+
  private:
   Shape shape_;
   std::array<std::int64_t, kTriangles> whole_{};  // mass of the triangles before this one

@@ -4,6 +4,7 @@
 #include <filesystem>
 #include <set>
 
+#include "support/places.hpp"
 #include "support/temp_folder.hpp"
 #include "weft/engine.hpp"
 
@@ -12,7 +13,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-const fs::path kGoldens = fs::path(WEFT_SOURCE_DIR) / "tests/golden";
+const fs::path kGoldens = testing::source_folder() / "tests/golden";
 
 std::set<std::string> names_in(const fs::path& folder) {
   std::set<std::string> names;

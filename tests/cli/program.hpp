@@ -16,6 +16,8 @@
 #include <system_error>
 #include <vector>
 
+#include "support/places.hpp"
+
 extern char** environ;
 
 namespace weft::testing {
@@ -31,7 +33,8 @@ class Program {
   explicit Program(const std::vector<std::string>& arguments, const std::filesystem::path& folder = ".",
                    const std::vector<std::string>& environment = {})
       : out_(std::tmpfile()), err_(std::tmpfile()) {
-    std::vector<std::string> words{WEFT_CLI_PATH}, settings = environment;
+    const std::string program = weft_program();
+    std::vector<std::string> words{program}, settings = environment;
     words.insert(words.end(), arguments.begin(), arguments.end());
     for (char** setting = environ; *setting != nullptr; setting++) settings.emplace_back(*setting);
     posix_spawn_file_actions_t actions;
@@ -41,9 +44,9 @@ class Program {
     posix_spawn_file_actions_adddup2(&actions, ::fileno(out_.get()), 1);
     posix_spawn_file_actions_adddup2(&actions, ::fileno(err_.get()), 2);
     const int error =
-        ::posix_spawn(&pid_, WEFT_CLI_PATH, &actions, nullptr, pointers(words).data(), pointers(settings).data());
+        ::posix_spawn(&pid_, program.c_str(), &actions, nullptr, pointers(words).data(), pointers(settings).data());
     posix_spawn_file_actions_destroy(&actions);
-    if (error != 0) throw std::system_error(error, std::generic_category(), "cannot run " WEFT_CLI_PATH);
+    if (error != 0) throw std::system_error(error, std::generic_category(), "cannot run " + program);
   }
   Program(const Program&) = delete;
   Program& operator=(const Program&) = delete;

@@ -144,7 +144,7 @@ TEST_F(CliSweep, RefusesWhatItShouldNotTouch) {
 }
 
 TEST_F(CliSweep, TheExamplesOfTheRepositoryRun) {
-  const std::filesystem::path sweeps = std::filesystem::path(WEFT_SOURCE_DIR) / "configs" / "sweeps";
+  const std::filesystem::path sweeps = testing::source_folder() / "configs" / "sweeps";
   for (const auto& entry : std::filesystem::directory_iterator(sweeps)) {
     const Outcome outcome =
         run_weft({"sweep", entry.path().string(), "-o", "example-" + entry.path().stem().string()}, folder.path());

@@ -105,7 +105,7 @@ TEST(CliUsage, MessagesCannotSteerTheTerminal) {
 
 TEST(CliUsage, AFullDiskOfStandardOutputIsNoticed) {
   if (!std::filesystem::exists("/dev/full")) GTEST_SKIP() << "no /dev/full here";
-  const std::string command = std::string("'") + WEFT_CLI_PATH + "' doctor > /dev/full 2> /dev/null";
+  const std::string command = "'" + testing::weft_program().string() + "' doctor > /dev/full 2> /dev/null";
   const int status = std::system(command.c_str());
   EXPECT_EQ(WEXITSTATUS(status), 1);
 }

@@ -10,6 +10,7 @@
 #include "config/fields.hpp"
 #include "config/presets.hpp"
 #include "json/strict_json.hpp"
+#include "support/places.hpp"
 #include "weft/config.hpp"
 #include "weft/error.hpp"
 
@@ -98,7 +99,7 @@ bool parses(const std::string& text) {
 }
 
 TEST(Schema, TheFileIsUpToDate) {
-  std::ifstream file(std::string(WEFT_SOURCE_DIR) + "/configs/schema.json", std::ios::binary);
+  std::ifstream file(testing::source_folder() / "configs/schema.json", std::ios::binary);
   const std::string stored((std::istreambuf_iterator<char>(file)), std::istreambuf_iterator<char>());
   EXPECT_EQ(stored, config_schema()) << "write it anew: weft config schema > configs/schema.json";
 }

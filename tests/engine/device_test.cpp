@@ -6,6 +6,7 @@
 #include "backends/cuda/find_devices.hpp"
 #include "support/expect_error.hpp"
 #include "support/host_device.hpp"
+#include "support/places.hpp"
 #include "support/random_network.hpp"
 #include "support/temp_folder.hpp"
 #include "weft/engine.hpp"
@@ -70,7 +71,7 @@ TEST(EngineDevice, GoldenArchivesRestoreTheirBytes) {
   const testing::TempFolder temp;
   const Devices devices(1);
   int archives = 0;
-  for (const auto& entry : fs::directory_iterator(fs::path(WEFT_SOURCE_DIR) / "tests/golden")) {
+  for (const auto& entry : fs::directory_iterator(testing::source_folder() / "tests/golden")) {
     if (entry.path().extension() != ".weft" || Archive::open(entry.path()).index().is_folder) continue;
     SCOPED_TRACE(entry.path());
     (void)decompress(Archive::open(entry.path()), temp / "restored", {}, on("cuda"));

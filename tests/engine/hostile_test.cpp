@@ -16,6 +16,7 @@
 #include "engine/decode_run.hpp"
 #include "support/child.hpp"
 #include "support/memory_network.hpp"
+#include "support/places.hpp"
 #include "support/sanitizer.hpp"
 #include "support/temp_folder.hpp"
 #include "support/weights.hpp"
@@ -92,7 +93,7 @@ bool is_refused(const std::filesystem::path& path, const std::string& content) {
 }
 
 // One that an earlier program wrote.
-std::string golden_archive() { return testing::read_file(WEFT_SOURCE_DIR "/tests/golden/small.weft"); }
+std::string golden_archive() { return testing::read_file(testing::source_folder() / "tests/golden/small.weft"); }
 
 void flip_every_bit(const std::string& bytes) {
   const TempFolder temp = TempFolder::in_memory();

@@ -8,6 +8,7 @@
 #include "support/child.hpp"
 #include "support/expect_error.hpp"
 #include "support/make_safetensors.hpp"
+#include "support/places.hpp"
 #include "support/temp_folder.hpp"
 #include "weft/network.hpp"
 
@@ -297,7 +298,7 @@ TEST(SafetensorsFolder, MayHaveMoreShardsThanOpenFiles) {
 }
 
 TEST(SafetensorsFile, RealNetworksAreReadWhole) {
-  const auto networks = std::filesystem::path(WEFT_SOURCE_DIR) / "../shared/models/networks";
+  const auto networks = testing::source_folder() / "../shared/models/networks";
   if (!std::filesystem::is_directory(networks)) GTEST_SKIP() << "../shared is not here";
   std::size_t files = 0;
   for (const auto& entry : std::filesystem::directory_iterator(networks)) {

@@ -9,13 +9,13 @@
 #include "archive/bytes.hpp"
 #include "backends/cpu/cpu_codec.hpp"
 #include "backends/cpu/trellis_block.hpp"
+#include "backends/cpu/uniform_steps.hpp"
 #include "weft/core/quantize.hpp"
 
 namespace weft::cpu {
 namespace {
 
 using archive::PlaneMode;
-using core::kLanes;
 
 constexpr int kFarBits = 14;                             // of a level that is stored apart
 constexpr std::int32_t kExact = -(1 << (kFarBits - 1));  // instead of a level: the unit follows
@@ -92,14 +92,13 @@ class TrellisCodec final : public CpuCodec {
     const core::Weave order(static_cast<std::uint32_t>(n), plane.lanes_log2);
     weave_classes(scratch.trellis, *view.trellis, view.first_unit + (std::uint64_t{block_index} << view.block_log2),
                   order);
-    scratch.trellis.woven_levels.resize(std::size_t{order.run} * kLanes);
+    scratch.trellis.woven_levels.resize(std::size_t{order.run} * core::kLanes);
     const core::Status status = scratch.kernels.trellis->decode(
         mode_of(*view.trellis), order, predictor_of(*view.trellis, scratch.trellis),
         scratch.trellis.woven_classes.data(), reinterpret_cast<const std::uint16_t*>(plane.bytes.data()),
         static_cast<std::uint32_t>(plane.bytes.size() / 2), scratch.trellis.cache.tables(*view.shape).decode(),
         scratch.trellis.woven_levels.data());
-    if (status == core::Status::kTruncated) return "a coded plane ends too early";
-    if (status == core::Status::kTrailing) return "a coded plane does not end where its symbols do";
+    if (std::string fault = fault_of(status); !fault.empty()) return fault;
     restore(scratch, view, order, units);
     return put_far(view, block.plane(1), unit_size, units);
   }
@@ -134,41 +133,36 @@ class TrellisCodec final : public CpuCodec {
   static void collect_far(TrellisWork& work, const SegmentView& view, const core::Weave& order,
                           std::span<const float> values, std::span<const std::byte> units, Inward& inward) {
     const auto unit_size = static_cast<std::size_t>(unit_bytes(view.dtype));
-    const double largest = view.dtype == DType::kF16 ? 65504.0 : view.dtype == DType::kBF16 ? 3.38e38 : 3.4e38;
     const double step = static_cast<double>(view.trellis->fine_step) * (1 << core::kFineBits);
-    const auto largest_level = static_cast<float>(std::min<double>(kLargestFar, 0.99 * largest / step - 1));
+    const auto largest_level =
+        static_cast<float>(std::min<double>(kLargestFar, 0.99 * largest_value(view.dtype) / step - 1));
     const float limit = static_cast<float>(far_cost(*view.trellis)) / 4096;
     work.far.clear();
     std::vector<std::byte> exact;
-    for (std::uint32_t lane = 0; lane < order.lanes; lane++)
-      for (std::uint32_t t = 0, i = lane * order.run; t < order.run && i < order.n; t++, i++) {
-        const std::int32_t level =
-            work.woven_levels[std::size_t{t} * kLanes + lane] - static_cast<std::int32_t>(core::kLevelBias);
-        const float offset = values[i] - static_cast<float>(level);
-        if (offset * offset <= limit && std::fabs(static_cast<float>(level)) <= largest_level) {
-          inward.add(level, offset);
-          continue;
-        }
-        const bool fits = std::fabs(values[i]) < largest_level;  // false for NaN
-        const std::int32_t stored = fits ? static_cast<std::int32_t>(std::lrint(values[i])) : kExact;
-        std::byte record[4];
-        archive::store_le(record, i | static_cast<std::uint32_t>(stored) << kPositionBits);
-        work.far.insert(work.far.end(), record, record + 4);
-        if (fits) continue;
-        const auto unit = units.subspan(i * unit_size, unit_size);
-        exact.insert(exact.end(), unit.begin(), unit.end());
-      }
+    for_woven(order, [&](std::uint32_t i, std::size_t at) {
+      const std::int32_t level = work.woven_levels[at] - static_cast<std::int32_t>(core::kLevelBias);
+      const float offset = values[i] - static_cast<float>(level);
+      if (offset * offset <= limit && std::fabs(static_cast<float>(level)) <= largest_level)
+        return inward.add(level, offset);
+      const bool fits = std::fabs(values[i]) < largest_level;  // false for NaN
+      const std::int32_t stored = fits ? static_cast<std::int32_t>(std::lrint(values[i])) : kExact;
+      std::byte record[4];
+      archive::store_le(record, i | static_cast<std::uint32_t>(stored) << kPositionBits);
+      work.far.insert(work.far.end(), record, record + 4);
+      if (fits) return;
+      const auto unit = units.subspan(i * unit_size, unit_size);
+      exact.insert(exact.end(), unit.begin(), unit.end());
+    });
     work.far.insert(work.far.end(), exact.begin(), exact.end());
   }
 
   static void restore(Scratch& scratch, const SegmentView& view, const core::Weave& order, std::span<std::byte> units) {
     scratch.values.resize(order.n);
-    for (std::uint32_t lane = 0; lane < order.lanes; lane++) {
-      const std::uint32_t begin = std::min(order.n, lane * order.run), end = std::min(order.n, begin + order.run);
-      const std::uint16_t* level = scratch.trellis.woven_levels.data() + lane;
-      for (std::uint32_t i = begin; i < end; i++, level += kLanes)
-        scratch.values[i] = scratch.trellis.levels[*level & (2 * core::kLevelBias - 1)];
-    }
+    const std::uint16_t* levels = scratch.trellis.woven_levels.data();
+    const float* table = scratch.trellis.levels.data();
+    float* values = scratch.values.data();
+    for_woven(order,
+              [=](std::uint32_t i, std::size_t at) { values[i] = table[levels[at] & (2 * core::kLevelBias - 1)]; });
     scratch.kernels.from_float(view.dtype, scratch.values.data(), order.n, units.data());
   }
 

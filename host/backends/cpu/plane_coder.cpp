@@ -70,6 +70,20 @@ void PlaneDecoder::set_table(const FrequencyTable* table) {
   }
 }
 
+std::string fault_of(core::Status status) {
+  switch (status) {
+    case core::Status::kOk:
+      return "";
+    case core::Status::kTruncated:
+      return "a coded plane ends too early";
+    case core::Status::kTrailing:
+      return "a coded plane does not end where its symbols do";
+    case core::Status::kExceptions:
+      break;
+  }
+  return "a coded plane cannot be decoded";
+}
+
 std::string PlaneDecoder::decode(const PlaneView& plane, std::uint64_t n, std::uint8_t* out,
                                  const std::uint8_t*& symbols) const {
   symbols = out;
@@ -86,17 +100,8 @@ std::string PlaneDecoder::decode(const PlaneView& plane, std::uint64_t n, std::u
       if (plane.bytes.size() % 2 != 0) return "a coded plane has an odd size";
       const auto* words = reinterpret_cast<const std::uint16_t*>(plane.bytes.data());
       const auto count = static_cast<std::uint32_t>(plane.bytes.size() / 2);
-      switch (kernels_.rans_decode(words, count, plane.lanes_log2, table_.data(), static_cast<std::uint32_t>(n), out)) {
-        case core::Status::kOk:
-          return "";
-        case core::Status::kTruncated:
-          return "a coded plane ends too early";
-        case core::Status::kTrailing:
-          return "a coded plane does not end where its symbols do";
-        case core::Status::kExceptions:
-          break;
-      }
-      return "a coded plane cannot be decoded";
+      return fault_of(
+          kernels_.rans_decode(words, count, plane.lanes_log2, table_.data(), static_cast<std::uint32_t>(n), out));
     }
     default:
       return "a plane has a mode that its codec does not use";

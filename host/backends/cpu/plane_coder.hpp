@@ -23,6 +23,9 @@ namespace weft::cpu {
 // Frequencies of all 256 symbols.
 void expand_table(const FrequencyTable& table, std::uint16_t frequencies[256]) noexcept;
 
+// What is wrong with a coded plane that ended like this; empty: nothing.
+[[nodiscard]] std::string fault_of(core::Status status);
+
 class PlaneEncoder {
  public:
   explicit PlaneEncoder(const Kernels& kernels) : kernels_(kernels) {}

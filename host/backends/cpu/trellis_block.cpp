@@ -11,15 +11,6 @@ using core::kLanes;
 
 constexpr float kFixedLimit = core::kMaxIndex * 512 - 512;  // in 1/256 steps: what the search is given at most
 
-// Copies n elements, made by f(i), to the weave.
-template <class To, class F>
-void weave(const core::Weave& order, To* to, F f) {
-  for (std::uint32_t lane = 0; lane < order.lanes; lane++) {
-    const std::uint32_t begin = std::min(order.n, lane * order.run), end = std::min(order.n, begin + order.run);
-    for (std::uint32_t i = begin; i < end; i++) to[std::size_t{i - begin} * kLanes + lane] = f(i);
-  }
-}
-
 }  // namespace
 
 TrellisMode mode_of(const TrellisStream& stream) noexcept {
@@ -47,7 +38,9 @@ void weave_classes(TrellisWork& work, const TrellisStream& stream, std::uint64_t
   work.classes.resize(order.n);
   work.woven_classes.assign(std::size_t{order.run} * kLanes, 0);
   trellis::scale_classes(stream, first, work.classes);
-  weave(order, work.woven_classes.data(), [&](std::uint32_t i) { return work.classes[i]; });
+  const std::uint8_t* from = work.classes.data();
+  std::uint8_t* to = work.woven_classes.data();
+  for_woven(order, [=](std::uint32_t i, std::size_t at) { to[at] = from[i]; });
 }
 
 std::uint32_t far_cost(const TrellisStream& stream) noexcept {
@@ -61,11 +54,12 @@ void quantize_block(const Kernels& kernels, const TrellisStream& stream, const T
   const TrellisMode mode = mode_of(stream);
   weave_classes(work, stream, first, order);
   work.woven_fixed.assign(woven, 0);
-  weave(order, work.woven_fixed.data(), [&](std::uint32_t i) {
+  std::uint32_t* to = work.woven_fixed.data();
+  for_woven(order, [=](std::uint32_t i, std::size_t at) {
     const float scaled = values[i] * static_cast<float>(1 << core::kStepBits);
     const float number = scaled == scaled ? scaled : 0.0f;
     const auto fixed = static_cast<std::int32_t>(__builtin_rintf(std::clamp(number, -kFixedLimit, kFixedLimit)));
-    return static_cast<std::uint32_t>(fixed);
+    to[at] = static_cast<std::uint32_t>(fixed);
   });
   work.decisions.resize(std::size_t{order.run} << mode.states_log2);
   work.indices.resize(woven);

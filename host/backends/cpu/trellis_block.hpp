@@ -8,6 +8,7 @@
 #include "backends/cpu/kernels.hpp"
 #include "backends/cpu/trellis_tables.hpp"
 #include "weft/archive.hpp"
+#include "weft/core/table_choice.hpp"
 
 namespace weft::cpu {
 
@@ -30,15 +31,22 @@ void make_predictor(const TrellisStream& stream, TrellisWork& work);
 // The classes of the weights from `first` on, woven.
 void weave_classes(TrellisWork& work, const TrellisStream& stream, std::uint64_t first, const core::Weave& order);
 
+// Calls f(i, where it is in woven arrays) for all weights of a block, in ascending order.
+template <class F>
+void for_woven(const core::Weave& order, F f) {
+  for (std::uint32_t lane = 0; lane < order.lanes; lane++) {
+    const std::uint32_t begin = lane * order.run < order.n ? lane * order.run : order.n;
+    const std::uint32_t end = order.n - begin < order.run ? order.n : begin + order.run;
+    std::size_t at = lane;
+    for (std::uint32_t i = begin; i < end; i++, at += core::kLanes) f(i, at);
+  }
+}
+
 // The error, in 1/4096 squared steps, beyond which a weight is stored apart.
 [[nodiscard]] std::uint32_t far_cost(const TrellisStream& stream) noexcept;
 
 // Lanes for a block of n weights: each costs about 23 bits and a known first state, so it should have some 4000 weights.
-[[nodiscard]] constexpr int trellis_lanes_log2(std::uint64_t n) noexcept {
-  int log2 = 0;
-  while (log2 < core::kLanesLog2 && n >> (log2 + 12) != 0) log2++;
-  return log2;
-}
+[[nodiscard]] constexpr int trellis_lanes_log2(std::uint64_t n) noexcept { return core::lanes_log2_for(n, 12); }
 
 // Finds the path of the weights (in steps; those that are not finite count as zero) and leaves its entries and levels in
 // `work`. The tables are prepared for the stream, the predictor made.

@@ -124,11 +124,6 @@ struct PortableWarp {
     return each([&](int i) { return f(static_cast<std::uint32_t>(i)); });
   }
   static bool any(const Mask& m) { return count(m) != 0; }
-  static std::uint32_t bits(const Mask& m) {
-    std::uint32_t r = 0;
-    for (int i = 0; i < core::kLanes; i++) r |= (m.lane[i] & 1) << i;
-    return r;
-  }
   static std::uint32_t or_lanes(const U32& x) {
     std::uint32_t r = 0;
     for (int i = 0; i < core::kLanes; i++) r |= x.lane[i];

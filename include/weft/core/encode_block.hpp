@@ -351,7 +351,7 @@ WEFT_HD void write_exceptions(const SegmentJob& segment, const EncodeBlockJob& b
       return first + lane < block.n && values[first + lane] == kOutOfRange ? 1 : 0;
     });
     const auto mask = W::less(W::splat(0), outside);
-    const std::uint32_t bits = W::bits(mask);
+    const std::uint32_t bits = W::ballot(mask);
     W::for_each_lane([&](std::uint32_t lane) {
       if ((bits >> lane & 1) == 0) return;
       std::uint32_t rank = done;

@@ -17,7 +17,6 @@ concept KernelWarp = Warp<W> &&
   W::for_each_lane(f);
   { W::each_lane_value(g) } -> std::same_as<typename W::U32>;  // lane i gets g(i)
   { W::any(m) } -> std::convertible_to<bool>;
-  { W::bits(m) } -> std::convertible_to<std::uint32_t>;      // bit i: lane i is in the mask
   { W::or_lanes(x) } -> std::convertible_to<std::uint32_t>;  // all lanes ored together
   W::add(small, u);                                          // *small += u, whatever other lanes and warps add
   W::add(large, std::uint64_t{});

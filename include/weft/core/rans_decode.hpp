@@ -22,12 +22,17 @@ struct DecodeState {
   std::uint32_t cursor;  // words consumed
 };
 
+// The states after the symbols of these table entries, without the refill.
+template <Warp W>
+WEFT_HD typename W::U32 after_entry(typename W::U32 x, typename W::U32 entry) {
+  return ((entry >> 8) & W::splat(kProbScale - 1)) * (x >> kProbBits) + (entry >> 20);
+}
+
 // One step of every lane without the refill; returns the table entries, whose low bytes are the symbols.
 template <Warp W>
 WEFT_HD typename W::U32 decode_step(typename W::U32& x, const std::uint32_t* table) {
   const auto entry = W::gather(table, x & W::splat(kProbScale - 1));
-  const auto frequency = (entry >> 8) & W::splat(kProbScale - 1);
-  x = frequency * (x >> kProbBits) + (entry >> 20);
+  x = after_entry<W>(x, entry);
   return entry;
 }
 
@@ -54,11 +59,10 @@ WEFT_HD bool start_decoding(DecodeState<W>& state, const std::uint16_t* words, s
   return refill<W>(state, present, words, word_count);
 }
 
-// A round of all lanes while 32 words are left, so that nothing can run out within it. `next` is the next word. A model
-// may know a shorter way to hand out words (take_words).
+// refill() of all lanes while 32 words are left, so that nothing can run out. `next` is the next word. A model may know a
+// shorter way to hand out words (take_words).
 template <Warp W>
-WEFT_HD typename W::U32 decode_full_round(typename W::U32& x, const std::uint16_t*& next, const std::uint32_t* table) {
-  const auto entry = decode_step<W>(x, table);
+WEFT_HD void refill_all(typename W::U32& x, const std::uint16_t*& next) {
   if constexpr (requires { W::take_words(next, x); }) {
     W::take_words(next, x);
   } else {
@@ -67,6 +71,13 @@ WEFT_HD typename W::U32 decode_full_round(typename W::U32& x, const std::uint16_
     x = W::select(low, (x << kWordBits) | word, x);
     next += W::count(low);
   }
+}
+
+// A round of all lanes while 32 words are left.
+template <Warp W>
+WEFT_HD typename W::U32 decode_full_round(typename W::U32& x, const std::uint16_t*& next, const std::uint32_t* table) {
+  const auto entry = decode_step<W>(x, table);
+  refill_all<W>(x, next);
   return entry;
 }
 

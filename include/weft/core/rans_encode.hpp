@@ -24,6 +24,30 @@ struct EncodeTable {
 // Words that rans_encode may write (or scribble on) for n symbols.
 WEFT_HD constexpr std::size_t encode_bound_words(std::size_t n) { return n + 2 * kLanes + 8; }
 
+// The states after a symbol with these two numbers of its table; words go down from `cursor`. active(mask) takes the
+// lanes without a symbol out of a mask; their states come out unspecified.
+template <Warp W, class Active>
+WEFT_HD typename W::U32 encode_step(typename W::U32 x, typename W::U32 reciprocal, typename W::U32 packed,
+                                    std::uint16_t*& cursor, Active active) {
+  const auto complement = packed & W::splat(kProbScale - 1);
+  const auto limit = (W::splat(kProbScale) - complement) << kRefillShift;
+  const auto full = active(W::less(limit - W::splat(1), x));
+  cursor -= W::compress_store(cursor, x, full);
+  x = W::select(full, x >> kWordBits, x);
+  const auto quotient = W::shift_right(W::mul_high(x, reciprocal), (packed >> 12) & W::splat(15));
+  return x + (packed >> 16) + quotient * complement;
+}
+
+// States go out in 16 bits: a state that needs more gives its low word to the stream first.
+template <Warp W>
+WEFT_HD void finish_encoding(typename W::U32 x, std::uint32_t lanes, std::uint16_t*& cursor) {
+  const auto present = W::first_lanes(lanes);
+  const auto large = W::both(present, W::less(W::splat((1u << kWordBits) - 1), x));
+  cursor -= W::compress_store(cursor, x, large);
+  x = W::select(large, x >> kWordBits, x);
+  cursor -= W::compress_store(cursor, x, present);
+}
+
 // Encodes symbols 0 .. n - 1, all of which have a frequency, with 2^lanes_log2 lanes. Words end at `end`, below which
 // there is room for encode_bound_words(n). Returns their count, the lanes' first words included. Symbols come from
 // load(first) for a round of all lanes, and from load(first, size, mask) for the first `size` lanes.
@@ -36,15 +60,7 @@ WEFT_HD std::uint32_t rans_encode_from(Load load, std::uint32_t n, int lanes_log
   U32 x = W::splat(kStateLow);
 
   const auto step = [&](U32 symbol, auto active) {
-    const U32 reciprocal = W::gather(table.reciprocal, symbol);
-    const U32 packed = W::gather(table.step, symbol);
-    const U32 complement = packed & W::splat(kProbScale - 1);
-    const U32 limit = (W::splat(kProbScale) - complement) << kRefillShift;
-    const auto full = active(W::less(limit - W::splat(1), x));
-    cursor -= W::compress_store(cursor, x, full);
-    x = W::select(full, x >> kWordBits, x);
-    const U32 quotient = W::shift_right(W::mul_high(x, reciprocal), (packed >> 12) & W::splat(15));
-    return x + (packed >> 16) + quotient * complement;
+    return encode_step<W>(x, W::gather(table.reciprocal, symbol), W::gather(table.step, symbol), cursor, active);
   };
 
   std::uint32_t left = n;
@@ -63,12 +79,7 @@ WEFT_HD std::uint32_t rans_encode_from(Load load, std::uint32_t n, int lanes_log
     left -= kLanes;
     x = step(load(left), [](auto full) { return full; });
   }
-  // States go out in 16 bits: a state that needs more gives its low word to the stream first.
-  const auto present = W::first_lanes(lanes);
-  const auto large = W::both(present, W::less(W::splat((1u << kWordBits) - 1), x));
-  cursor -= W::compress_store(cursor, x, large);
-  x = W::select(large, x >> kWordBits, x);
-  cursor -= W::compress_store(cursor, x, present);
+  finish_encoding<W>(x, lanes, cursor);
   return static_cast<std::uint32_t>(end - cursor);
 }
 

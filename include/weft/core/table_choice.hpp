@@ -27,10 +27,10 @@ WEFT_HD bool table_pays(const std::uint64_t counts[256], const std::uint16_t fre
   return coded <= static_cast<double>(total) * keep;
 }
 
-// Lanes for a plane of n symbols: a lane costs about 23 bits of start and end, so it should have about 1000 symbols.
-WEFT_HD constexpr int lanes_log2_for(std::uint64_t n) {
+// Lanes for a plane of n symbols: a lane costs about 23 bits of start and end, so it should have 2^(fewest_log2 - 1) symbols.
+WEFT_HD constexpr int lanes_log2_for(std::uint64_t n, int fewest_log2 = 11) {
   int log2 = 0;
-  while (log2 < kLanesLog2 && n >> (log2 + 11) != 0) log2++;
+  while (log2 < kLanesLog2 && n >> (log2 + fewest_log2) != 0) log2++;
   return log2;
 }
 

@@ -36,11 +36,10 @@ class TrellisWalk {
     if (!kPredict) return first + (q_ << 2);  // around zero: eighths 0 and 4
     mean_ = predict_mean<W>(predictor_.taps, history_, expected, past_classes_);
     past_classes_ = (past_classes_ << 8) | expected;
-    const U32 offset = mean_ - (q_ << 2);
-    centre_ = shift_signed<W>(offset + W::splat(4), 3);
-    const U32 phase = offset - (centre_ << 3);
-    mirrored_ = signed_less<W>(phase, W::splat(0));
-    return first + W::select(mirrored_, W::splat(0) - phase, phase);
+    const Placement<W> placed = place<W>(mean_ - (q_ << 2));
+    centre_ = placed.index;
+    mirrored_ = placed.mirrored;
+    return first + placed.table;
   }
   [[nodiscard]] WEFT_HD U32 scale_class() const { return class_; }
   // The symbol of an index (biased by 128) there, and back.
@@ -49,31 +48,30 @@ class TrellisWalk {
     if (kZero) return symbol;
     if (!kPredict) return when_bit<W>(q_, W::splat(2 * kIndexZero) - (symbol << 1)) + symbol;
     const U32 distance = symbol - W::splat(kIndexZero);
-    return centre_ + W::select(mirrored_, W::splat(0) - distance, distance) + W::splat(kIndexZero);
+    return centre_ + negate_where<W>(mirrored_, distance) + W::splat(kIndexZero);
   }
   // The nearest index of the same parity that the table can say.
   WEFT_HD U32 limit(U32 index, U32 reach) const {
     if (!kPredict) return index;  // the search has seen to it
     const U32 distance = index - W::splat(kIndexZero) - centre_;
     const auto below = signed_less<W>(distance, W::splat(0));
-    const U32 size = W::select(below, W::splat(0) - distance, distance);
+    const U32 size = negate_where<W>(below, distance);
     const U32 kept = W::select(W::less(reach, size), reach - ((reach ^ size) & W::splat(1)), size);
-    return W::splat(kIndexZero) + centre_ + W::select(below, W::splat(0) - kept, kept);
+    return W::splat(kIndexZero) + centre_ + negate_where<W>(below, kept);
   }
   // Moves on by this index and returns its level, biased.
   WEFT_HD U32 advance(U32 index) {
     U32 level = (index << 1) + q_ + W::splat(kLevelBias - 2 * kIndexZero);
     if (kZero) {  // 2 k - sign(k) in the odd quantizer
-      const U32 above = W::select(W::less(W::splat(kIndexZero), index), W::splat(2), W::splat(0));
-      const U32 zero = W::select(W::less(index, W::splat(kIndexZero)), W::splat(0), W::splat(1));
-      const U32 at_zero = W::select(W::less(W::splat(kIndexZero), index), W::splat(0), zero);
-      level = level - when_bit<W>(q_, above + at_zero);
+      const U32 positive = W::select(W::less(W::splat(kIndexZero), index), W::splat(1), W::splat(0));
+      const U32 negative = W::select(W::less(index, W::splat(kIndexZero)), W::splat(1), W::splat(0));
+      level = level - when_bit<W>(q_, W::splat(1) + positive - negative);
     }
     state_ =
         (state_ >> 1) ^ when_bit<W>(q_, W::splat(parity_.h0)) ^ when_bit<W>(index & W::splat(1), W::splat(parity_.h1));
     if (kPredict) {
-      if (!kZero) history_ = (history_ << 10 & W::splat((1u << 30) - 1)) | level;
-      energy_ = energy_ - (energy_ >> kEnergyDecay) + error_of<W>(level, mean_, scale_);
+      if (!kZero) history_ = push_level<W>(history_, level);
+      energy_ = next_energy<W>(energy_, error_of<W>(level, mean_, scale_));
     }
     return level;
   }
@@ -82,8 +80,7 @@ class TrellisWalk {
   WEFT_HD U32 flip(U32 index) const {
     if (kZero) return index + W::splat(kIndexZero);
     if (!kPredict) return W::splat(kIndexZero) + index - when_bit<W>(q_, index << 1);
-    const U32 distance = index - centre_;
-    return W::splat(kIndexZero) + W::select(mirrored_, W::splat(0) - distance, distance);
+    return W::splat(kIndexZero) + negate_where<W>(mirrored_, index - centre_);
   }
 
   Parity parity_;
@@ -123,21 +120,11 @@ WEFT_HD std::uint32_t rans_encode_woven(const Weave& weave, const std::uint32_t*
     const auto active = W::first_lanes(weave.active(t));
     const U32 entry = W::load_table(entries + std::size_t{t} * kLanes);
     const U32 at = entry + ((entry >> 8) << 8);
-    const U32 reciprocal = W::gather(base, at);
-    const U32 packed = W::gather(base + 256, at);
-    const U32 complement = packed & W::splat(kProbScale - 1);
-    const U32 limit = (W::splat(kProbScale) - complement) << kRefillShift;
-    const auto full = W::both(active, W::less(limit - W::splat(1), x));
-    cursor -= W::compress_store(cursor, x, full);
-    const U32 lowered = W::select(full, x >> kWordBits, x);
-    const U32 quotient = W::shift_right(W::mul_high(lowered, reciprocal), (packed >> 12) & W::splat(15));
-    x = W::select(active, lowered + (packed >> 16) + quotient * complement, x);
+    const U32 next = encode_step<W>(x, W::gather(base, at), W::gather(base + 256, at), cursor,
+                                    [&](auto full) { return W::both(active, full); });
+    x = W::select(active, next, x);
   }
-  const auto present = W::first_lanes(weave.lanes);
-  const auto large = W::both(present, W::less(W::splat((1u << kWordBits) - 1), x));
-  cursor -= W::compress_store(cursor, x, large);
-  x = W::select(large, x >> kWordBits, x);
-  cursor -= W::compress_store(cursor, x, present);
+  finish_encoding<W>(x, weave.lanes, cursor);
   return static_cast<std::uint32_t>(end - cursor);
 }
 
@@ -148,23 +135,20 @@ WEFT_HD Status trellis_decode(const Weave& weave, int states_log2, const Predict
                               const std::uint8_t* classes, const std::uint16_t* words, std::uint32_t word_count,
                               const std::uint32_t* tables, std::uint16_t* levels) {
   using U32 = typename W::U32;
-  const auto present = W::first_lanes(weave.lanes);
-  if (word_count < weave.lanes) return Status::kTruncated;
-  DecodeState<W> rans{W::expand_load_exact(words, present), weave.lanes};
-  if (!refill<W>(rans, present, words, word_count)) return Status::kTruncated;
+  DecodeState<W> rans;
+  if (!start_decoding<W>(rans, words, word_count, weave.lanes)) return Status::kTruncated;
   TrellisWalk<W, kZero, kPredict> walk(states_log2, predictor);
-  const auto low_bound = W::splat(kStateLow);
   for (std::uint32_t t = 0; t < weave.run; t++) {
     const std::size_t at = std::size_t{t} * kLanes;
     const U32 row = walk.row(W::load_bytes(classes + at));
     const U32 entry = W::gather(tables, (row << kProbBits) + (rans.x & W::splat(kProbScale - 1)));
-    const U32 next = ((entry >> 8) & W::splat(kProbScale - 1)) * (rans.x >> kProbBits) + (entry >> 20);
+    const U32 next = after_entry<W>(rans.x, entry);
     const std::uint32_t count = weave.active(t);
-    if (count == kLanes && word_count - rans.cursor >= kLanes) {  // nothing can run out within the round
-      const auto low = W::less(next, low_bound);
-      const auto word = W::expand_load(words + rans.cursor, low);
-      rans.x = W::select(low, (next << kWordBits) | word, next);
-      rans.cursor += W::count(low);
+    if (count == kLanes && word_count - rans.cursor >= kLanes) {
+      const std::uint16_t* word = words + rans.cursor;
+      rans.x = next;
+      refill_all<W>(rans.x, word);
+      rans.cursor = static_cast<std::uint32_t>(word - words);
     } else {
       const auto active = W::first_lanes(count);
       rans.x = W::select(active, next, rans.x);
@@ -172,8 +156,7 @@ WEFT_HD Status trellis_decode(const Weave& weave, int states_log2, const Predict
     }
     W::store_halves(levels + at, walk.advance(walk.index_of(entry & W::splat(255))));
   }
-  const bool intact = rans.cursor == word_count && W::all_equal(rans.x, kStateLow, present);
-  return intact ? Status::kOk : Status::kTrailing;
+  return finish_decoding<W>(rans, word_count, weave.lanes);
 }
 
 }  // namespace weft::core

@@ -61,6 +61,17 @@ WEFT_HD typename W::Mask signed_less(typename W::U32 a, typename W::U32 b) {
   return W::less(a + bias, b + bias);
 }
 
+template <Warp W>
+WEFT_HD typename W::U32 negate_where(typename W::Mask mask, typename W::U32 x) {
+  return W::select(mask, W::splat(0) - x, x);
+}
+
+// |x|, for sizes below 2^30.
+template <Warp W>
+WEFT_HD typename W::U32 size_of(typename W::U32 x) {
+  return negate_where<W>(signed_less<W>(x, W::splat(0)), x);
+}
+
 // The mean that the last levels predict, in quarter steps. history: three levels + 512, ten bits each, the last one lowest.
 template <Warp W>
 WEFT_HD typename W::U32 predict_mean(const std::uint32_t* taps, typename W::U32 history, typename W::U32 classes,
@@ -78,6 +89,16 @@ WEFT_HD typename W::U32 predict_mean(const std::uint32_t* taps, typename W::U32 
   return smaller<W>(low, W::splat(2 * kMaxMean)) - W::splat(kMaxMean);
 }
 
+// A history after one more level, and an energy after one more error.
+template <Warp W>
+WEFT_HD typename W::U32 push_level(typename W::U32 history, typename W::U32 level) {
+  return (history << 10 & W::splat((1u << 30) - 1)) | level;
+}
+template <Warp W>
+WEFT_HD typename W::U32 next_energy(typename W::U32 energy, typename W::U32 error) {
+  return energy - (energy >> kEnergyDecay) + error;
+}
+
 inline constexpr std::uint32_t kNoHistory = 512u | 512u << 10 | 512u << 20;
 
 // The class of a weight after the lane's energy has moved it.
@@ -91,9 +112,7 @@ WEFT_HD typename W::U32 moved_class(typename W::U32 classes, typename W::U32 ene
 // What a level (biased by kLevelBias) adds to the energy; scale: the class's kErrorScale.
 template <Warp W>
 WEFT_HD typename W::U32 error_of(typename W::U32 level, typename W::U32 mean, typename W::U32 scale) {
-  const auto difference = ((level - W::splat(kLevelBias)) << kQuarterBits) - mean;
-  const auto negative = signed_less<W>(difference, W::splat(0));
-  const auto size = W::select(negative, W::splat(0) - difference, difference);
+  const auto size = size_of<W>(((level - W::splat(kLevelBias)) << kQuarterBits) - mean);
   return smaller<W>((size * scale) >> 8, W::splat(kLargestError));
 }
 
@@ -103,13 +122,13 @@ struct Placement {
   typename W::U32 index, table;
   typename W::Mask mirrored;
 };
+// offset: the mean minus Q, in quarter steps.
 template <Warp W>
-WEFT_HD Placement<W> place(typename W::U32 mean, std::uint32_t q) {
-  const auto offset = mean - W::splat(4 * q);
+WEFT_HD Placement<W> place(typename W::U32 offset) {
   const auto index = shift_signed<W>(offset + W::splat(4), 3);
   const auto phase = offset - (index << 3);  // -4 .. 3
   const auto mirrored = signed_less<W>(phase, W::splat(0));
-  return {index, W::select(mirrored, W::splat(0) - phase, phase), mirrored};
+  return {index, negate_where<W>(mirrored, phase), mirrored};
 }
 
 template <Warp W>
@@ -120,8 +139,7 @@ struct Branch {
 // The squared error of level m for weight x, and the price; cut off at far_cost.
 template <Warp W>
 WEFT_HD typename W::U32 branch_cost(typename W::U32 difference, typename W::U32 price, std::uint32_t far_cost) {
-  const auto negative = signed_less<W>(difference, W::splat(0));
-  const auto size = smaller<W>(W::select(negative, W::splat(0) - difference, difference), W::splat((1u << 15) - 1));
+  const auto size = smaller<W>(size_of<W>(difference), W::splat((1u << 15) - 1));
   return smaller<W>((size * size) >> 4, W::splat(far_cost)) + price;
 }
 
@@ -140,7 +158,7 @@ WEFT_HD Branch<W> natural_branch(typename W::U32 x, std::uint32_t q, std::uint32
   const U32 inner = W::select(W::less(centre, k), k - W::splat(2), k + W::splat(2));
   const auto cost = [&](U32 index) {
     const U32 distance = index - centre;
-    const U32 symbol = W::select(p.mirrored, W::splat(kIndexZero) - distance, W::splat(kIndexZero) + distance);
+    const U32 symbol = W::splat(kIndexZero) + negate_where<W>(p.mirrored, distance);
     const U32 level = (index << 1) + W::splat(q - 2 * kBias);
     return branch_cost<W>(x - (level << kStepBits), W::gather(prices, row + symbol), far_cost);
   };
@@ -157,21 +175,22 @@ WEFT_HD Branch<W> odd_zero_branch(typename W::U32 x, std::uint32_t z, typename W
                                   const std::uint32_t* prices, typename W::U32 row, std::uint32_t far_cost) {
   using U32 = typename W::U32;
   const auto negative = signed_less<W>(x, W::splat(0));
-  const U32 size = W::select(negative, W::splat(0) - x, x);
+  const U32 size = negate_where<W>(negative, x);
   const U32 nearest = (((size + W::splat(z != 0 ? 256 : 768)) >> 10) << 1) + W::splat(z);
   const U32 k = W::select(W::less(reach, nearest), reach - ((reach ^ nearest) & W::splat(1)), nearest);
   const U32 inner = W::select(W::less(W::splat(1), k), k - W::splat(2), k);
+  const auto level_of = [](U32 index) {
+    return (index << 1) - W::select(W::less(W::splat(0), index), W::splat(1), W::splat(0));
+  };
   const auto cost = [&](U32 index) {
-    const U32 symbol = W::select(negative, W::splat(kIndexZero) - index, W::splat(kIndexZero) + index);
-    const U32 level = (index << 1) - W::select(W::less(W::splat(0), index), W::splat(1), W::splat(0));
-    return branch_cost<W>(size - (level << kStepBits), W::gather(prices, row + symbol), far_cost);
+    const U32 symbol = W::splat(kIndexZero) + negate_where<W>(negative, index);
+    return branch_cost<W>(size - (level_of(index) << kStepBits), W::gather(prices, row + symbol), far_cost);
   };
   const U32 cost_k = cost(k), cost_inner = cost(inner);
   const auto better = W::less(cost_inner, cost_k);
   const U32 chosen = W::select(better, inner, k);
-  const U32 level = (chosen << 1) - W::select(W::less(W::splat(0), chosen), W::splat(1), W::splat(0));
-  return {W::select(better, cost_inner, cost_k), W::select(negative, W::splat(128) - chosen, W::splat(128) + chosen),
-          W::select(negative, W::splat(kLevelBias) - level, W::splat(kLevelBias) + level)};
+  return {W::select(better, cost_inner, cost_k), W::splat(kIndexZero) + negate_where<W>(negative, chosen),
+          W::splat(kLevelBias) + negate_where<W>(negative, level_of(chosen))};
 }
 
 // Finds the path and writes its indices + 128, woven, to `path` ([run * 32] bytes).
@@ -193,7 +212,7 @@ WEFT_HD void search_trellis(const Weave& weave, const SearchInput& in, const Sea
 
   for (std::uint32_t t = 0; t < weave.run; t++) {
     const U32 *old = costs[t & 1], *old_history = histories[t & 1], *old_energy = energies[t & 1];
-    U32 *next = costs[~t & 1], *next_history = histories[~t & 1], *next_energy = energies[~t & 1];
+    U32 *next = costs[~t & 1], *next_history = histories[~t & 1], *next_energies = energies[~t & 1];
     const U32 x = W::load_table(in.fixed + std::size_t{t} * kLanes);
     const U32 expected = W::load_bytes(in.classes + std::size_t{t} * kLanes);
     U32 mean = W::splat(0), base = W::splat(0), classes = expected;
@@ -221,7 +240,7 @@ WEFT_HD void search_trellis(const Weave& weave, const SearchInput& in, const Sea
         for (std::uint32_t z = 0; z < 2; z++)
           branches[q][z] = odd_zero_branch<W>(x, z, reach, in.prices, row, in.far_cost);
       } else {
-        const Placement<W> p = place<W>(mean, q);
+        const Placement<W> p = place<W>(mean - W::splat(4 * q));
         const U32 row = first_row + (p.table << 8);
         for (std::uint32_t z = 0; z < 2; z++)
           branches[q][z] = natural_branch<W>(x, q, z, p, reach, in.prices, row, in.far_cost);
@@ -257,11 +276,10 @@ WEFT_HD void search_trellis(const Weave& weave, const SearchInput& in, const Sea
                                   std::uint32_t odd_from) {
           if (!kZero) {
             const U32 history = W::select(odd, old_history[odd_from], old_history[even_from]);
-            next_history[to] =
-                (history << 10 & W::splat((1u << 30) - 1)) | W::select(odd, branches[q][1].level, branches[q][0].level);
+            next_history[to] = push_level<W>(history, W::select(odd, branches[q][1].level, branches[q][0].level));
           }
           const U32 energy = W::select(odd, old_energy[odd_from], old_energy[even_from]);
-          next_energy[to] = energy - (energy >> kEnergyDecay) + W::select(odd, error[q][1], error[q][0]);
+          next_energies[to] = next_energy<W>(energy, W::select(odd, error[q][1], error[q][0]));
         };
         remember(n, odd_a, s0, s1);
         remember(pair, odd_b, s1, s0);

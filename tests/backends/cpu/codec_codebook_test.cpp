@@ -9,18 +9,9 @@ namespace weft {
 namespace {
 
 using test::Bytes;
+using test::to_units;
+using test::to_values;
 using testing::draw_weights;
-using testing::values_of;
-
-Bytes to_units(DType dtype, const std::vector<double>& values) {
-  const std::string text = testing::weight_bytes(dtype, values);
-  const auto bytes = std::as_bytes(std::span(text));
-  return {bytes.begin(), bytes.end()};
-}
-
-std::vector<double> to_values(DType dtype, const Bytes& units) {
-  return values_of(dtype, std::string(reinterpret_cast<const char*>(units.data()), units.size()));
-}
 
 SegmentView view_of(DType dtype, const Bytes& units, const CodebookStream& codebook, int block_log2 = 12) {
   SegmentView view = test::segment_view(CodecId::kCodebook, dtype, units.size(), block_log2);

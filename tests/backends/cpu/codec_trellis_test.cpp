@@ -11,21 +11,12 @@ namespace weft {
 namespace {
 
 using test::Bytes;
+using test::to_units;
+using test::to_values;
 using testing::draw_weights;
-using testing::values_of;
 
 const double kNan = std::nan(""), kInfinity = std::numeric_limits<double>::infinity();
 const Shape& gauss() { return trellis::typical_shapes()[3]; }
-
-Bytes to_units(DType dtype, const std::vector<double>& values) {
-  const std::string text = testing::weight_bytes(dtype, values);
-  const auto bytes = std::as_bytes(std::span(text));
-  return {bytes.begin(), bytes.end()};
-}
-
-std::vector<double> to_values(DType dtype, const Bytes& units) {
-  return values_of(dtype, std::string(reinterpret_cast<const char*>(units.data()), units.size()));
-}
 
 SegmentView view_of(DType dtype, const Bytes& units, const TrellisStream& stream, int block_log2 = 11) {
   SegmentView view = test::segment_view(CodecId::kTrellis, dtype, units.size(), block_log2);

@@ -10,6 +10,7 @@
 #include "backends/cpu/cpu_codec.hpp"
 #include "core/guarded.hpp"
 #include "engine/segment_encoder.hpp"
+#include "support/weights.hpp"
 
 namespace weft::test {
 
@@ -19,6 +20,16 @@ template <class T>
 Bytes bytes_of(const std::vector<T>& values) {
   const auto bytes = std::as_bytes(std::span(values));
   return {bytes.begin(), bytes.end()};
+}
+
+// Weights as units of an element type, and back.
+inline Bytes to_units(DType dtype, const std::vector<double>& values) {
+  const std::string text = testing::weight_bytes(dtype, values);
+  const auto bytes = std::as_bytes(std::span(text));
+  return {bytes.begin(), bytes.end()};
+}
+inline std::vector<double> to_values(DType dtype, const Bytes& units) {
+  return testing::values_of(dtype, std::string(reinterpret_cast<const char*>(units.data()), units.size()));
 }
 
 inline Bytes random_bytes(std::size_t n, std::uint32_t seed) {
