@@ -1,26 +1,53 @@
 #!/usr/bin/env bash
 # Builds for the GPU of this machine, tests the CUDA backend and times its kernels on it, and writes FOLDER/gpu.json.
-# Needs no network once the packages are there; ends well within nine minutes. usage: gpu.sh FOLDER
+# Needs no network once the packages are there; ends well within nine minutes. usage: gpu.sh FOLDER [PACKED]
+# For a GPU machine that has neither the packages nor a network, `gpu.sh --pack PACKED` builds the programs elsewhere, for
+# sm_80 and sm_90, and leaves them in a folder that is then taken along.
 set -euo pipefail
 source tools/common.sh
 
-(($# == 1)) || die "usage: ./dev gpu FOLDER"
+TARGETS=(weft_tests weft_cuda_bench weft_cli layer_by_layer)
+PROGRAMS=(weft tests/weft_tests bench/cuda/weft_cuda_bench examples/layer_by_layer)
+
+if [[ ${1:-} == --pack ]]; then
+  (($# == 2)) || die "usage: ./dev gpu --pack PACKED"
+  need "${BUILD_PACKAGES[@]}"
+  configure gpu "-DCMAKE_CUDA_ARCHITECTURES=${WEFT_GPU_ARCHITECTURES:-80-real;90-real}"
+  cmake --build build/gpu -j "$JOBS" --target "${TARGETS[@]}"
+  for program in "${PROGRAMS[@]}"; do
+    install -D -s "build/gpu/$program" "$2/$program"
+    # Other systems have another libfmt, or none.
+    ldd "build/gpu/$program" | awk '/libfmt/ { print $3 }' | xargs -I{} cp {} "$2/"
+  done
+  say "packed into $2"
+  exit
+fi
+
+(($# == 1 || $# == 2)) || die "usage: ./dev gpu FOLDER [PACKED], or ./dev gpu --pack PACKED"
 out=$1
+programs=${2:-build/gpu}
 nvidia-smi --query-gpu=name,driver_version --format=csv,noheader >/dev/null 2>&1 ||
   die "No NVIDIA GPU was found on this machine (nvidia-smi does not answer). ./dev test checks that the kernels compile."
 mkdir -p "$out"
 out=$(realpath "$out")
-need "${BUILD_PACKAGES[@]}"
 
 IFS=, read -r name capability < <(nvidia-smi --query-gpu=name,compute_cap --format=csv,noheader | head -n 1)
-say "building for $name, compute capability$capability"
 started=$SECONDS
-configure gpu "-DCMAKE_CUDA_ARCHITECTURES=$(tr -d ' .' <<<"$capability")-real"
-cmake --build build/gpu -j "$JOBS" --target weft_tests weft_cuda_bench weft_cli layer_by_layer
+if (($# == 1)); then
+  need "${BUILD_PACKAGES[@]}"
+  say "building for $name, compute capability$capability"
+  configure gpu "-DCMAKE_CUDA_ARCHITECTURES=$(tr -d ' .' <<<"$capability")-real"
+  cmake --build build/gpu -j "$JOBS" --target "${TARGETS[@]}"
+else
+  say "running what is in $2 on $name, compute capability$capability"
+  export LD_LIBRARY_PATH=$(realpath "$2")${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}
+fi
+export WEFT_SOURCE_DIR=$PWD WEFT_CLI_PATH
+WEFT_CLI_PATH=$(realpath "$programs/weft")
 built=$((SECONDS - started))
 
 # What fails is in the report too, so nothing below stops the script.
-tests=build/gpu/tests/weft_tests
+tests=$programs/tests/weft_tests
 status=0
 say "tests"
 timeout 150 "$tests" --gtest_brief=1 --gtest_filter='*Cuda*:EngineDevice.*:ResidentRows.*' \
@@ -31,7 +58,7 @@ say "archives through the program"
 files=passed
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
-weft=build/gpu/weft
+weft=$programs/weft
 differ() {
   echo "$1" >&2
   files="failed: $1"
@@ -54,7 +81,7 @@ printf '\xff\xff\xff\xff' | dd of="$work/damaged.weft" bs=1 seek=3000 conv=notru
 code=0
 "$weft" verify "$work/damaged.weft" --device cuda -q 2>"$work/message" || code=$?
 [[ $code == 3 ]] && grep -q 'tensor .*, block ' "$work/message" || differ "a damaged archive ends with exit code $code"
-build/gpu/examples/layer_by_layer tests/golden/large_blocks.weft || differ "the example fails"
+"$programs/examples/layer_by_layer" tests/golden/large_blocks.weft || differ "the example fails"
 echo "$files" >"$out/files.result"
 
 sanitizer=$(command -v compute-sanitizer || echo /usr/local/cuda/bin/compute-sanitizer)
@@ -74,7 +101,7 @@ else
   say "compute-sanitizer is not installed; left out"
 fi
 say "throughput of the kernels"
-timeout 150 build/gpu/bench/cuda/weft_cuda_bench >"$out/bench.json" || status=1
+timeout 150 "$programs/bench/cuda/weft_cuda_bench" >"$out/bench.json" || status=1
 
 "$PYTHON" tools/gpu_report.py "$out" "$built" "$(git rev-parse HEAD 2>/dev/null || echo unknown)" || status=1
 say "wrote $out/gpu.json"

@@ -9,9 +9,9 @@
 
 namespace weft::test {
 
-using ModelTest = testing::TestWithParam<const cpu::Kernels*>;
+using ModelTest = ::testing::TestWithParam<const cpu::Kernels*>;
 
-inline std::string model_name(const testing::TestParamInfo<const cpu::Kernels*>& info) {
+inline std::string model_name(const ::testing::TestParamInfo<const cpu::Kernels*>& info) {
   return std::string(info.param->name);
 }
 
@@ -20,5 +20,5 @@ inline std::string model_name(const testing::TestParamInfo<const cpu::Kernels*>&
 #define WEFT_FOR_ALL_MODELS(fixture)                                                                   \
   INSTANTIATE_TEST_SUITE_P(                                                                            \
       Models, fixture,                                                                                 \
-      testing::ValuesIn(weft::cpu::available_kernels().begin(), weft::cpu::available_kernels().end()), \
+      ::testing::ValuesIn(weft::cpu::available_kernels().begin(), weft::cpu::available_kernels().end()), \
       weft::test::model_name)
