@@ -12,10 +12,16 @@
 
 #include "weft/core/kernel_warp.hpp"
 #include "weft/core/vector_memory.hpp"
+#include "word_ring.cuh"
 
 namespace weft::cuda {
 
 #define WEFT_DEVICE static __device__ __forceinline__
+
+#if defined(__CUDACC__)
+// 2^16, which the compiler must not know: it would take the shift, and shifts are what decoding has too many of already.
+static __constant__ std::uint32_t kWordBase = 1u << core::kWordBits;
+#endif
 
 struct CudaWarp {
   struct U32 {
@@ -71,13 +77,37 @@ struct CudaWarp {
   WEFT_DEVICE void store_table(std::uint32_t* p, U32 x) { p[lane()] = x.value; }
   WEFT_DEVICE void store_halves(std::uint16_t* p, U32 x) { p[lane()] = static_cast<std::uint16_t>(x.value); }
 
-  // The words of decode_full_round, with one predicate and without an index beside the pointer.
+  // The words of decode_full_round, without an index beside the pointer. A lane that needs none loads one, too: a branch
+  // around the load would cost more, and 32 words are left.
   WEFT_DEVICE void take_words(const std::uint16_t*& next, U32& x) {
     const bool low = x.value < core::kStateLow;
     const std::uint32_t bits = __ballot_sync(kAll, low);
-    if (low) x.value = x.value << core::kWordBits | __ldg(next + rank(bits));
+    const std::uint32_t word = __ldg(next + rank(bits));
+    x.value = low ? core::permute_bytes(word, x.value, 0x5410) : x.value;
     next += popcount(bits);
   }
+  using WordStream = WordRing;
+  static constexpr std::size_t kWordBytes = WordRing::kRoom;
+  WEFT_DEVICE void take_words(WordStream& stream, U32& x) {
+    const bool low = x.value < core::kStateLow;
+    const std::uint32_t bits = __ballot_sync(kAll, low);
+    const std::uint32_t word = stream.ahead(rank(bits));
+    x.value = low ? x.value * word_base() + word : x.value;
+    stream.advance(popcount(bits));
+  }
+  WEFT_DEVICE std::uint32_t word_base() {
+#if defined(__CUDA_ARCH__)
+    return kWordBase;
+#else
+    return 1u << core::kWordBits;
+#endif
+  }
+  template <class T>
+  struct PerLane {
+    T value;
+    __device__ __forceinline__ T& operator[](std::uint32_t) { return value; }
+    __device__ __forceinline__ const T& operator[](std::uint32_t) const { return value; }
+  };
 
   WEFT_DEVICE void sync() { __syncwarp(); }
   template <class F>

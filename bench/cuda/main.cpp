@@ -21,6 +21,7 @@ namespace {
 
 constexpr std::size_t kDistinct = 8;    // segments that differ
 constexpr std::size_t kSegments = 256;  // in one launch: 2^28 weights, far beyond any cache
+constexpr std::size_t kMany = 1024;     // 2^30 weights: blocks enough that the last ones to finish do not count
 constexpr std::uint64_t kSegmentUnits = 1u << 20;
 constexpr std::uint32_t kProcessors[] = {6, 17, 66, 132};
 
@@ -35,12 +36,12 @@ struct Workload {
   std::deque<std::vector<std::span<const std::byte>>> blocks;
   double bits_per_weight = 0;
 
-  [[nodiscard]] double weight_bytes() const {
-    return static_cast<double>(kSegments * kSegmentUnits) * unit_bytes(view.dtype);
+  [[nodiscard]] double weight_bytes(std::size_t segments = kSegments) const {
+    return static_cast<double>(segments * kSegmentUnits) * unit_bytes(view.dtype);
   }
-  [[nodiscard]] std::vector<DecodeItem> decode_items() const {
+  [[nodiscard]] std::vector<DecodeItem> decode_items(std::size_t segments) const {
     std::vector<DecodeItem> items;
-    for (std::size_t i = 0; i < kSegments; i++)
+    for (std::size_t i = 0; i < segments; i++)
       items.push_back({encoded[i % kDistinct].with_tables(view), 0, blocks[i % kDistinct], {}, {}});
     return items;
   }
@@ -89,27 +90,30 @@ class Bench {
  public:
   explicit Bench(std::shared_ptr<cuda::Device> device) : heap_(std::move(device), UINT64_MAX) {}
 
-  Json decode(const Workload& work, bool by_processors) {
-    std::vector<DecodeItem> items = work.decode_items();
+  Json decode(const Workload& work, std::size_t segments, bool by_processors) {
+    std::vector<DecodeItem> items = work.decode_items(segments);
     std::vector<std::optional<std::uint64_t>> outside;
     const std::uint64_t bytes = kSegmentUnits * static_cast<std::uint64_t>(unit_bytes(work.view.dtype));
-    for (std::size_t i = 0; i < kSegments; i++) outside.emplace_back(i * bytes);
+    for (std::size_t i = 0; i < segments; i++) outside.emplace_back(i * bytes);
     const cuda::DecodeBatch batch(items, outside);
     cuda::DeviceBuffer memory(heap_), out(heap_);
     reserve(memory, batch.device_bytes());
-    reserve(out, kSegments * bytes);
+    reserve(out, segments * bytes);
     std::vector<std::byte> upload(batch.upload_bytes()), answers(batch.answers_bytes());
     batch.fill(upload.data(), memory.data());
     const auto queue = heap_.device().make_queue();
     queue->to_device(memory.data(), upload.data(), upload.size());
     queue->wait();
     const auto launch = [&](cuda::Queue& timed) { batch.launch(timed, memory.data(), out.data()); };
-    Json r{{"name", work.name}, {"block_log2", work.view.block_log2}, {"bits_per_weight", work.bits_per_weight}};
-    r["all_processors"] = time_launches(launch).json(work.weight_bytes());
+    Json r{{"name", work.name},
+           {"weights", segments * kSegmentUnits},
+           {"block_log2", work.view.block_log2},
+           {"bits_per_weight", work.bits_per_weight}};
+    r["all_processors"] = time_launches(launch).json(work.weight_bytes(segments));
     for (const std::uint32_t processors : kProcessors)
       if (by_processors)
         r["at_most_processors"][std::to_string(processors)] =
-            time_launches(launch, processors).json(work.weight_bytes());
+            time_launches(launch, processors).json(work.weight_bytes(segments));
     batch.fetch_answers(*queue, memory.data(), answers.data());
     queue->wait();
     if (!batch.all_accepted(answers.data())) throw Error(ErrorKind::kInternal, "a decode kernel failed: " + work.name);
@@ -195,13 +199,14 @@ Json run() {
   const auto bits4 = make_workload("uniform BF16, about 4 bits", CodecId::kUniform, DType::kBF16, 0.25);
   const auto bytes = make_workload("one-byte symbols", CodecId::kLossless, DType::kU8, 1);
   for (const auto* work : {lossless.get(), bits3.get(), bits4.get(), bytes.get()}) {
-    r["decode"].push_back(bench.decode(*work, true));
+    r["decode"].push_back(bench.decode(*work, kSegments, true));
+    r["decode"].push_back(bench.decode(*work, kMany, false));
     r["cpu"].push_back(cpu(*work));
   }
   for (const auto* work : {lossless.get(), bits3.get(), bytes.get()}) r["encode"].push_back(bench.encode(*work));
   for (const int block_log2 : {13, 14, 15, 17, 18})
-    r["block_sizes"].push_back(
-        bench.decode(*make_workload("lossless BF16", CodecId::kLossless, DType::kBF16, 1, block_log2), false));
+    r["block_sizes"].push_back(bench.decode(
+        *make_workload("lossless BF16", CodecId::kLossless, DType::kBF16, 1, block_log2), kSegments, false));
   return r;
 }
 

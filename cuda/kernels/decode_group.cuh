@@ -10,20 +10,31 @@
 
 namespace weft::cuda {
 
-// The decode table, built by all threads together.
-struct SharedTable {
-  using Scan = cub::BlockScan<std::uint32_t, kThreads>;
-  std::uint32_t slots[core::kProbScale];
-  std::uint16_t cumulative[257];
-  typename Scan::TempStorage scan;
+// What the warps of a thread block share. Six thread blocks fit on a multiprocessor of 228 KB.
+struct DecodeRoom {
+  using Scan = cub::BlockScan<std::uint32_t, kDecodeThreads>;
+  static_assert(kDecodeThreads == 256);
 
-  __device__ __forceinline__ void build(const std::uint16_t* frequencies) {
-    std::uint32_t frequency = threadIdx.x < 256 ? frequencies[threadIdx.x] : 0, below = 0;
-    Scan(scan).ExclusiveSum(frequency, below);
-    if (threadIdx.x <= 256) cumulative[threadIdx.x] = static_cast<std::uint16_t>(below);
+  alignas(16) std::uint8_t words[kDecodeGroupBlocks][CudaWarp::kWordBytes];
+  std::uint32_t slots[core::kProbScale];
+  union {
+    struct {
+      typename Scan::TempStorage scan;
+      std::uint16_t cumulative[257];
+    } building;
+    alignas(16) std::uint8_t tiles[kDecodeGroupBlocks][core::kTileSymbols];
+  };
+
+  // The decode table, built by all threads together.
+  __device__ __forceinline__ void build_table(const std::uint16_t* frequencies) {
+    const std::uint32_t frequency = frequencies[threadIdx.x];
+    std::uint32_t below = 0;
+    Scan(building.scan).ExclusiveSum(frequency, below);
+    building.cumulative[threadIdx.x] = static_cast<std::uint16_t>(below);
+    if (threadIdx.x == 255) building.cumulative[256] = static_cast<std::uint16_t>(below + frequency);
     __syncthreads();
-    for (std::uint32_t slot = threadIdx.x; slot < core::kProbScale; slot += kThreads)
-      slots[slot] = core::decode_slot(cumulative, slot);
+    for (std::uint32_t slot = threadIdx.x; slot < core::kProbScale; slot += kDecodeThreads)
+      slots[slot] = core::decode_slot(building.cumulative, slot);
   }
 };
 
@@ -32,41 +43,47 @@ template <class Prepare, class Make>
 __device__ __forceinline__ void decode_groups(const core::BlockGroup* groups, std::uint32_t count,
                                               const core::BlockJob* jobs, std::uint32_t* status, Prepare prepare,
                                               Make make) {
-  __shared__ SharedTable table;
-  __shared__ alignas(16) std::uint8_t tiles[kGroupBlocks][core::kTileSymbols];
+  __shared__ DecodeRoom room;
   for (std::uint32_t g = blockIdx.x; g < count; g += gridDim.x) {
     const core::BlockGroup& group = groups[g];
     __syncthreads();  // the table of the group before is in use until here
-    if (group.frequencies != nullptr) table.build(group.frequencies);
+    if (group.frequencies != nullptr) room.build_table(group.frequencies);
     prepare(group);
     __syncthreads();
     if (warp_index() >= group.job_count) continue;
     const std::uint32_t job = group.first_job + warp_index();
-    const core::Status answer = core::decode_block<CudaWarp>(make(group, jobs[job]), table.slots, tiles[warp_index()]);
+    const core::Status answer = core::decode_block<CudaWarp>(make(group, jobs[job]), room.slots,
+                                                             {room.tiles[warp_index()], room.words[warp_index()]});
     if (CudaWarp::lane() == 0) status[job] = static_cast<std::uint32_t>(answer);
   }
 }
 
+// How many thread blocks a multiprocessor is to hold, by the registers that units of this size take.
+constexpr int resident(std::size_t unit_bytes) { return unit_bytes <= 2 ? 5 : unit_bytes == 4 ? 4 : 2; }
+
 template <class Unit>
-__global__ __launch_bounds__(kThreads) void merge_units_kernel(const core::BlockGroup* groups, std::uint32_t count,
-                                                               const core::BlockJob* jobs, std::uint8_t* out,
-                                                               std::uint32_t* status) {
+__global__ __launch_bounds__(kDecodeThreads,
+                             resident(sizeof(Unit))) void merge_units_kernel(const core::BlockGroup* groups,
+                                                                             std::uint32_t count,
+                                                                             const core::BlockJob* jobs,
+                                                                             std::uint8_t* out, std::uint32_t* status) {
   decode_groups(
       groups, count, jobs, status, [](const core::BlockGroup&) {},
       [out](const core::BlockGroup&, const core::BlockJob& job) { return core::MergeUnits<Unit>(job, out); });
 }
 
 template <core::FloatType kType, bool kByTable>
-__global__ __launch_bounds__(kThreads) void dequantize_kernel(const core::BlockGroup* groups, std::uint32_t count,
-                                                              const core::BlockJob* jobs, std::uint8_t* out,
-                                                              std::uint32_t* status) {
+__global__ __launch_bounds__(kDecodeThreads,
+                             kByTable ? resident(sizeof(typename core::FloatUnit<kType>::Unit))
+                                      : 4) void dequantize_kernel(const core::BlockGroup* groups, std::uint32_t count,
+                                                                  const core::BlockJob* jobs, std::uint8_t* out,
+                                                                  std::uint32_t* status) {
   __shared__ std::uint32_t values[256];
   decode_groups(
       groups, count, jobs, status,
       [](const core::BlockGroup& group) {
         const core::UniformParameters& uniform = *group.uniform;
-        if (threadIdx.x < 256)
-          values[threadIdx.x] = core::FloatUnit<kType>::narrow(uniform.weight(threadIdx.x, 0, uniform.fine_step));
+        values[threadIdx.x] = core::FloatUnit<kType>::narrow(uniform.weight(threadIdx.x, 0, uniform.fine_step));
       },
       [out](const core::BlockGroup& group, const core::BlockJob& job) {
         return core::Dequantize<kType, kByTable>(job, out, *group.uniform, values);

@@ -17,8 +17,8 @@ inline std::string model_name(const ::testing::TestParamInfo<const cpu::Kernels*
 
 }  // namespace weft::test
 
-#define WEFT_FOR_ALL_MODELS(fixture)                                                                   \
-  INSTANTIATE_TEST_SUITE_P(                                                                            \
-      Models, fixture,                                                                                 \
+#define WEFT_FOR_ALL_MODELS(fixture)                                                                     \
+  INSTANTIATE_TEST_SUITE_P(                                                                              \
+      Models, fixture,                                                                                   \
       ::testing::ValuesIn(weft::cpu::available_kernels().begin(), weft::cpu::available_kernels().end()), \
       weft::test::model_name)

@@ -77,16 +77,16 @@ TEST(CudaWarp, EncodesAndDecodesLikeThePortableModel) {
   }
 }
 
-// One block of 600 weights, more than a tile: coded symbols, and a byte plane or exceptions beside them.
+// One block of 2600 weights, some tiles and a rest: coded symbols, and a byte plane or exceptions beside them.
 TEST(CudaWarp, FinishesBlocksLikeThePortableModel) {
   const RansCase rans = rans_cases()[2];
   const auto tables = rans.tables();
-  constexpr std::uint32_t kUnits = 600;
+  constexpr std::uint32_t kUnits = 2600;
   const auto symbols = rans.symbols(kUnits, 9);
   const Encoded encoded = encode_portable(symbols, core::kLanesLog2, *tables);
   alignas(16) static std::uint8_t low_plane[kUnits];
   for (std::uint32_t i = 0; i < kUnits; i++) low_plane[i] = static_cast<std::uint8_t>(i * 7);
-  const std::uint8_t exceptions[] = {3, 0, 0, 0, 0x57, 2, 0, 0, 0x11, 0x22, 0x33, 0x44};  // units 3 and 599
+  const std::uint8_t exceptions[] = {3, 0, 0, 0, 0x27, 0x0A, 0, 0, 0x11, 0x22, 0x33, 0x44};  // units 3 and 2599
 
   core::BlockJob job{};
   job.symbols = reinterpret_cast<const std::uint8_t*>(encoded.words());
@@ -102,9 +102,10 @@ TEST(CudaWarp, FinishesBlocksLikeThePortableModel) {
   const auto run = [&](auto warp, auto make) {
     using W = decltype(warp);
     alignas(16) std::uint8_t tile[core::kTileSymbols] = {};
+    alignas(16) std::uint8_t ring[CudaWarp::kWordBytes] = {};
     std::vector<std::uint8_t> out(2 * kUnits);
     core::Status status{};
-    const auto decode = [&] { return core::decode_block<W>(make(out.data()), tables->decode.data(), tile); };
+    const auto decode = [&] { return core::decode_block<W>(make(out.data()), tables->decode.data(), {tile, ring}); };
     if constexpr (std::is_same_v<W, CudaWarp>)
       status = answer_of_warp(decode);
     else
@@ -122,7 +123,7 @@ TEST(CudaWarp, FinishesBlocksLikeThePortableModel) {
   };
   const auto weights = run(CudaWarp{}, dequantize);
   EXPECT_EQ(weights, run(cpu::PortableWarp{}, dequantize));
-  EXPECT_EQ(weights[2 * 599], 0x33);
+  EXPECT_EQ(weights[2 * 2599], 0x33);
 }
 
 TEST(CudaWarp, ChecksumsLikeThePortableModel) {

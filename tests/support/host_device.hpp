@@ -124,7 +124,7 @@ class HostQueue final : public cuda::Queue {
     }
     for (std::uint32_t i = 0; i < group.job_count; i++) {
       const std::uint32_t job = group.first_job + i;
-      const core::Status status = core::decode_block<Warp>(make(arrays.jobs[job]), table_.data(), tile_);
+      const core::Status status = core::decode_block<Warp>(make(arrays.jobs[job]), table_.data(), {tile_, nullptr});
       arrays.status[job] = static_cast<std::uint32_t>(status);
     }
   }

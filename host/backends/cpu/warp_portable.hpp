@@ -129,6 +129,31 @@ struct PortableWarp {
     for (int i = 0; i < core::kLanes; i++) r |= x.lane[i];
     return r;
   }
+  template <class T>
+  struct PerLane {
+    T value[core::kLanes];
+    T& operator[](std::uint32_t lane) { return value[lane]; }
+    const T& operator[](std::uint32_t lane) const { return value[lane]; }
+  };
+  static constexpr std::size_t kWordBytes = 0;
+  class WordStream {
+   public:
+    WordStream(const std::uint16_t* words, std::uint32_t count, std::uint8_t*) : words_(words), count_(count) {}
+    void ready() {}
+    std::uint32_t next() {
+      const std::uint32_t at = taken_++;
+      return at < count_ ? words_[at] : 0;
+    }
+    [[nodiscard]] std::uint32_t taken() const { return taken_; }
+
+   private:
+    const std::uint16_t* words_;
+    std::uint32_t count_, taken_ = 0;
+  };
+  static void take_words(WordStream& stream, U32& x) {
+    for (std::uint32_t& state : x.lane)
+      if (state < core::kStateLow) state = state << core::kWordBits | stream.next();
+  }
   static void add(std::uint32_t* at, std::uint32_t value) { *at += value; }
   static void add(std::uint64_t* at, std::uint64_t value) { *at += value; }
 };

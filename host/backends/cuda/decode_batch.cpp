@@ -150,7 +150,7 @@ bool DecodeBatch::plan_block(std::size_t i, std::uint32_t index, Block& block) c
 void DecodeBatch::plan_jobs() {
   const auto add = [this](std::vector<Group>& groups, std::size_t item, int plane, std::uint32_t job) {
     if (groups.empty() || groups.back().item != item || groups.back().plane != plane ||
-        groups.back().job_count == kGroupBlocks) {
+        groups.back().job_count == kDecodeGroupBlocks) {
       groups.push_back({item, plane, job, 0});
       group_count_++;
     }
@@ -253,7 +253,7 @@ void DecodeBatch::add_planes(core::BlockJob& job, const Block& block, std::uint8
   for (int p = 1; p < plane_count(view); p++) {
     const core::BlockJob plane = symbols_job(block, p, device);
     if (plane.source == core::SymbolSource::kBytes) job.rest[p - 1] = plane.symbols;
-    if (plane.source == core::SymbolSource::kConstant) job.rest_constant[p - 1] = plane.constant;
+    if (plane.source == core::SymbolSource::kConstant) job.rest_constant[p - 1] = plane.constant * 0x0101010101010101u;
     if (plane.source != core::SymbolSource::kRans) continue;
     job.rest[p - 1] = at(device, scratch);
     scratch += align_up(job.n, 16);

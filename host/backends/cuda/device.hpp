@@ -18,7 +18,8 @@
 
 namespace weft::cuda {
 
-inline constexpr std::uint32_t kGroupBlocks = 16;  // of a BlockGroup: the warps of a thread block
+// Blocks of a group, and warps of a thread block. Smaller groups fill a device more evenly; larger ones share a table.
+inline constexpr std::uint32_t kGroupBlocks = 16, kDecodeGroupBlocks = 8;
 
 struct ChecksumJob {  // core::crc32c
   const std::uint8_t* data;

@@ -1,10 +1,12 @@
 // Decoding of a block by one warp, from its planes to finished units.
 //
 // Read me first:
-// * Symbols of plane 0 are decoded in turns of 512 into a tile, memory that the lanes share. From there every lane takes
-//   neighbouring symbols, finishes them and stores 16 bytes at once: a unit is written once, as its final type.
-// * Everything but plane 0 is read as it lies in the block. Other planes that are coded are decoded to bytes first
-//   (MergeUnits<std::uint8_t> into scratch memory).
+// * Symbols of plane 0 are decoded in turns of 256, a tile: eight rounds, whose words have been brought near beforehand
+//   (W::WordStream), because one warp's next step waits for them.
+// * Where a symbol is all that a unit needs (Finish::kDirect), every round's units are written at once. Otherwise symbols go
+//   to memory that the lanes share; from there every lane takes eight neighbours, finishes them together with what was
+//   fetched of the other planes a tile ahead, and stores 16 bytes at a time.
+// * Other planes that are coded are decoded to bytes first (MergeUnits<std::uint8_t> into scratch memory).
 // * Whoever fills in a job has checked its sizes; what the bytes say is checked here.
 #pragma once
 
@@ -16,7 +18,8 @@
 
 namespace weft::core {
 
-inline constexpr std::uint32_t kTileSymbols = 512;
+inline constexpr std::uint32_t kTileSymbols = 256;
+inline constexpr std::uint32_t kPerLane = kTileSymbols / kLanes;
 
 enum class SymbolSource : std::uint8_t { kBytes, kConstant, kRans };
 
@@ -30,7 +33,7 @@ struct BlockJob {
   std::uint32_t n;              // units
   std::uint32_t symbol_bytes;
   std::uint32_t exception_count;
-  std::uint8_t rest_constant[7];
+  std::uint64_t rest_constant[7];  // eight times the byte
   SymbolSource source;
   std::uint8_t lanes_log2;
   std::uint8_t constant;
@@ -44,70 +47,107 @@ struct BlockGroup {
   std::uint32_t first_job, job_count;
 };
 
+// Memory that the lanes of a warp share: a tile, aligned to 16, and what its model keeps words in (W::kWordBytes).
+struct WarpRoom {
+  std::uint8_t *tile, *words;
+};
+
 // Joins byte planes to units.
 template <class Unit>
 struct MergeUnits {
   using Output = Unit;
-  static constexpr std::uint32_t kPerStore = 16 / sizeof(Unit);
   static constexpr int kPlanes = sizeof(Unit);
+  static constexpr bool kDirect = sizeof(Unit) == 1;
+  // Bytes of the other planes, kPerLane of each.
+  struct Fetched {
+    std::uint32_t word[kPlanes > 1 ? kPlanes - 1 : 1][2];
+  };
 
-  WEFT_HD MergeUnits(const BlockJob& block, std::uint8_t* outputs) : job(block), out(outputs + block.out) {
-    for (int k = 0; k < kPlanes - 1; k++)
-      if (job.rest[k] != nullptr && !is_aligned(job.rest[k], kPerStore)) aligned = false;
+  WEFT_HD MergeUnits(const BlockJob& block, std::uint8_t* outputs)
+      : job(block), out(outputs + block.out), rotate_(block.rotate != 0) {
+    for (int k = 0; k < kPlanes - 1; k++) {
+      const bool stored = block.rest[k] != nullptr;
+      rest_[k] = stored ? block.rest[k] : reinterpret_cast<const std::uint8_t*>(&block.rest_constant[k]);
+      within_[k] = stored ? ~0u : 0u;
+    }
+  }
+
+  // Whether all addresses suit fetch() and put(), or the stores of store_round().
+  [[nodiscard]] WEFT_HD bool is_aligned() const {
+    if (kDirect) return true;
+    bool aligned = core::is_aligned(out, 16);
+    for (int k = 0; k < kPlanes - 1; k++) aligned = aligned && (rest_[k] == nullptr || core::is_aligned(rest_[k], 8));
+    return aligned;
   }
   // Unit i of the block, whose symbol is this.
   WEFT_HD Unit one(std::uint32_t symbol, std::uint32_t i) const {
     Unit unit = static_cast<Unit>(symbol);
-    for (int k = 0; k < kPlanes - 1; k++)
-      unit = static_cast<Unit>(unit << 7 << 1 | (job.rest[k] != nullptr ? job.rest[k][i] : job.rest_constant[k]));
-    return job.rotate != 0 ? rotate_sign_up(unit) : unit;
+    for (int k = 0; k < kPlanes - 1; k++) unit = static_cast<Unit>(unit << 7 << 1 | rest_[k][i & within_[k]]);
+    return rotate_ ? rotate_sign_up(unit) : unit;
   }
-  // Units i .. i + kPerStore - 1, whose symbols are at an aligned address.
-  WEFT_HD Words4 store(const std::uint8_t* symbols, std::uint32_t i) const {
-    Words4 r;
-    if constexpr (sizeof(Unit) == 1) {
-      for (int w = 0; w < 4; w++) r.word[w] = load_aligned<std::uint32_t>(symbols + 4 * w);
-    } else if constexpr (sizeof(Unit) == 2) {
-      const std::uint32_t shift = job.rotate != 0 ? 1 : 0;
+  template <KernelWarp W>
+  WEFT_HD void store_round(std::uint32_t i, typename W::U32 symbols) const {
+    W::store_bytes(out + i, symbols);
+  }
+  WEFT_HD Fetched fetch(std::uint32_t i) const {
+    Fetched fetched;
+    for (int k = 0; k < kPlanes - 1; k++) {
+      const auto both = load_global<std::uint64_t>(rest_[k] + (i & within_[k]));
+      fetched.word[k][0] = static_cast<std::uint32_t>(both);
+      fetched.word[k][1] = static_cast<std::uint32_t>(both >> 32);
+    }
+    return fetched;
+  }
+  // Units i .. i + 7, whose symbols are at an aligned address.
+  WEFT_HD void put(const std::uint8_t* symbols, const Fetched& rest, std::uint32_t i) const {
+    const auto both = load_aligned<std::uint64_t>(symbols);
+    const std::uint32_t high[2] = {static_cast<std::uint32_t>(both), static_cast<std::uint32_t>(both >> 32)};
+    std::uint8_t* to = out + std::size_t{i} * sizeof(Unit);
+    if constexpr (sizeof(Unit) == 2) {
+      Words4 r;
       for (int half = 0; half < 2; half++) {
-        const auto high = load_aligned<std::uint32_t>(symbols + 4 * half);
-        const std::uint32_t low = four(0, i + 4 * half);
-        r.word[2 * half] = rotate_pair(permute_bytes(low, high, 0x5140), shift);
-        r.word[2 * half + 1] = rotate_pair(permute_bytes(low, high, 0x7362), shift);
+        r.word[2 * half] = rotated_pair(permute_bytes(rest.word[0][half], high[half], 0x5140));
+        r.word[2 * half + 1] = rotated_pair(permute_bytes(rest.word[0][half], high[half], 0x7362));
       }
+      store_aligned(to, r);
     } else if constexpr (sizeof(Unit) == 4) {
-      const auto a = load_aligned<std::uint32_t>(symbols);
-      const std::uint32_t b = four(0, i), c = four(1, i), d = four(2, i);
-      const std::uint32_t ab_low = permute_bytes(b, a, 0x5140), ab_high = permute_bytes(b, a, 0x7362);
-      const std::uint32_t cd_low = permute_bytes(d, c, 0x5140), cd_high = permute_bytes(d, c, 0x7362);
-      r.word[0] = permute_bytes(cd_low, ab_low, 0x5410);
-      r.word[1] = permute_bytes(cd_low, ab_low, 0x7632);
-      r.word[2] = permute_bytes(cd_high, ab_high, 0x5410);
-      r.word[3] = permute_bytes(cd_high, ab_high, 0x7632);
-      for (std::uint32_t& word : r.word)
-        if (job.rotate != 0) word = rotate_sign_up(word);
+      for (int half = 0; half < 2; half++) {
+        const std::uint32_t a = high[half], b = rest.word[0][half], c = rest.word[1][half], d = rest.word[2][half];
+        const std::uint32_t ab_low = permute_bytes(b, a, 0x5140), ab_high = permute_bytes(b, a, 0x7362);
+        const std::uint32_t cd_low = permute_bytes(d, c, 0x5140), cd_high = permute_bytes(d, c, 0x7362);
+        Words4 r;
+        r.word[0] = rotated(permute_bytes(cd_low, ab_low, 0x5410));
+        r.word[1] = rotated(permute_bytes(cd_low, ab_low, 0x7632));
+        r.word[2] = rotated(permute_bytes(cd_high, ab_high, 0x5410));
+        r.word[3] = rotated(permute_bytes(cd_high, ab_high, 0x7632));
+        store_aligned(to + 16 * half, r);
+      }
     } else {
-      for (std::uint32_t k = 0; k < 2; k++) {
-        const Unit unit = one(symbols[k], i + k);
-        r.word[2 * k] = static_cast<std::uint32_t>(unit);
-        r.word[2 * k + 1] = static_cast<std::uint32_t>(std::uint64_t{unit} >> 32);
+      for (int k = 0; k < static_cast<int>(kPerLane); k++) {
+        Unit unit = high[k / 4] >> (8 * (k % 4)) & 255;
+        for (int p = 0; p < kPlanes - 1; p++)
+          unit = static_cast<Unit>(unit << 7 << 1 | (rest.word[p][k / 4] >> (8 * (k % 4)) & 255));
+        store_aligned(to + k * sizeof(Unit), rotate_ ? rotate_sign_up(unit) : unit);
       }
     }
-    return r;
   }
 
   const BlockJob& job;
   std::uint8_t* out;
-  bool aligned = true;
 
  private:
-  WEFT_HD std::uint32_t four(int k, std::uint32_t i) const {
-    return job.rest[k] != nullptr ? load_aligned<std::uint32_t>(job.rest[k] + i) : job.rest_constant[k] * 0x01010101u;
-  }
-  // Two 16-bit units, rotated right by 0 or 1.
-  WEFT_HD static std::uint32_t rotate_pair(std::uint32_t pair, std::uint32_t shift) {
-    if (shift == 0) return pair;
-    return (pair >> 1 & 0x7FFF7FFFu) | (pair << 15 & 0x80008000u);
+  // Copies of the job's, so that they stay in registers whatever is stored between. Of a constant plane there are eight
+  // bytes, to which every index is taken back.
+  const std::uint8_t* rest_[kPlanes > 1 ? kPlanes - 1 : 1];
+  std::uint32_t within_[kPlanes > 1 ? kPlanes - 1 : 1];
+  bool rotate_;
+
+  WEFT_HD std::uint32_t rotated(std::uint32_t unit) const { return rotate_ ? rotate_sign_up(unit) : unit; }
+  // Two 16-bit units.
+  WEFT_HD std::uint32_t rotated_pair(std::uint32_t pair) const {
+    if (!rotate_) return pair;
+    const std::uint32_t down = pair >> 1, up = pair << 15;
+    return up ^ ((up ^ down) & 0x7FFF7FFFu);  // one instruction chooses the bits
   }
 };
 
@@ -116,13 +156,15 @@ struct MergeUnits {
 template <FloatType kType, bool kByTable>
 struct Dequantize {
   using Output = typename FloatUnit<kType>::Unit;
-  static constexpr std::uint32_t kPerStore = 16 / sizeof(Output);
+  static constexpr bool kDirect = kByTable && sizeof(Output) <= 4;
+  struct Fetched {};
 
   WEFT_HD Dequantize(const BlockJob& block, std::uint8_t* outputs, const UniformParameters& parameters,
                      const std::uint32_t* table)
       : job(block), out(outputs + block.out), uniform(parameters), values(table) {
     if constexpr (!kByTable) position = ChannelPosition(uniform, job.first_element);
   }
+  [[nodiscard]] WEFT_HD bool is_aligned() const { return core::is_aligned(out, kDirect ? sizeof(Output) : 16); }
   WEFT_HD Output one(std::uint32_t symbol, std::uint32_t i) const {
     if constexpr (kByTable) {
       return FloatUnit<kType>::widen(values[symbol]);
@@ -131,21 +173,33 @@ struct Dequantize {
       return FloatUnit<kType>::widen(FloatUnit<kType>::narrow(uniform.weight(symbol, low_of(i), step)));
     }
   }
-  WEFT_HD Words4 store(const std::uint8_t* symbols, std::uint32_t i) const {
-    Words4 r;
-    if constexpr (sizeof(Output) == 2) {
-      for (std::uint32_t w = 0; w < 4; w++)
-        r.word[w] = one(symbols[2 * w], i + 2 * w) | std::uint32_t{one(symbols[2 * w + 1], i + 2 * w + 1)} << 16;
-    } else if constexpr (sizeof(Output) == 4) {
-      for (std::uint32_t w = 0; w < 4; w++) r.word[w] = one(symbols[w], i + w);
-    } else {
-      for (std::uint32_t w = 0; w < 2; w++) {
-        const std::uint64_t unit = one(symbols[w], i + w);
-        r.word[2 * w] = static_cast<std::uint32_t>(unit);
-        r.word[2 * w + 1] = static_cast<std::uint32_t>(unit >> 32);
+  template <KernelWarp W>
+  WEFT_HD void store_round(std::uint32_t i, typename W::U32 symbols) const {
+    const auto bits = W::gather(values, symbols & W::splat(255));
+    if constexpr (sizeof(Output) == 2)
+      W::store_halves(reinterpret_cast<std::uint16_t*>(out) + i, bits);
+    else
+      W::store_table(reinterpret_cast<std::uint32_t*>(out) + i, bits);
+  }
+  WEFT_HD Fetched fetch(std::uint32_t) const { return {}; }
+  WEFT_HD void put(const std::uint8_t* symbols, const Fetched&, std::uint32_t i) const {
+    constexpr std::uint32_t kPerStore = 16 / sizeof(Output);
+    for (std::uint32_t k = 0; k < kPerLane; k += kPerStore) {
+      Words4 r;
+      if constexpr (sizeof(Output) == 2) {
+        for (std::uint32_t w = 0; w < 4; w++)
+          r.word[w] = one(symbols[2 * w], i + 2 * w) | std::uint32_t{one(symbols[2 * w + 1], i + 2 * w + 1)} << 16;
+      } else if constexpr (sizeof(Output) == 4) {
+        for (std::uint32_t w = 0; w < 4; w++) r.word[w] = one(symbols[k + w], i + k + w);
+      } else {
+        for (std::uint32_t w = 0; w < 2; w++) {
+          const std::uint64_t unit = one(symbols[k + w], i + k + w);
+          r.word[2 * w] = static_cast<std::uint32_t>(unit);
+          r.word[2 * w + 1] = static_cast<std::uint32_t>(unit >> 32);
+        }
       }
+      store_aligned(out + std::size_t{i + k} * sizeof(Output), r);
     }
-    return r;
   }
 
   const BlockJob& job;
@@ -153,7 +207,6 @@ struct Dequantize {
   const UniformParameters& uniform;
   const std::uint32_t* values;
   ChannelPosition position{};
-  bool aligned = true;
 
  private:
   WEFT_HD std::uint32_t low_of(std::uint32_t i) const {
@@ -162,44 +215,94 @@ struct Dequantize {
   }
 };
 
-// Units [first, first + count) of the block, from their symbols.
+// Units [first, first + count) of the block, one at a time from their symbols.
 template <KernelWarp W, class Finish>
-WEFT_HD void finish_tile(const Finish& finish, bool vectors, const std::uint8_t* symbols, std::uint32_t first,
-                         std::uint32_t count) {
+WEFT_HD void finish_units(const Finish& finish, const std::uint8_t* symbols, std::uint32_t first, std::uint32_t count) {
   using Output = typename Finish::Output;
-  constexpr std::uint32_t kPer = Finish::kPerStore;
   W::for_each_lane([&](std::uint32_t lane) {
-    for (std::uint32_t at = lane * kPer; at < count; at += kLanes * kPer) {
-      std::uint8_t* out = finish.out + std::size_t{first + at} * sizeof(Output);
-      if (vectors && count - at >= kPer) {
-        store_aligned(out, finish.store(symbols + at, first + at));
-      } else {
-        const std::uint32_t end = count - at < kPer ? count - at : kPer;
-        for (std::uint32_t k = 0; k < end; k++)
-          store_bytewise(out + k * sizeof(Output), finish.one(symbols[at + k], first + at + k));
-      }
-    }
+    for (std::uint32_t i = lane; i < count; i += kLanes)
+      store_bytewise(finish.out + std::size_t{first + i} * sizeof(Output), finish.one(symbols[i], first + i));
   });
 }
 
-// A whole block without its exceptions. `table` is for coded symbols; `tile` has kTileSymbols bytes, aligned to 16.
+// A tile of the block from symbols at any address.
 template <KernelWarp W, class Finish>
-WEFT_HD Status decode_planes(const Finish& finish, const std::uint32_t* table, std::uint8_t* tile) {
+WEFT_HD void finish_tile(const Finish& finish, bool aligned, const std::uint8_t* symbols, std::uint32_t first) {
+  if (Finish::kDirect && aligned) {
+    for (std::uint32_t at = 0; at < kTileSymbols; at += kLanes)
+      finish.template store_round<W>(first + at, W::load_bytes(symbols + at));
+  } else if (aligned && is_aligned(symbols, 8)) {
+    W::for_each_lane([&](std::uint32_t lane) {
+      const std::uint32_t at = kPerLane * lane;
+      finish.put(symbols + at, finish.fetch(first + at), first + at);
+    });
+  } else {
+    finish_units<W>(finish, symbols, first, kTileSymbols);
+  }
+}
+
+// The coded symbols of all tiles that the block is sure to fill, when all addresses are as they should be. Returns how many
+// symbols that were; `ok` becomes false when the words did not suffice.
+template <KernelWarp W, class Finish>
+WEFT_HD std::uint32_t decode_tiles(const Finish& finish, DecodeState<W>& state, const std::uint16_t* words,
+                                   std::uint32_t word_count, const std::uint32_t* table, const WarpRoom& room,
+                                   bool& ok) {
+  const std::uint32_t n = finish.job.n / kTileSymbols * kTileSymbols;
+  if (n == 0 || !finish.is_aligned()) return 0;
+  const std::uint32_t before = state.cursor, count = word_count - before;
+  typename W::WordStream stream(words + before, count, room.words);
+  typename W::template PerLane<typename Finish::Fetched> next{};
+  const auto fetch = [&](std::uint32_t first) {
+    if (Finish::kDirect) return;
+    W::for_each_lane([&](std::uint32_t lane) { next[lane] = finish.fetch(first + kPerLane * lane); });
+  };
+  fetch(0);
+  for (std::uint32_t done = 0; done < n; done += kTileSymbols) {
+    const auto rest = next;
+    fetch(n - done > kTileSymbols ? done + kTileSymbols : done);  // the last one once more: cheaper than a branch
+    stream.ready();
+#if defined(__CUDA_ARCH__)
+#pragma unroll
+#endif
+    for (std::uint32_t at = 0; at < kTileSymbols; at += kLanes) {
+      const auto entry = decode_step<W>(state.x, table);
+      W::take_words(stream, state.x);
+      if constexpr (Finish::kDirect)
+        finish.template store_round<W>(done + at, entry);
+      else
+        W::store_bytes(room.tile + at, entry);
+    }
+    if constexpr (!Finish::kDirect) {
+      W::sync();
+      W::for_each_lane([&](std::uint32_t lane) {
+        const std::uint32_t at = kPerLane * lane;
+        finish.put(room.tile + at, rest[lane], done + at);
+      });
+      W::sync();
+    }
+  }
+  ok = stream.taken() <= count;
+  state.cursor = before + (ok ? stream.taken() : 0);
+  return n;
+}
+
+// A whole block without its exceptions. `table` is for coded symbols.
+template <KernelWarp W, class Finish>
+WEFT_HD Status decode_planes(const Finish& finish, const std::uint32_t* table, const WarpRoom& room) {
   const BlockJob& job = finish.job;
   const std::uint32_t n = job.n;
-  const bool vectors = finish.aligned && is_aligned(finish.out, 16);
-  if (job.source == SymbolSource::kBytes) {
-    const bool aligned = vectors && is_aligned(job.symbols, 16);
-    finish_tile<W>(finish, aligned, job.symbols, 0, n);
-    return Status::kOk;
-  }
-  if (job.source == SymbolSource::kConstant) {
-    W::for_each_lane([&](std::uint32_t lane) {
-      for (std::uint32_t i = lane; i < kTileSymbols; i += kLanes) tile[i] = job.constant;
-    });
-    W::sync();
-    for (std::uint32_t done = 0; done < n; done += kTileSymbols)
-      finish_tile<W>(finish, vectors, tile, done, n - done < kTileSymbols ? n - done : kTileSymbols);
+  if (job.source != SymbolSource::kRans) {
+    const bool constant = job.source == SymbolSource::kConstant, aligned = finish.is_aligned();
+    if (constant) {
+      W::for_each_lane([&](std::uint32_t lane) {
+        for (std::uint32_t i = lane; i < kTileSymbols; i += kLanes) room.tile[i] = job.constant;
+      });
+      W::sync();
+    }
+    std::uint32_t done = 0;
+    for (; n - done >= kTileSymbols; done += kTileSymbols)
+      finish_tile<W>(finish, aligned, constant ? room.tile : job.symbols + done, done);
+    finish_units<W>(finish, constant ? room.tile : job.symbols + done, done, n - done);
     W::sync();
     return Status::kOk;
   }
@@ -208,28 +311,16 @@ WEFT_HD Status decode_planes(const Finish& finish, const std::uint32_t* table, s
   DecodeState<W> state;
   if (!start_decoding<W>(state, words, word_count, lanes)) return Status::kTruncated;
   std::uint32_t done = 0;
-  if (job.lanes_log2 == kLanesLog2) {
-    const std::uint16_t* next = words + state.cursor;
-    const std::uint16_t* end = words + word_count;
-    for (; n - done >= kTileSymbols && end - next >= static_cast<std::ptrdiff_t>(kTileSymbols); done += kTileSymbols) {
-#if defined(__CUDA_ARCH__)
-#pragma unroll 8
-#endif
-      for (std::uint32_t at = 0; at < kTileSymbols; at += kLanes)
-        W::store_bytes(tile + at, decode_full_round<W>(state.x, next, table));
-      W::sync();
-      finish_tile<W>(finish, vectors, tile, done, kTileSymbols);
-      W::sync();
-    }
-    state.cursor = static_cast<std::uint32_t>(next - words);
-  }
+  bool ok = true;
+  if (job.lanes_log2 == kLanesLog2) done = decode_tiles<W>(finish, state, words, word_count, table, room, ok);
+  if (!ok) return Status::kTruncated;
   const bool enough = decode_last_rounds<W>(state, words, word_count, lanes, table, done, n,
                                             [&](std::uint32_t at, std::uint32_t size, auto entry, auto active) {
                                               const std::uint32_t in_tile = at % kTileSymbols;
-                                              W::store_bytes(tile + in_tile, entry, active);
+                                              W::store_bytes(room.tile + in_tile, entry, active);
                                               if (in_tile + size < kTileSymbols && at + size < n) return;
                                               W::sync();
-                                              finish_tile<W>(finish, vectors, tile, at - in_tile, in_tile + size);
+                                              finish_units<W>(finish, room.tile, at - in_tile, in_tile + size);
                                               W::sync();
                                             });
   return enough ? finish_decoding<W>(state, word_count, lanes) : Status::kTruncated;
@@ -265,13 +356,14 @@ WEFT_HD Status apply_exceptions(const BlockJob& job, std::uint8_t* out) {
 }
 
 template <KernelWarp W, class Unit>
-WEFT_HD Status decode_block(const MergeUnits<Unit>& finish, const std::uint32_t* table, std::uint8_t* tile) {
-  return decode_planes<W>(finish, table, tile);
+WEFT_HD Status decode_block(const MergeUnits<Unit>& finish, const std::uint32_t* table, const WarpRoom& room) {
+  return decode_planes<W>(finish, table, room);
 }
 
 template <KernelWarp W, FloatType kType, bool kByTable>
-WEFT_HD Status decode_block(const Dequantize<kType, kByTable>& finish, const std::uint32_t* table, std::uint8_t* tile) {
-  const Status status = decode_planes<W>(finish, table, tile);
+WEFT_HD Status decode_block(const Dequantize<kType, kByTable>& finish, const std::uint32_t* table,
+                            const WarpRoom& room) {
+  const Status status = decode_planes<W>(finish, table, room);
   if (status != Status::kOk) return status;
   W::sync();
   return apply_exceptions<W, typename FloatUnit<kType>::Unit>(finish.job, finish.out);

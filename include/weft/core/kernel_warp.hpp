@@ -3,6 +3,8 @@
 // * for_each_lane(f) calls f(lane) in every lane, as scalar code. Lanes of one call may not depend on each other; what
 //   one lane wrote, another may read after the next sync().
 // * On a GPU a thread runs f once, with its own lane; a CPU model loops.
+// * A WordStream hands out a plane's words in order. Words beyond the end are zero, so that a corrupt plane reads nothing
+//   else's memory; taken() tells in the end. ready() comes before each 8 rounds of take_words().
 #pragma once
 
 #include "weft/core/warp.hpp"
@@ -12,7 +14,8 @@ namespace weft::core {
 template <class W>
 concept KernelWarp = Warp<W> &&
     requires(typename W::Mask m, typename W::U32 x, std::uint32_t u, std::uint32_t* small, std::uint64_t* large,
-             void (*f)(std::uint32_t), std::uint32_t (*g)(std::uint32_t)) {
+             void (*f)(std::uint32_t), std::uint32_t (*g)(std::uint32_t), typename W::WordStream& stream,
+             typename W::template PerLane<std::uint32_t> each, const std::uint16_t* words, std::uint8_t* room) {
   W::sync();
   W::for_each_lane(f);
   { W::each_lane_value(g) } -> std::same_as<typename W::U32>;  // lane i gets g(i)
@@ -20,6 +23,11 @@ concept KernelWarp = Warp<W> &&
   { W::or_lanes(x) } -> std::convertible_to<std::uint32_t>;  // all lanes ored together
   W::add(small, u);                                          // *small += u, whatever other lanes and warps add
   W::add(large, std::uint64_t{});
+  { each[u] } -> std::same_as<std::uint32_t&>;  // what lane u keeps for itself; of use only inside for_each_lane
+  requires std::constructible_from<typename W::WordStream, decltype(words), std::uint32_t, decltype(room)>;
+  stream.ready();
+  W::take_words(stream, x);  // the lanes that have run low, in ascending order, take a word each
+  { stream.taken() } -> std::same_as<std::uint32_t>;
 };
 
 }  // namespace weft::core

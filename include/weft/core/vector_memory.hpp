@@ -27,6 +27,16 @@ WEFT_HD T load_aligned(const std::uint8_t* p) {
 #endif
 }
 
+// The same from device memory that nobody writes in the meantime.
+template <class T>
+WEFT_HD T load_global(const std::uint8_t* p) {
+#if defined(__CUDA_ARCH__)
+  return __ldg(reinterpret_cast<const T*>(p));
+#else
+  return load_aligned<T>(p);
+#endif
+}
+
 template <class T>
 WEFT_HD void store_aligned(std::uint8_t* p, T value) {
 #if defined(__CUDA_ARCH__)
