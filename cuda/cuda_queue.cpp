@@ -51,6 +51,11 @@ class CudaQueue final : public Queue {
     const Current current(ordinal_);
     check(launch_decode({stream_, max_blocks_}, op, groups, count, jobs, out, status), "starting to decode");
   }
+  void decode_trellis(TrellisOp op, const TrellisGroups& groups, const core::TrellisJob* jobs, std::uint8_t* out,
+                      std::uint32_t* status) override {
+    const Current current(ordinal_);
+    check(launch_decode_trellis({stream_, max_blocks_}, op, groups, jobs, out, status), "starting to decode");
+  }
   void encode(EncodePass pass, EncodeOp op, const EncodeArrays& arrays) override {
     const Current current(ordinal_);
     check(launch_encode({stream_, max_blocks_}, pass, op, arrays), "starting to encode");

@@ -110,9 +110,9 @@ struct CudaWarp {
   };
 
   WEFT_DEVICE void sync() { __syncwarp(); }
-  template <class F>
-  WEFT_DEVICE void for_each_lane(F f) {
-    f(lane());
+  template <class F, class... Values>
+  WEFT_DEVICE void for_each_lane(F f, Values&... values) {
+    f(lane(), values.value...);
   }
   template <class F>
   WEFT_DEVICE U32 each_lane_value(F f) {

@@ -8,17 +8,17 @@ cudaError_t launch_dequantize_steps(Launch launch, DecodeOp op, const core::Bloc
   using enum core::FloatType;
   switch (op) {
     case DecodeOp::kStepsBF16:
-      return launch_persistent<kDecodeThreads>(dequantize_kernel<kBF16, false>, launch, count, groups, count, jobs, out,
-                                               status);
+      return launch_persistent(dequantize_kernel<kBF16, false>, launch, kDecodeShape, count, groups, count, jobs, out,
+                               status);
     case DecodeOp::kStepsF16:
-      return launch_persistent<kDecodeThreads>(dequantize_kernel<kF16, false>, launch, count, groups, count, jobs, out,
-                                               status);
+      return launch_persistent(dequantize_kernel<kF16, false>, launch, kDecodeShape, count, groups, count, jobs, out,
+                               status);
     case DecodeOp::kStepsF32:
-      return launch_persistent<kDecodeThreads>(dequantize_kernel<kF32, false>, launch, count, groups, count, jobs, out,
-                                               status);
+      return launch_persistent(dequantize_kernel<kF32, false>, launch, kDecodeShape, count, groups, count, jobs, out,
+                               status);
     case DecodeOp::kStepsF64:
-      return launch_persistent<kDecodeThreads>(dequantize_kernel<kF64, false>, launch, count, groups, count, jobs, out,
-                                               status);
+      return launch_persistent(dequantize_kernel<kF64, false>, launch, kDecodeShape, count, groups, count, jobs, out,
+                               status);
     default:
       return cudaErrorInvalidValue;
   }

@@ -8,14 +8,14 @@ cudaError_t launch_dequantize_table(Launch launch, DecodeOp op, const core::Bloc
   using enum core::FloatType;
   switch (op) {
     case DecodeOp::kTableBF16:
-      return launch_persistent<kDecodeThreads>(dequantize_kernel<kBF16, true>, launch, count, groups, count, jobs, out,
-                                               status);
+      return launch_persistent(dequantize_kernel<kBF16, true>, launch, kDecodeShape, count, groups, count, jobs, out,
+                               status);
     case DecodeOp::kTableF16:
-      return launch_persistent<kDecodeThreads>(dequantize_kernel<kF16, true>, launch, count, groups, count, jobs, out,
-                                               status);
+      return launch_persistent(dequantize_kernel<kF16, true>, launch, kDecodeShape, count, groups, count, jobs, out,
+                               status);
     case DecodeOp::kTableF32:
-      return launch_persistent<kDecodeThreads>(dequantize_kernel<kF32, true>, launch, count, groups, count, jobs, out,
-                                               status);
+      return launch_persistent(dequantize_kernel<kF32, true>, launch, kDecodeShape, count, groups, count, jobs, out,
+                               status);
     default:
       return cudaErrorInvalidValue;
   }

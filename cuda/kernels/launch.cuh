@@ -14,30 +14,48 @@ inline constexpr std::uint32_t kDecodeThreads = kDecodeGroupBlocks * core::kLane
 
 __device__ __forceinline__ std::uint32_t warp_index() { return threadIdx.x / core::kLanes; }
 
+// Of a thread block.
+struct BlockShape {
+  std::uint32_t threads = kThreads;
+  std::uint32_t dynamic_bytes = 0;  // of shared memory
+};
+inline constexpr BlockShape kDecodeShape{kDecodeThreads};
+
 // As many thread blocks as fit on the device at once.
 template <class Kernel>
-cudaError_t resident_blocks(Kernel kernel, std::uint32_t threads, std::uint32_t& blocks) {
+cudaError_t resident_blocks(Kernel kernel, BlockShape shape, std::uint32_t& blocks) {
   int device = 0, processors = 0, each = 0;
   cudaError_t status = cudaGetDevice(&device);
   if (status == cudaSuccess) status = cudaDeviceGetAttribute(&processors, cudaDevAttrMultiProcessorCount, device);
   if (status == cudaSuccess)
-    status = cudaOccupancyMaxActiveBlocksPerMultiprocessor(&each, kernel, static_cast<int>(threads), 0);
+    status = cudaOccupancyMaxActiveBlocksPerMultiprocessor(&each, kernel, static_cast<int>(shape.threads),
+                                                           shape.dynamic_bytes);
   blocks = static_cast<std::uint32_t>(processors * each);
   return status;
 }
 
 // Launches at most `wanted` thread blocks.
-template <std::uint32_t kBlockThreads = kThreads, class... Parameters, class... Arguments>
-cudaError_t launch_persistent(void (*kernel)(Parameters...), Launch launch, std::uint32_t wanted,
+template <class... Parameters, class... Arguments>
+cudaError_t launch_persistent(void (*kernel)(Parameters...), Launch launch, BlockShape shape, std::uint32_t wanted,
                               Arguments... arguments) {
   if (wanted == 0) return cudaSuccess;
+  if (shape.dynamic_bytes > 0) {  // more than 48 KB has to be asked for
+    const cudaError_t status = cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize,
+                                                    static_cast<int>(shape.dynamic_bytes));
+    if (status != cudaSuccess) return status;
+  }
   std::uint32_t blocks = launch.max_blocks;
   if (blocks == 0) {
-    if (const cudaError_t status = resident_blocks(kernel, kBlockThreads, blocks); status != cudaSuccess) return status;
+    if (const cudaError_t status = resident_blocks(kernel, shape, blocks); status != cudaSuccess) return status;
   }
   const std::uint32_t grid = blocks < wanted ? blocks : wanted;
-  kernel<<<grid, kBlockThreads, 0, launch.stream>>>(arguments...);
+  kernel<<<grid, shape.threads, shape.dynamic_bytes, launch.stream>>>(arguments...);
   return cudaGetLastError();
+}
+template <class... Parameters, class... Arguments>
+cudaError_t launch_persistent(void (*kernel)(Parameters...), Launch launch, std::uint32_t wanted,
+                              Arguments... arguments) {
+  return launch_persistent(kernel, launch, BlockShape{}, wanted, arguments...);
 }
 
 }  // namespace weft::cuda

@@ -7,17 +7,17 @@ cudaError_t launch_merge(Launch launch, DecodeOp op, const core::BlockGroup* gro
                          const core::BlockJob* jobs, std::uint8_t* out, std::uint32_t* status) {
   switch (op) {
     case DecodeOp::kMerge1:
-      return launch_persistent<kDecodeThreads>(merge_units_kernel<std::uint8_t>, launch, count, groups, count, jobs,
-                                               out, status);
+      return launch_persistent(merge_units_kernel<std::uint8_t>, launch, kDecodeShape, count, groups, count, jobs, out,
+                               status);
     case DecodeOp::kMerge2:
-      return launch_persistent<kDecodeThreads>(merge_units_kernel<std::uint16_t>, launch, count, groups, count, jobs,
-                                               out, status);
+      return launch_persistent(merge_units_kernel<std::uint16_t>, launch, kDecodeShape, count, groups, count, jobs, out,
+                               status);
     case DecodeOp::kMerge4:
-      return launch_persistent<kDecodeThreads>(merge_units_kernel<std::uint32_t>, launch, count, groups, count, jobs,
-                                               out, status);
+      return launch_persistent(merge_units_kernel<std::uint32_t>, launch, kDecodeShape, count, groups, count, jobs, out,
+                               status);
     case DecodeOp::kMerge8:
-      return launch_persistent<kDecodeThreads>(merge_units_kernel<std::uint64_t>, launch, count, groups, count, jobs,
-                                               out, status);
+      return launch_persistent(merge_units_kernel<std::uint64_t>, launch, kDecodeShape, count, groups, count, jobs, out,
+                               status);
     default:
       return cudaErrorInvalidValue;
   }

@@ -1,8 +1,13 @@
 // What all backends have to know of the codecs' planes (FORMAT.md 3.2 and 3.3).
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
+#include <optional>
+#include <span>
 
+#include "archive/bytes.hpp"
+#include "weft/core/trellis.hpp"
 #include "weft/dtype.hpp"
 
 namespace weft {
@@ -17,6 +22,19 @@ namespace weft {
 // Bytes of the low bits of n units of a uniform stream.
 [[nodiscard]] constexpr std::uint64_t low_bits_bytes(std::uint64_t n, int low_bits) noexcept {
   return low_bits == 0 ? 0 : low_bits == 4 ? (n + 1) / 2 : n;
+}
+
+// How many records a plane of far weights begins with; the units of those that ask for one follow. None if no number of
+// records makes the plane's size.
+[[nodiscard]] inline std::optional<std::uint32_t> far_records(std::span<const std::byte> plane, std::size_t unit_size) {
+  std::size_t at = 0, end = plane.size();  // of the records, as far as they are known
+  for (; at < end; at += 4) {
+    if (end - at < 4) return std::nullopt;
+    if (core::far_level(archive::load_le<std::uint32_t>(plane.data() + at)) != core::kFarExact) continue;
+    if (end - at - 4 < unit_size) return std::nullopt;
+    end -= unit_size;
+  }
+  return static_cast<std::uint32_t>(at / 4);
 }
 
 }  // namespace weft

@@ -270,6 +270,15 @@ ClassRange class_range(const TrellisStream& stream) noexcept {
   return {std::clamp(lowest, 0, core::kScaleClasses - 1), std::clamp(highest, 0, core::kScaleClasses - 1)};
 }
 
+ClassRange table_range(const TrellisStream& stream) noexcept {
+  ClassRange range = class_range(stream);
+  if (!stream.predicts) return range;
+  const auto [down, up] = std::minmax_element(stream.shifts.begin(), stream.shifts.end());
+  range.lowest = std::clamp(range.lowest + *down, 0, core::kScaleClasses - 1);
+  range.highest = std::clamp(range.highest + *up, 0, core::kScaleClasses - 1);
+  return range;
+}
+
 void scale_classes(const TrellisStream& stream, std::uint64_t begin, std::span<std::uint8_t> classes) {
   std::array<std::int16_t, 2048> buffer;
   while (!classes.empty()) {

@@ -59,6 +59,8 @@ struct ClassRange {
   int lowest = 0, highest = 0;
 };
 [[nodiscard]] ClassRange class_range(const TrellisStream& stream) noexcept;
+// The classes whose tables they may need: local energy moves them, if the stream predicts.
+[[nodiscard]] ClassRange table_range(const TrellisStream& stream) noexcept;
 
 // The classes of elements [begin, begin + classes.size()) of a tensor with these factors.
 void scale_classes(const TrellisStream& stream, std::uint64_t begin, std::span<std::uint8_t> classes);

@@ -205,7 +205,7 @@ TEST(Trellis, EveryStateHasTwoWaysInFromOneQuantizer) {
     for (std::uint32_t n = 0; n < states; n++) {
       ASSERT_EQ(from[n].size(), 2u) << log2;
       EXPECT_EQ(from[n][0] & 1, from[n][1] & 1);
-      EXPECT_THAT(from[n ^ parity.h1], testing::UnorderedElementsAreArray(from[n]));
+      EXPECT_THAT(from[n ^ parity.h1], ::testing::UnorderedElementsAreArray(from[n]));
     }
   }
 }

@@ -45,6 +45,24 @@ class HostQueue final : public cuda::Queue {
       for (std::uint32_t g = 0; g < count; g++) decode_group(op, groups[g], {jobs, out, status});
     });
   }
+  void decode_trellis(cuda::TrellisOp op, const cuda::TrellisGroups& groups, const core::TrellisJob* jobs,
+                      std::uint8_t* out, std::uint32_t* status) override {
+    defer([=] {
+      std::vector<std::uint32_t> memory(groups.memory_bytes / 4);
+      for (std::uint32_t g = 0; g < groups.count; g++) {
+        const core::TrellisGroup& group = groups.groups[g];
+        if (group.job_count > cuda::kTrellisGroupBlocks) std::abort();
+        for (std::uint32_t thread = 0; thread < 256; thread++)
+          core::fill_trellis_memory(group, memory.data(), thread, 256);
+        for (std::uint32_t job = group.first_job; job < group.first_job + group.job_count; job++)
+          status[job] = cuda::with_trellis_op(op, [&](auto unit, auto zero, auto predicts) {
+            return static_cast<std::uint32_t>(
+                core::decode_trellis_block<Warp, decltype(unit), decltype(zero)::value, decltype(predicts)::value>(
+                    *group.stream, jobs[job], memory.data(), out));
+          });
+      }
+    });
+  }
   void encode(cuda::EncodePass pass, cuda::EncodeOp op, const cuda::EncodeArrays& arrays) override {
     defer([=, this] {
       switch (pass) {

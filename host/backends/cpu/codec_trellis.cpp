@@ -10,6 +10,7 @@
 #include "backends/cpu/cpu_codec.hpp"
 #include "backends/cpu/trellis_block.hpp"
 #include "backends/cpu/uniform_steps.hpp"
+#include "backends/planes.hpp"
 #include "weft/core/quantize.hpp"
 
 namespace weft::cpu {
@@ -17,10 +18,7 @@ namespace {
 
 using archive::PlaneMode;
 
-constexpr int kFarBits = 14;                             // of a level that is stored apart
-constexpr std::int32_t kExact = -(1 << (kFarBits - 1));  // instead of a level: the unit follows
-constexpr float kLargestFar = (1 << (kFarBits - 1)) - 1;
-constexpr int kPositionBits = 18;
+constexpr float kLargestFar = (1 << (core::kFarLevelBits - 1)) - 1;
 
 float value_of(std::int32_t level, const SegmentView& view) {
   return static_cast<float>(core::fine_level(level, view.corrections.data())) * view.trellis->fine_step;
@@ -145,9 +143,9 @@ class TrellisCodec final : public CpuCodec {
       if (offset * offset <= limit && std::fabs(static_cast<float>(level)) <= largest_level)
         return inward.add(level, offset);
       const bool fits = std::fabs(values[i]) < largest_level;  // false for NaN
-      const std::int32_t stored = fits ? static_cast<std::int32_t>(std::lrint(values[i])) : kExact;
+      const std::int32_t stored = fits ? static_cast<std::int32_t>(std::lrint(values[i])) : core::kFarExact;
       std::byte record[4];
-      archive::store_le(record, i | static_cast<std::uint32_t>(stored) << kPositionBits);
+      archive::store_le(record, core::far_record(i, stored));
       work.far.insert(work.far.end(), record, record + 4);
       if (fits) return;
       const auto unit = units.subspan(i * unit_size, unit_size);
@@ -168,25 +166,20 @@ class TrellisCodec final : public CpuCodec {
 
   [[nodiscard]] static std::string put_far(const SegmentView& view, const archive::PlaneView& plane,
                                            std::size_t unit_size, std::span<std::byte> units) {
-    // The records' number is not stored: they end where the units that they ask for begin.
     if (plane.mode != PlaneMode::kRaw) return "its far weights have the wrong mode";
     const std::size_t n = units.size() / unit_size;
-    std::size_t count = 0, exact = 0;
-    while (4 * count + unit_size * exact < plane.bytes.size()) {
-      if (plane.bytes.size() - 4 * count < 4) return "its far weights have the wrong size";
-      exact += level_of(plane, count++) == kExact;
-    }
-    if (4 * count + unit_size * exact != plane.bytes.size()) return "its far weights have the wrong size";
+    const auto count = far_records(plane.bytes, unit_size);
+    if (!count) return "its far weights have the wrong size";
     std::uint64_t next = 0;
-    std::size_t at = 4 * count;
-    for (std::size_t i = 0; i < count; i++) {
-      const std::uint32_t position =
-          archive::load_le<std::uint32_t>(plane.bytes.data() + 4 * i) & ((1u << kPositionBits) - 1);
+    std::size_t at = 4 * std::size_t{*count};
+    for (std::size_t i = 0; i < *count; i++) {
+      const auto record = archive::load_le<std::uint32_t>(plane.bytes.data() + 4 * i);
+      const std::uint32_t position = core::far_position(record);
       if (position < next || position >= n) return "the positions of its far weights are not ascending";
       next = std::uint64_t{position} + 1;
-      const std::int32_t level = level_of(plane, i);
+      const std::int32_t level = core::far_level(record);
       std::byte* unit = units.data() + position * unit_size;
-      if (level == kExact) {
+      if (level == core::kFarExact) {
         std::copy_n(plane.bytes.begin() + static_cast<std::ptrdiff_t>(at), unit_size, unit);
         at += unit_size;
       } else {
@@ -195,10 +188,6 @@ class TrellisCodec final : public CpuCodec {
       }
     }
     return "";
-  }
-
-  static std::int32_t level_of(const archive::PlaneView& plane, std::size_t i) {
-    return static_cast<std::int32_t>(archive::load_le<std::uint32_t>(plane.bytes.data() + 4 * i)) >> kPositionBits;
   }
 };
 

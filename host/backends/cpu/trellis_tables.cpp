@@ -5,6 +5,7 @@
 
 #include "trellis/scales.hpp"
 #include "weft/core/frequency.hpp"
+#include "weft/core/trellis_rows.hpp"
 
 namespace weft::cpu {
 namespace {
@@ -14,19 +15,11 @@ constexpr std::uint32_t kNoPrice = 1u << 20;  // of a symbol that the table does
 // Calls f(row) for the rows that the stream's weights may need.
 template <class F>
 void for_rows(const TrellisStream& stream, F f) {
-  trellis::ClassRange range = trellis::class_range(stream);
-  if (stream.predicts) {
-    const auto [down, up] = std::minmax_element(stream.shifts.begin(), stream.shifts.end());
-    range.lowest = std::clamp(range.lowest + *down, 0, core::kScaleClasses - 1);
-    range.highest = std::clamp(range.highest + *up, 0, core::kScaleClasses - 1);
-  }
+  const trellis::ClassRange range = trellis::table_range(stream);
+  const bool zero = stream.keeps_zero, predicts = stream.predicts;
   for (int c = range.lowest; c <= range.highest; c++)
-    for (int table = 0; table < core::kClassTables; table++) {
-      const bool used = stream.keeps_zero ? table == 0 || table == core::kOddZeroTable
-                        : stream.predicts ? table != core::kOddZeroTable
-                                          : table == 0 || table == 4;
-      if (used) f(c * core::kClassTables + table);
-    }
+    for (std::uint32_t i = 0; i < core::tables_in_use(zero, predicts); i++)
+      f(c * core::kClassTables + static_cast<int>(core::table_in_use(zero, predicts, i)));
 }
 
 }  // namespace

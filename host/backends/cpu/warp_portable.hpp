@@ -115,9 +115,9 @@ struct PortableWarp {
   }
 
   static void sync() {}
-  template <class F>
-  static WEFT_HD void for_each_lane(F f) {
-    for (std::uint32_t i = 0; i < core::kLanes; i++) f(i);
+  template <class F, class... Values>
+  static WEFT_HD void for_each_lane(F f, Values&... values) {
+    for (std::uint32_t i = 0; i < core::kLanes; i++) f(i, values.lane[i]...);
   }
   template <class F>
   static WEFT_HD U32 each_lane_value(F f) {

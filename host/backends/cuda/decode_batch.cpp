@@ -24,13 +24,25 @@ constexpr std::size_t kTableBytes = 256 * sizeof(std::uint16_t);
 std::uint8_t* at(std::uint8_t* base, std::size_t offset) { return base + offset; }
 
 int plane_count(const SegmentView& view) {
-  return view.codec == CodecId::kLossless ? unit_bytes(view.dtype) : view.codec == CodecId::kUniform ? 3 : 1;
+  switch (view.codec) {
+    case CodecId::kLossless:
+      return unit_bytes(view.dtype);
+    case CodecId::kUniform:
+      return 3;
+    case CodecId::kTrellis:
+      return 2;
+    default:
+      return 1;
+  }
 }
 
 bool by_table(const UniformStream& uniform) { return uniform.low_bits == 0 && uniform.scale_codes.empty(); }
 
+// Whether the blocks that decode_block() sees hold the units as they are: of the trellis-coded it sees no others.
+bool stores_units(const SegmentView& view) { return view.codec == CodecId::kRaw || view.codec == CodecId::kTrellis; }
+
 DecodeOp op_of(const SegmentView& view) {
-  if (view.codec == CodecId::kRaw) return DecodeOp::kMerge1;
+  if (stores_units(view)) return DecodeOp::kMerge1;
   if (view.codec == CodecId::kLossless) {
     switch (unit_bytes(view.dtype)) {
       case 1:
@@ -94,7 +106,8 @@ T* as(std::byte* bytes) {
 }  // namespace
 
 bool decodes_on_device(CodecId codec) noexcept {
-  return codec == CodecId::kRaw || codec == CodecId::kLossless || codec == CodecId::kUniform;
+  return codec == CodecId::kRaw || codec == CodecId::kLossless || codec == CodecId::kUniform ||
+         codec == CodecId::kTrellis;
 }
 
 DecodeBatch::DecodeBatch(std::span<DecodeItem> items, std::vector<std::optional<std::uint64_t>> outside)
@@ -127,7 +140,20 @@ void DecodeBatch::plan_item(std::size_t i) {
   plans_[i].block_count = blocks_.size() - plans_[i].first_block;
 }
 
-bool DecodeBatch::plan_block(std::size_t i, std::uint32_t index, Block& block) const {
+std::uint64_t DecodeBatch::first_element(const Block& block) const {
+  const DecodeItem& item = items_[block.item];
+  return item.view.first_unit + (std::uint64_t{item.first + block.index} << item.view.block_log2);
+}
+
+std::uint64_t DecodeBatch::output_of(const Block& block) const {
+  return (is_outside(block.item) ? *outside_[block.item] : plans_[block.item].out) + unit_offset(block);
+}
+
+bool DecodeBatch::is_trellis_coded(const Block& block) const {
+  return items_[block.item].view.codec == CodecId::kTrellis && block.planes.plane(0).mode != PlaneMode::kRaw;
+}
+
+bool DecodeBatch::plan_block(std::size_t i, std::uint32_t index, Block& block) {
   const DecodeItem& item = items_[i];
   const SegmentView& view = item.view;
   block.item = i;
@@ -136,9 +162,16 @@ bool DecodeBatch::plan_block(std::size_t i, std::uint32_t index, Block& block) c
   std::fill(std::begin(block.plane_job), std::end(block.plane_job), kNoJob);
   const std::uint64_t n = units_of(block);
   if (!block.planes.parse_planes(item.blocks[index], n, plane_count(view)).empty()) return false;
-  if (view.codec == CodecId::kRaw)
+  if (is_trellis_coded(block)) {
+    const auto job = trellis_.add(i, view, block.planes, is_outside(i));
+    block.job = job.value_or(kNoJob);
+    return job.has_value();
+  }
+  if (stores_units(view))
     return block.planes.plane(0).mode == PlaneMode::kRaw &&
-           block.planes.plane(0).bytes.size() == n * static_cast<std::uint64_t>(unit_bytes(view.dtype));
+           block.planes.plane(0).bytes.size() == n * static_cast<std::uint64_t>(unit_bytes(view.dtype)) &&
+           (view.codec == CodecId::kRaw ||
+            (block.planes.plane(1).mode == PlaneMode::kRaw && block.planes.plane(1).bytes.empty()));
   if (!knows_symbols(block.planes.plane(0), n, view.tables[0])) return false;
   if (view.codec == CodecId::kUniform) return knows_uniform(block.planes, view, n);
   for (int p = 1; p < plane_count(view); p++)
@@ -168,10 +201,13 @@ void DecodeBatch::plan_jobs() {
     }
   }
   for (Block& block : blocks_) {
+    if (is_trellis_coded(block)) continue;
     GroupsOfOps& groups = is_outside(block.item) ? outside_groups_ : groups_;
     add(groups[static_cast<std::size_t>(plans_[block.item].op)], block.item, 0, jobs_);
     block.job = jobs_++;
   }
+  for (Block& block : blocks_)
+    if (is_trellis_coded(block)) block.job += jobs_;
 }
 
 // Gives everything its place.
@@ -185,6 +221,7 @@ void DecodeBatch::place() {
   jobs_begin_ = take(jobs_ * sizeof(core::BlockJob), kAlignment);
   groups_begin_ = take(group_count_ * sizeof(core::BlockGroup), kAlignment);
   checksums_begin_ = take(blocks_.size() * sizeof(ChecksumJob), kAlignment);
+  trellis_.place(take);
   for (std::size_t i = 0; i < items_.size(); i++) {
     if (plans_[i].block_count == 0) continue;
     const SegmentView& view = items_[i].view;
@@ -195,7 +232,7 @@ void DecodeBatch::place() {
   }
   for (Block& block : blocks_) block.at = take(items_[block.item].blocks[block.index].size(), 16);
   upload_ = end;
-  answers_begin_ = take((blocks_.size() + jobs_) * sizeof(std::uint32_t), kAlignment);
+  answers_begin_ = take((blocks_.size() + jobs_ + trellis_.job_count()) * sizeof(std::uint32_t), kAlignment);
   units_begin_ = align_up(end, kAlignment);
   end = units_begin_;
   for (std::size_t i = 0; i < items_.size(); i++)
@@ -266,15 +303,22 @@ void DecodeBatch::add_uniform_planes(core::BlockJob& job, const Block& block, st
   job.low = symbols_job(block, 1, device).symbols;
   job.exceptions = exceptions.symbols;
   job.exception_count = exceptions.symbol_bytes / (4 + static_cast<std::uint32_t>(unit_bytes(item.view.dtype)));
-  job.first_element = item.view.first_unit + (std::uint64_t{item.first + block.index} << item.view.block_log2);
+  job.first_element = first_element(block);
 }
 
-void DecodeBatch::fill_jobs(core::BlockJob* jobs, std::uint8_t* device) const {
+void DecodeBatch::fill_jobs(std::byte* upload, std::uint8_t* device) const {
+  auto* jobs = as<core::BlockJob>(upload + jobs_begin_);
   for (const Block& block : blocks_) {
     const SegmentView& view = items_[block.item].view;
+    if (is_trellis_coded(block)) {
+      const auto stored = items_[block.item].blocks[block.index];
+      trellis_.fill_job(upload, block.job - jobs_, view, block.planes, stored.data(), at(device, block.at),
+                        {output_of(block), first_element(block), static_cast<std::uint32_t>(units_of(block))});
+      continue;
+    }
     core::BlockJob job = symbols_job(block, 0, device);
-    job.out = (is_outside(block.item) ? *outside_[block.item] : plans_[block.item].out) + unit_offset(block);
-    if (view.codec == CodecId::kRaw) job.n = job.symbol_bytes;
+    job.out = output_of(block);
+    if (stores_units(view)) job.n = job.symbol_bytes;
     if (view.codec == CodecId::kLossless) add_planes(job, block, device);
     if (view.codec == CodecId::kUniform) add_uniform_planes(job, block, device);
     ::new (jobs + block.job) core::BlockJob(job);
@@ -320,7 +364,8 @@ void DecodeBatch::fill(std::byte* upload, std::byte* device_memory) const {
     std::memcpy(upload + block.at, bytes.data(), bytes.size());
     ::new (checksums++) ChecksumJob{at(device, block.at + 4), bytes.size() - 4};
   }
-  fill_jobs(as<core::BlockJob>(upload + jobs_begin_), device);
+  fill_jobs(upload, device);
+  trellis_.fill(upload, device);
   fill_groups(as<core::BlockGroup>(upload + groups_begin_), device);
 }
 
@@ -338,6 +383,7 @@ void DecodeBatch::launch(Queue& queue, std::byte* device, std::byte* outside) co
   decode(DecodeOp::kMerge1, scratch_groups_, device);
   for (std::size_t op = 0; op < kDecodeOps; op++) decode(static_cast<DecodeOp>(op), groups_[op], device);
   for (std::size_t op = 0; op < kDecodeOps; op++) decode(static_cast<DecodeOp>(op), outside_groups_[op], outside);
+  trellis_.launch(queue, device, outside, status + jobs_);
 }
 
 void DecodeBatch::fetch(Queue& queue, const std::byte* device, std::byte* download) const {

@@ -18,6 +18,7 @@
 #include "archive/block.hpp"
 #include "backends/backend.hpp"
 #include "backends/cuda/device.hpp"
+#include "backends/cuda/trellis_batch.hpp"
 
 namespace weft::cuda {
 
@@ -57,7 +58,7 @@ class DecodeBatch {
     archive::BlockView planes;
     std::size_t at;              // of its bytes, in the upload
     std::size_t scratch;         // in the device's memory, where its coded planes beyond the first one are decoded to
-    std::uint32_t job;           // that decodes the block
+    std::uint32_t job;           // that decodes the block; those of trellis_ have the numbers from jobs_ on
     std::uint32_t plane_job[8];  // that decodes this plane to scratch
   };
   struct Group {
@@ -75,19 +76,22 @@ class DecodeBatch {
   };
 
   void plan_item(std::size_t item);
-  bool plan_block(std::size_t item, std::uint32_t index, Block& block) const;
+  bool plan_block(std::size_t item, std::uint32_t index, Block& block);
   [[nodiscard]] bool is_outside(std::size_t item) const { return item < outside_.size() && outside_[item].has_value(); }
   void plan_jobs();
   void place();
   void fill_tables(const Item& plan, const DecodeItem& item, std::byte* upload, std::uint8_t* device) const;
-  void fill_jobs(core::BlockJob* jobs, std::uint8_t* device) const;
+  void fill_jobs(std::byte* upload, std::uint8_t* device) const;
+  [[nodiscard]] std::uint64_t output_of(const Block& block) const;
   void fill_groups(core::BlockGroup* groups, std::uint8_t* device) const;
   void add_groups(const std::vector<Group>& from, core::BlockGroup*& to, std::uint8_t* device) const;
   [[nodiscard]] core::BlockJob symbols_job(const Block& block, int plane, std::uint8_t* device) const;
   void add_planes(core::BlockJob& job, const Block& block, std::uint8_t* device) const;
   void add_uniform_planes(core::BlockJob& job, const Block& block, std::uint8_t* device) const;
   [[nodiscard]] std::uint64_t units_of(const Block& block) const;
-  [[nodiscard]] std::size_t unit_offset(const Block& block) const;  // in its item's units
+  [[nodiscard]] bool is_trellis_coded(const Block& block) const;
+  [[nodiscard]] std::uint64_t first_element(const Block& block) const;  // of the stream
+  [[nodiscard]] std::size_t unit_offset(const Block& block) const;      // in its item's units
   [[nodiscard]] bool accepted(const Block& block, const std::byte* download) const;
 
   std::span<DecodeItem> items_;
@@ -97,6 +101,7 @@ class DecodeBatch {
   using GroupsOfOps = std::array<std::vector<Group>, kDecodeOps>;
   GroupsOfOps groups_, outside_groups_;
   std::vector<std::optional<std::uint64_t>> outside_;
+  TrellisBatch trellis_;
   std::uint32_t jobs_ = 0, group_count_ = 0;
   std::size_t jobs_begin_ = 0, groups_begin_ = 0, checksums_begin_ = 0, upload_ = 0;
   std::size_t answers_begin_ = 0, units_begin_ = 0, scratch_begin_ = 0, device_ = 0;

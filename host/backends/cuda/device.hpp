@@ -12,9 +12,11 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <type_traits>
 
 #include "weft/core/decode_block.hpp"
 #include "weft/core/encode_block.hpp"
+#include "weft/core/trellis_decode.hpp"
 
 namespace weft::cuda {
 
@@ -42,6 +44,36 @@ enum class DecodeOp : std::uint8_t {
   kStepsF64,
 };
 inline constexpr std::size_t kDecodeOps = 12;
+
+inline constexpr std::uint32_t kTrellisGroupBlocks = 8;  // of a TrellisGroup: those of a segment of 2^20 units
+
+// The instances of core::decode_trellis_block: by the size of units, labelling and prediction.
+enum class TrellisOp : std::uint8_t {};
+inline constexpr std::size_t kTrellisOps = 12;
+[[nodiscard]] constexpr TrellisOp trellis_op(int unit_bytes, bool keeps_zero, bool predicts) noexcept {
+  const int size = unit_bytes == 2 ? 0 : unit_bytes == 4 ? 1 : 2;
+  return static_cast<TrellisOp>(4 * size + (keeps_zero ? 2 : 0) + (predicts ? 1 : 0));
+}
+// Calls f(Unit, keeps zero, predicts) with values of these types.
+template <class F>
+auto with_trellis_op(TrellisOp op, F f) {
+  const auto number = static_cast<unsigned>(op);
+  const auto with_unit = [&](auto zero, auto predicts) {
+    if (number / 4 == 0) return f(std::uint16_t{}, zero, predicts);
+    return number / 4 == 1 ? f(std::uint32_t{}, zero, predicts) : f(std::uint64_t{}, zero, predicts);
+  };
+  if (number % 4 < 2)
+    return number % 2 == 0 ? with_unit(std::false_type{}, std::false_type{})
+                           : with_unit(std::false_type{}, std::true_type{});
+  return number % 2 == 0 ? with_unit(std::true_type{}, std::false_type{})
+                         : with_unit(std::true_type{}, std::true_type{});
+}
+
+// Groups in device memory, and the most bytes of shared memory (core::TrellisMemory) that one of them needs.
+struct TrellisGroups {
+  const core::TrellisGroup* groups;
+  std::uint32_t count, memory_bytes;
+};
 
 // The passes of core/encode_block.hpp, and the types of units that those over blocks are made for.
 enum class EncodePass : std::uint8_t {
@@ -91,6 +123,8 @@ class Queue {
   // The jobs' units go to out + job.out. status[i] answers jobs[i], a core::Status.
   virtual void decode(DecodeOp op, const core::BlockGroup* groups, std::uint32_t count, const core::BlockJob* jobs,
                       std::uint8_t* out, std::uint32_t* status) = 0;
+  virtual void decode_trellis(TrellisOp op, const TrellisGroups& groups, const core::TrellisJob* jobs,
+                              std::uint8_t* out, std::uint32_t* status) = 0;
   virtual void encode(EncodePass pass, EncodeOp op, const EncodeArrays& arrays) = 0;
   // Blocks until all of the above has happened.
   virtual void wait() = 0;

@@ -1,7 +1,7 @@
 // What kernels need of a warp beyond the coder's concept: scratch memory that its lanes share.
 //
-// * for_each_lane(f) calls f(lane) in every lane, as scalar code. Lanes of one call may not depend on each other; what
-//   one lane wrote, another may read after the next sync().
+// * for_each_lane(f, xs...) calls f(lane, the lane's own part of each x) in every lane, as scalar code; f may change the
+//   parts. Lanes of one call may not depend on each other; what one lane wrote, another may read after the next sync().
 // * On a GPU a thread runs f once, with its own lane; a CPU model loops.
 // * A WordStream hands out a plane's words in order. Words beyond the end are zero, so that a corrupt plane reads nothing
 //   else's memory; taken() tells in the end. ready() comes before each 8 rounds of take_words().
@@ -14,10 +14,12 @@ namespace weft::core {
 template <class W>
 concept KernelWarp = Warp<W> &&
     requires(typename W::Mask m, typename W::U32 x, std::uint32_t u, std::uint32_t* small, std::uint64_t* large,
-             void (*f)(std::uint32_t), std::uint32_t (*g)(std::uint32_t), typename W::WordStream& stream,
-             typename W::template PerLane<std::uint32_t> each, const std::uint16_t* words, std::uint8_t* room) {
+             void (*f)(std::uint32_t), void (*change)(std::uint32_t, std::uint32_t&), std::uint32_t (*g)(std::uint32_t),
+             typename W::WordStream& stream, typename W::template PerLane<std::uint32_t> each,
+             const std::uint16_t* words, std::uint8_t* room) {
   W::sync();
   W::for_each_lane(f);
+  W::for_each_lane(change, x);
   { W::each_lane_value(g) } -> std::same_as<typename W::U32>;  // lane i gets g(i)
   { W::any(m) } -> std::convertible_to<bool>;
   { W::or_lanes(x) } -> std::convertible_to<std::uint32_t>;  // all lanes ored together

@@ -93,11 +93,27 @@ inline constexpr std::uint32_t kErrorScale[kScaleClasses] = {
     7053, 7029, 6992, 6934, 6844, 6709, 6510, 6228, 5847, 5363, 4793, 4173, 3547, 2955, 2425, 1968,
     1584, 1269, 1013, 807,  642,  511,  406,  322,  256,  203,  161,  128,  102,  81,   64,   51};
 
+// A weight that is stored apart: its place in the block in the lower bits, and above them a level, or kFarExact where the
+// unit itself is stored.
+inline constexpr int kFarLevelBits = 14, kFarPositionBits = 32 - kFarLevelBits;
+inline constexpr std::int32_t kFarExact = -(1 << (kFarLevelBits - 1));
+WEFT_HD constexpr std::uint32_t far_position(std::uint32_t record) { return record & ((1u << kFarPositionBits) - 1); }
+WEFT_HD constexpr std::int32_t far_level(std::uint32_t record) {
+  return static_cast<std::int32_t>(record) >> kFarPositionBits;
+}
+WEFT_HD constexpr std::uint32_t far_record(std::uint32_t position, std::int32_t level) {
+  return position | static_cast<std::uint32_t>(level) << kFarPositionBits;
+}
+
 // The order of a block: lane l has the units from l * run on, so that a weight's left neighbours are in its own lane.
 struct Weave {
   std::uint32_t n, lanes, run;
   WEFT_HD constexpr Weave(std::uint32_t units, int lanes_log2)
       : n(units), lanes(1u << lanes_log2), run((units + lanes - 1) >> lanes_log2) {}
+  // Steps in which all lanes have a unit.
+  [[nodiscard]] WEFT_HD constexpr std::uint32_t whole_steps() const {
+    return n > (lanes - 1) * run ? n - (lanes - 1) * run : 0;
+  }
   // Lanes that have a unit in step t < run: always the first ones.
   WEFT_HD constexpr std::uint32_t active(std::uint32_t t) const {
     const std::uint32_t count = (n - t + run - 1) / run;

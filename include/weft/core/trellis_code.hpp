@@ -23,25 +23,30 @@ class TrellisWalk {
   WEFT_HD TrellisWalk(int states_log2, const Predictor& predictor)
       : parity_(parity_of(states_log2)), predictor_(predictor) {}
 
-  // The table's row of the next weight, class * kClassTables + table, from the class that its scales expect.
-  WEFT_HD U32 row(U32 expected) {
+  // Looks at the next weight: its class and table, from the class that its scales expect.
+  WEFT_HD void look(U32 expected) {
     q_ = state_ & W::splat(1);
     class_ = expected;
     if (kPredict) {
       scale_ = W::gather(predictor_.error_scales, expected);
       class_ = moved_class<W>(expected, energy_, predictor_.shifts);
     }
-    const U32 first = class_ * W::splat(kClassTables);
-    if (kZero) return first + when_bit<W>(q_, W::splat(kOddZeroTable));
-    if (!kPredict) return first + (q_ << 2);  // around zero: eighths 0 and 4
+    if (kZero || !kPredict) return;
     mean_ = predict_mean<W>(predictor_.taps, history_, expected, past_classes_);
     past_classes_ = (past_classes_ << 8) | expected;
     const Placement<W> placed = place<W>(mean_ - (q_ << 2));
     centre_ = placed.index;
+    table_ = placed.table;
     mirrored_ = placed.mirrored;
-    return first + placed.table;
   }
   [[nodiscard]] WEFT_HD U32 scale_class() const { return class_; }
+  // Its table, numbered among those in use (trellis_rows.hpp), and among all.
+  [[nodiscard]] WEFT_HD U32 table_in_use() const { return kZero || !kPredict ? q_ : table_; }
+  [[nodiscard]] WEFT_HD U32 table() const {
+    if (kZero) return when_bit<W>(q_, W::splat(kOddZeroTable));
+    return kPredict ? table_ : q_ << 2;  // around zero: eighths 0 and 4
+  }
+  [[nodiscard]] WEFT_HD U32 row() const { return class_ * W::splat(kClassTables) + table(); }
   // The symbol of an index (biased by 128) there, and back.
   WEFT_HD U32 symbol_of(U32 index) const { return flip(index - W::splat(kIndexZero)); }
   WEFT_HD U32 index_of(U32 symbol) const {
@@ -86,7 +91,7 @@ class TrellisWalk {
   Parity parity_;
   Predictor predictor_;
   U32 state_ = W::splat(0), q_ = W::splat(0), history_ = W::splat(kNoHistory), past_classes_ = W::splat(0);
-  U32 mean_ = W::splat(0), centre_ = W::splat(0), class_ = W::splat(0), scale_ = W::splat(0);
+  U32 mean_ = W::splat(0), centre_ = W::splat(0), class_ = W::splat(0), table_ = W::splat(0), scale_ = W::splat(0);
   U32 energy_ = W::splat(kFirstEnergy);
   typename W::Mask mirrored_ = W::first_lanes(0);
 };
@@ -100,9 +105,9 @@ WEFT_HD void follow_path(const Weave& weave, int states_log2, const Predictor& p
   TrellisWalk<W, kZero, kPredict> walk(states_log2, predictor);
   for (std::uint32_t t = 0; t < weave.run; t++) {
     const std::size_t at = std::size_t{t} * kLanes;
-    const auto row = walk.row(W::load_bytes(classes + at));
+    walk.look(W::load_bytes(classes + at));
     const auto index = walk.limit(W::load_bytes(path + at), W::gather(reach, walk.scale_class()));
-    W::store_table(entries + at, (row << 8) + walk.symbol_of(index));
+    W::store_table(entries + at, (walk.row() << 8) + walk.symbol_of(index));
     W::store_halves(levels + at, walk.advance(index));
   }
 }
@@ -128,35 +133,89 @@ WEFT_HD std::uint32_t rans_encode_woven(const Weave& weave, const std::uint32_t*
   return static_cast<std::uint32_t>(end - cursor);
 }
 
-// Decodes words[0 .. word_count) to levels. `tables` has 4096 entries per row (pack_slot); a row that no encoder may use is
-// all zero. `classes` and `levels` have weave.run * 32 elements.
+// Decodes words[0 .. word_count) to levels, without knowing where the rest comes from and goes to:
+// * classes.next() gives the lanes' expected classes, step by step;
+// * tables.step(walk, x) takes the states past the symbols that it returns;
+// * sink takes the levels: kSteps of all 32 lanes as add(step, levels) and then flush(step of the first), or, where lanes
+//   are missing or words run low, one step with one(step, active, levels). Those come last.
+template <Warp W, bool kZero, bool kPredict, class Tables, class Classes, class Sink>
+WEFT_HD Status decode_path(const Weave& weave, TrellisWalk<W, kZero, kPredict> walk, const Tables& tables,
+                           Classes classes, const std::uint16_t* words, std::uint32_t word_count, Sink& sink) {
+  using U32 = typename W::U32;
+  constexpr std::uint32_t kSteps = Sink::kSteps;
+  DecodeState<W> rans;
+  if (!start_decoding<W>(rans, words, word_count, weave.lanes)) return Status::kTruncated;
+  const std::uint32_t whole = weave.whole_steps(), all_lanes = weave.lanes == kLanes ? whole : 0;
+  for (std::uint32_t t = 0; t < weave.run;) {
+    if (all_lanes >= t + kSteps && word_count - rans.cursor >= kSteps * kLanes) {
+      const std::uint16_t* word = words + rans.cursor;
+#if defined(__CUDA_ARCH__)
+#pragma unroll
+#endif
+      for (std::uint32_t step = 0; step < kSteps; step++) {
+        walk.look(classes.next());
+        const U32 symbol = tables.step(walk, rans.x);
+        refill_all<W>(rans.x, word);
+        sink.add(step, walk.advance(walk.index_of(symbol)));
+      }
+      sink.flush(t);
+      rans.cursor = static_cast<std::uint32_t>(word - words);
+      t += kSteps;
+    } else {
+      const auto active = W::first_lanes(t < whole ? weave.lanes : weave.active(t));
+      walk.look(classes.next());
+      U32 next = rans.x;
+      const U32 symbol = tables.step(walk, next);
+      rans.x = W::select(active, next, rans.x);
+      if (!refill<W>(rans, active, words, word_count)) return Status::kTruncated;
+      sink.one(t, active, walk.advance(walk.index_of(symbol)));
+      t++;
+    }
+  }
+  return finish_decoding<W>(rans, word_count, weave.lanes);
+}
+
+// Tables of 4096 slots per row (pack_slot); a row that no encoder may use is all zero.
+template <Warp W>
+struct SlotTables {
+  const std::uint32_t* slots;
+  template <class Walk>
+  WEFT_HD typename W::U32 step(const Walk& walk, typename W::U32& x) const {
+    const auto entry = W::gather(slots, (walk.row() << kProbBits) + (x & W::splat(kProbScale - 1)));
+    x = after_entry<W>(x, entry);
+    return entry & W::splat(255);
+  }
+};
+
+// Woven arrays of classes and levels.
+template <Warp W>
+struct WovenClasses {
+  const std::uint8_t* at;
+  WEFT_HD typename W::U32 next() {
+    at += kLanes;
+    return W::load_bytes(at - kLanes);
+  }
+};
+template <Warp W>
+struct WovenLevels {
+  static constexpr std::uint32_t kSteps = 1;
+  std::uint16_t* at;
+  WEFT_HD void add(std::uint32_t, typename W::U32 levels) {
+    W::store_halves(at, levels);
+    at += kLanes;
+  }
+  WEFT_HD void flush(std::uint32_t) {}
+  WEFT_HD void one(std::uint32_t step, typename W::Mask, typename W::U32 levels) { add(step, levels); }
+};
+
+// The same with everything in arrays: `classes` and `levels` have weave.run * 32 elements.
 template <Warp W, bool kZero, bool kPredict>
 WEFT_HD Status trellis_decode(const Weave& weave, int states_log2, const Predictor& predictor,
                               const std::uint8_t* classes, const std::uint16_t* words, std::uint32_t word_count,
                               const std::uint32_t* tables, std::uint16_t* levels) {
-  using U32 = typename W::U32;
-  DecodeState<W> rans;
-  if (!start_decoding<W>(rans, words, word_count, weave.lanes)) return Status::kTruncated;
-  TrellisWalk<W, kZero, kPredict> walk(states_log2, predictor);
-  for (std::uint32_t t = 0; t < weave.run; t++) {
-    const std::size_t at = std::size_t{t} * kLanes;
-    const U32 row = walk.row(W::load_bytes(classes + at));
-    const U32 entry = W::gather(tables, (row << kProbBits) + (rans.x & W::splat(kProbScale - 1)));
-    const U32 next = after_entry<W>(rans.x, entry);
-    const std::uint32_t count = weave.active(t);
-    if (count == kLanes && word_count - rans.cursor >= kLanes) {
-      const std::uint16_t* word = words + rans.cursor;
-      rans.x = next;
-      refill_all<W>(rans.x, word);
-      rans.cursor = static_cast<std::uint32_t>(word - words);
-    } else {
-      const auto active = W::first_lanes(count);
-      rans.x = W::select(active, next, rans.x);
-      if (!refill<W>(rans, active, words, word_count)) return Status::kTruncated;
-    }
-    W::store_halves(levels + at, walk.advance(walk.index_of(entry & W::splat(255))));
-  }
-  return finish_decoding<W>(rans, word_count, weave.lanes);
+  WovenLevels<W> sink{levels};
+  return decode_path<W>(weave, TrellisWalk<W, kZero, kPredict>(states_log2, predictor), SlotTables<W>{tables},
+                        WovenClasses<W>{classes}, words, word_count, sink);
 }
 
 }  // namespace weft::core

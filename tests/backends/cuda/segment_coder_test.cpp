@@ -6,8 +6,11 @@
 
 #include "archive/bytes.hpp"
 #include "backends/cpu/segments.hpp"
+#include "backends/cuda/decode_batch.hpp"
 #include "backends/cuda/find_devices.hpp"
+#include "core/trellis_cases.hpp"
 #include "support/host_device.hpp"
+#include "trellis/shape.hpp"
 
 namespace weft {
 namespace {
@@ -17,6 +20,7 @@ using test::Bytes;
 // A segment of any codec, type and size, with the values that have broken coders before.
 struct RandomSegment {
   UniformStream uniform;
+  TrellisStream trellis;
   SegmentView view;
   CodecSpec spec;
   Bytes units;
@@ -24,19 +28,21 @@ struct RandomSegment {
 
   explicit RandomSegment(std::uint64_t seed) {
     std::mt19937_64 random(seed);
-    const CodecId codecs[] = {CodecId::kRaw,     CodecId::kLossless, CodecId::kLossless,
-                              CodecId::kUniform, CodecId::kUniform,  CodecId::kAsset};
-    view.codec = codecs[random() % 6];
+    const CodecId codecs[] = {CodecId::kRaw,     CodecId::kLossless, CodecId::kLossless, CodecId::kUniform,
+                              CodecId::kUniform, CodecId::kTrellis,  CodecId::kTrellis,  CodecId::kAsset};
+    view.codec = codecs[random() % 8];
+    const bool is_lossy = view.codec == CodecId::kUniform || view.codec == CodecId::kTrellis;
     const DType quantizable[] = {DType::kBF16, DType::kF16, DType::kF32, DType::kF64};
-    view.dtype = view.codec == CodecId::kAsset     ? DType::kU8
-                 : view.codec == CodecId::kUniform ? quantizable[random() % 4]
-                                                   : static_cast<DType>(random() % kDTypeCount);
+    view.dtype = view.codec == CodecId::kAsset ? DType::kU8
+                 : is_lossy                    ? quantizable[random() % 4]
+                                               : static_cast<DType>(random() % kDTypeCount);
     view.block_log2 = 10 + static_cast<int>(random() % 6);
     view.units = random() % 8 == 0 ? random() % 3 : 1 + random() % (random() % 8 == 0 ? 60000 : 4000);
     if (random() % 4 == 0) view.units = view.units / 1024 * 1024;
     view.first_unit = random() % 3 == 0 ? random() % 100000 : 0;
     fill_units(random);
     if (view.codec == CodecId::kUniform) choose_uniform(random);
+    if (view.codec == CodecId::kTrellis) choose_trellis(random);
     spec.codec = view.codec;
     spec.lambda = random() % 3 == 0 ? 0 : 0.1;
     spec.correct_reconstruction = random() % 2 == 0;
@@ -78,6 +84,20 @@ struct RandomSegment {
       for (auto& code : uniform.scale_codes) code = static_cast<std::uint8_t>(100 + random() % 60);
     }
     view.uniform = &uniform;
+  }
+  // Steps that suit the weights, and some that do not at all.
+  void choose_trellis(std::mt19937_64& random) {
+    const int states_log2 =
+        view.units > 4000 ? 2 + static_cast<int>(random() % 2) : core::kMinStatesLog2 + static_cast<int>(random() % 7);
+    const int base = static_cast<int>(random() % 24);
+    trellis = test::trellis_stream({states_log2, random() % 2 == 0, random() % 2 == 0}, base,
+                                   static_cast<std::uint32_t>(random()));
+    trellis.fine_step = std::exp2(static_cast<float>(random() % 50) / 5 - 16);
+    trellis.factors.resize(random() % 3);
+    if (random() % 2 == 0)
+      trellis.factors.push_back({1 + random() % 700, std::vector<std::int8_t>(1 + random() % 50, std::int8_t{2})});
+    view.trellis = &trellis;
+    view.shape = &weft::trellis::typical_shapes()[random() % 4];
   }
 };
 
@@ -144,6 +164,28 @@ TEST_P(CudaBackend, EncodesToTheBytesOfTheCpu) {
       ASSERT_EQ(encoded[i].bytes, expected.bytes);
     }
   }
+}
+
+TEST(CudaBatch, TakesEveryTrellisBlockWhoseTablesFit) {
+  std::size_t taken = 0, refused = 0;
+  for (std::uint64_t seed = 0; seed < segment_count(); seed++) {
+    RandomSegment segment(seed);
+    if (segment.view.codec != CodecId::kTrellis) continue;
+    const weft::trellis::ClassRange range = weft::trellis::table_range(segment.trellis);
+    const auto rows = static_cast<std::uint32_t>(range.highest - range.lowest + 1) *
+                      core::tables_in_use(segment.trellis.keeps_zero, segment.trellis.predicts);
+    const int reach = weft::trellis::MassCurve(*segment.view.shape).reach(range.highest);
+    const bool fits = 4 * std::size_t{rows} * core::row_words(static_cast<std::uint32_t>(reach)) <= cuda::kMostRowBytes;
+    for (const auto& block : test::blocks_of(segment.view, segment.encoded)) {
+      DecodeItem item{segment.decoding_view(), 0, {&block, 1}, {}, {}};
+      const bool is_raw = (static_cast<unsigned>(block[4]) & 3) == 0;
+      EXPECT_EQ(cuda::DecodeBatch({&item, 1}).empty(), !fits && !is_raw) << seed;
+      (fits ? taken : refused)++;
+      break;  // one tells of all: the others may have other sizes
+    }
+  }
+  EXPECT_GT(taken, segment_count() / 10);
+  EXPECT_GT(refused, segment_count() / 200);
 }
 
 TEST_P(CudaBackend, DecodesManySegmentsAtOnceAndAnyRunOfBlocks) {
