@@ -66,7 +66,7 @@ struct CudaWarp {
   WEFT_DEVICE U32 load_table(const std::uint32_t* p) { return {p[lane()]}; }
   WEFT_DEVICE std::uint32_t xor_lanes(U32 x) { return __reduce_xor_sync(kAll, x.value); }  // sm_80 and later
   WEFT_DEVICE U32 mul_high(U32 a, U32 b) { return {__umulhi(a.value, b.value)}; }
-  WEFT_DEVICE U32 shift_right(U32 x, U32 n) { return {x.value >> n.value}; }
+  WEFT_DEVICE U32 shift_right(U32 x, U32 n) { return {__funnelshift_r(x.value, 0, n.value)}; }
   WEFT_DEVICE U32 lane_numbers() { return {lane()}; }
   WEFT_DEVICE void store_table(std::uint32_t* p, U32 x) { p[lane()] = x.value; }
   WEFT_DEVICE void store_halves(std::uint16_t* p, U32 x) { p[lane()] = static_cast<std::uint16_t>(x.value); }

@@ -53,7 +53,8 @@ class HostQueue final : public cuda::Queue {
         case cuda::EncodePass::kTables:
         case cuda::EncodePass::kLayout:
           for (std::uint32_t i = 0; i < arrays.segment_count; i++)
-            core::encode_segment_pass(pass_of(pass), arrays.segments[i], arrays.blocks);
+            for (std::uint32_t p = 0; p < core::kMaxPlanes; p++)
+              core::encode_segment_pass<Warp>(pass_of(pass), arrays.segments[i], p, arrays.blocks, scratch_);
           return;
         default:
           for (std::uint32_t g = 0; g < arrays.group_count; g++) encode_group(pass, op, arrays, arrays.groups[g]);
@@ -220,6 +221,7 @@ class HostQueue final : public cuda::Queue {
   cuda::PhaseTimes times_;
   std::vector<std::uint32_t> table_ = std::vector<std::uint32_t>(core::kProbScale);
   std::uint32_t values_[256] = {};
+  core::SegmentScratch scratch_{};
   alignas(16) std::uint8_t tile_[core::kTileSymbols] = {};
 };
 

@@ -157,7 +157,7 @@ struct Avx2Warp {
     });
   }
   static WEFT_HD U32 shift_right(const U32& x, const U32& n) {
-    return each<U32>([&](int k) { return _mm256_srlv_epi32(x.v[k], n.v[k]); });
+    return each<U32>([&](int k) { return _mm256_srlv_epi32(x.v[k], _mm256_and_si256(n.v[k], _mm256_set1_epi32(31))); });
   }
   static WEFT_HD std::uint32_t ballot(const Mask& m) {
     std::uint32_t bits = 0;

@@ -99,7 +99,7 @@ struct PortableWarp {
     return each([&](int i) { return static_cast<std::uint32_t>((std::uint64_t{a.lane[i]} * b.lane[i]) >> 32); });
   }
   static U32 shift_right(const U32& x, const U32& n) {
-    return each([&](int i) { return x.lane[i] >> n.lane[i]; });
+    return each([&](int i) { return x.lane[i] >> (n.lane[i] & 31); });
   }
   static std::uint32_t ballot(const Mask& m) {
     std::uint32_t bits = 0;

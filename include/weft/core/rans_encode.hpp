@@ -15,7 +15,9 @@
 
 namespace weft::core {
 
-// Two 32-bit numbers per symbol: the reciprocal, and bits 0-11 M - f, 12-15 shift, 16-31 bias.
+// Two 32-bit numbers per symbol: the reciprocal, and bits 0-11 M - f, 12-15 shift, 17-31 bias. Bit 16 is zero, so that
+// the shift can be told modulo 32 by one instruction.
+inline constexpr int kStepShiftAt = 12, kStepBiasAt = 17;
 struct EncodeTable {
   std::uint32_t reciprocal[256];
   std::uint32_t step[256];
@@ -34,8 +36,8 @@ WEFT_HD typename W::U32 encode_step(typename W::U32 x, typename W::U32 reciproca
   const auto full = active(W::less(limit - W::splat(1), x));
   cursor -= W::compress_store(cursor, x, full);
   x = W::select(full, x >> kWordBits, x);
-  const auto quotient = W::shift_right(W::mul_high(x, reciprocal), (packed >> 12) & W::splat(15));
-  return x + (packed >> 16) + quotient * complement;
+  const auto quotient = W::shift_right(W::mul_high(x, reciprocal), packed >> kStepShiftAt);
+  return x + (packed >> kStepBiasAt) + quotient * complement;
 }
 
 // States go out in 16 bits: a state that needs more gives its low word to the stream first.

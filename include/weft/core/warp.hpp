@@ -40,7 +40,7 @@ concept Warp = requires(typename W::U32 x, typename W::Mask m, std::uint32_t u, 
   { W::load_words(bytes) } -> std::same_as<typename W::U32>;  // lane i gets bytes 4i .. 4i + 3, little-endian
   { W::load_table(table) } -> std::same_as<typename W::U32>;  // lane i gets table[i]
   { W::xor_lanes(x) } -> std::convertible_to<std::uint32_t>;  // all lanes xored together
-  { W::shift_right(x, x) } -> std::same_as<typename W::U32>;  // lane by lane, by 0 .. 31
+  { W::shift_right(x, x) } -> std::same_as<typename W::U32>;  // lane by lane, modulo 32
   { W::ballot(m) } -> std::convertible_to<std::uint32_t>;     // bit i: lane i is in the mask
   { W::lane_numbers() } -> std::same_as<typename W::U32>;     // lane i gets i
   W::store_table(entries, x);                                 // entries[i] = lane i; writes 32 words
