@@ -58,6 +58,7 @@ __global__ __launch_bounds__(kThreads) void quantize_kernel(EncodeArrays arrays)
 template <class Unit>
 __global__ __launch_bounds__(kThreads) void code_planes_kernel(EncodeArrays arrays) {
   __shared__ core::EncodeTable table;
+  __shared__ alignas(16) std::uint8_t stages[kGroupBlocks][core::kStageBytes];
   for_groups(arrays, [&](core::SegmentJob& segment, const EncodeGroup& group) {
     for (int p = 0; p < segment.coded_planes; p++) {
       const core::PlaneTables& plane = segment.planes[p];
@@ -68,7 +69,8 @@ __global__ __launch_bounds__(kThreads) void code_planes_kernel(EncodeArrays arra
           reinterpret_cast<const std::uint32_t*>(&plane.encode)[threadIdx.x];
       __syncthreads();
       if (warp_index() < group.block_count)
-        core::code_plane<CudaWarp, Unit>(segment, arrays.blocks[group.first_block + warp_index()], p, table);
+        core::code_plane<CudaWarp, Unit>(segment, arrays.blocks[group.first_block + warp_index()], p, table,
+                                         stages[warp_index()]);
     }
   });
 }

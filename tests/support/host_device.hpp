@@ -181,10 +181,11 @@ class HostQueue final : public cuda::Queue {
   }
   template <class Unit>
   static void code(const core::SegmentJob& segment, core::EncodeBlockJob* blocks, std::uint32_t count) {
+    alignas(16) std::uint8_t stage[core::kStageBytes];
     for (int p = 0; p < segment.coded_planes; p++) {
       if (segment.planes[p].has_table == 0) continue;
       for (std::uint32_t b = 0; b < count; b++)
-        core::code_plane<Warp, Unit>(segment, blocks[b], p, segment.planes[p].encode);
+        core::code_plane<Warp, Unit>(segment, blocks[b], p, segment.planes[p].encode, stage);
     }
   }
   template <class Unit>

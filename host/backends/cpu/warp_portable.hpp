@@ -123,6 +123,9 @@ struct PortableWarp {
   static WEFT_HD U32 each_lane_value(F f) {
     return each([&](int i) { return f(static_cast<std::uint32_t>(i)); });
   }
+  static U32 shift_left(const U32& x, const U32& n) {
+    return each([&](int i) { return x.lane[i] << (n.lane[i] & 31); });
+  }
   static bool any(const Mask& m) { return count(m) != 0; }
   static std::uint32_t or_lanes(const U32& x) {
     std::uint32_t r = 0;

@@ -58,7 +58,7 @@ struct EncodeBlockJob {
   std::uint32_t exceptions;              // answer of the survey, as are the next two
   std::uint32_t varying;                 // bit p: plane p is not constant
   std::uint8_t first[kMaxPlanes];        // first symbol of each plane
-  std::uint16_t* words_end[kMaxPlanes];  // scratch for the coded planes
+  std::uint16_t* words_end[kMaxPlanes];  // scratch for the coded planes, aligned to 16
   std::uint32_t word_count[kMaxPlanes];  // answer of the coding
   std::uint64_t offset;                  // answers of the layout: in the segment's blocks
   std::uint32_t size, gap;               // gap: zeros before it
@@ -72,20 +72,20 @@ struct BlockUnits {
   const std::uint8_t* at;
   bool rotate;
 
+  WEFT_HD BlockUnits(const std::uint8_t* units, bool rotated) : at(units), rotate(rotated) {}
   WEFT_HD BlockUnits(const SegmentJob& segment, const EncodeBlockJob& block)
-      : at(segment.units + (std::size_t{block.index} << segment.block_log2) * sizeof(Unit)),
-        rotate(segment.rotate != 0) {}
+      : BlockUnits(segment.units + (std::size_t{block.index} << segment.block_log2) * sizeof(Unit),
+                   segment.rotate != 0) {}
   WEFT_HD Unit raw(std::uint32_t i) const { return load_aligned<Unit>(at + std::size_t{i} * sizeof(Unit)); }
   WEFT_HD Unit operator[](std::uint32_t i) const { return rotate ? rotate_sign_down(raw(i)) : raw(i); }
 
-  // byte(i, shift_of(p)) is the symbol of plane p: rotation and shift are one.
+  // byte(unit, shift_of(p)) is a unit's symbol in plane p: rotation and shift are one.
   WEFT_HD std::uint32_t shift_of(int p) const {
     constexpr std::uint32_t kBits = 8 * sizeof(Unit);
     const std::uint32_t shift = kBits - 8 * (static_cast<std::uint32_t>(p) + 1);
     return rotate ? (shift + kBits - 1) % kBits : shift;
   }
-  WEFT_HD std::uint32_t byte(std::uint32_t i, std::uint32_t shift) const {
-    const Unit unit = raw(i);
+  WEFT_HD static std::uint32_t byte(Unit unit, std::uint32_t shift) {
     if constexpr (sizeof(Unit) == 1) {
       return unit;
     } else if constexpr (sizeof(Unit) == 2) {
@@ -95,6 +95,7 @@ struct BlockUnits {
       return static_cast<std::uint32_t>(unit >> shift | unit << ((0 - shift) & kMask)) & 255;
     }
   }
+  WEFT_HD std::uint32_t byte_at(std::uint32_t i, std::uint32_t shift) const { return byte(raw(i), shift); }
 };
 
 // Counts the symbols of all planes into counts[plane * 256 + symbol], which warps may share.
@@ -214,30 +215,89 @@ WEFT_HD void quantize_block(SegmentJob& segment, EncodeBlockJob& block, bool las
 // A plane's symbols out of the units.
 template <KernelWarp W, class Unit>
 struct LoadPlane {
+  using U32 = typename W::U32;
+  static constexpr std::uint32_t kRounds = kRoundsAhead;
   BlockUnits<Unit> units;
   std::uint32_t shift;
-  WEFT_HD typename W::U32 operator()(std::uint32_t first) const {
-    return W::each_lane_value([&](std::uint32_t lane) { return units.byte(first + lane, shift); });
+  // Whole units are fetched, if they fit, so that the fetching waits for nothing.
+  WEFT_HD U32 fetch(std::uint32_t first, std::uint32_t offset) const {
+    return W::each_lane_value([&](std::uint32_t lane) -> std::uint32_t {
+      const BlockUnits<Unit> from{units.at + std::size_t{first + lane} * sizeof(Unit), units.rotate};
+      if constexpr (sizeof(Unit) > 4) return from.byte_at(offset, shift);
+      return static_cast<std::uint32_t>(from.raw(offset));
+    });
   }
-  WEFT_HD typename W::U32 operator()(std::uint32_t first, std::uint32_t size, typename W::Mask) const {
+  WEFT_HD U32 symbol(const U32& fetched) const {
+    if constexpr (sizeof(Unit) == 1 || sizeof(Unit) > 4) {
+      return fetched;
+    } else if constexpr (sizeof(Unit) == 2) {
+      return W::shift_right(fetched * W::splat(0x00010001u), W::splat(shift)) & W::splat(255);
+    } else {
+      return (W::shift_right(fetched, W::splat(shift)) | W::shift_left(fetched, W::splat(0 - shift))) & W::splat(255);
+    }
+  }
+  WEFT_HD U32 operator()(std::uint32_t first, std::uint32_t size, typename W::Mask) const {
     return W::each_lane_value(
-        [&](std::uint32_t lane) -> std::uint32_t { return lane < size ? units.byte(first + lane, shift) : 0; });
+        [&](std::uint32_t lane) -> std::uint32_t { return lane < size ? units.byte_at(first + lane, shift) : 0; });
   }
 };
 
-// Codes plane p of a block; `table` is a copy of the plane's.
-template <KernelWarp W, class Unit>
-WEFT_HD void code_plane(const SegmentJob& segment, EncodeBlockJob& block, int p, const EncodeTable& table) {
-  const int lanes_log2 = lanes_log2_for(block.n);
-  if ((block.varying >> p & 1) == 0) return;
-  if (segment.kind == EncodeKind::kUniform) {
-    block.word_count[p] = rans_encode<W>(segment.symbols + (std::size_t{block.index} << segment.block_log2), block.n,
-                                         lanes_log2, table, block.words_end[p]);
-    return;
+// Words that are gathered in memory near the warp, its own, and sent on in pieces of 16 bytes a lane.
+inline constexpr std::uint32_t kStageBytes = 2 * 16 * kLanes;
+
+template <KernelWarp W>
+struct StagedWords {
+  static constexpr std::uint32_t kPiece = kStageBytes / 2;
+  static_assert(2 * kRoundsAhead * kLanes <= kPiece);
+  std::uint8_t* stage;                             // aligned to 16, as is `end`
+  std::uint8_t* end;                               // of what has not been sent yet
+  std::uint32_t free = kStageBytes / 2, sent = 0;  // words
+
+  WEFT_HD StagedWords(std::uint8_t* near, std::uint16_t* words_end)
+      : stage(near), end(reinterpret_cast<std::uint8_t*>(words_end)) {}
+  template <Warp>
+  WEFT_HD void put(typename W::U32 x, typename W::Mask full) {
+    free -= W::compress_store(reinterpret_cast<std::uint16_t*>(stage) + free, x, full);
   }
-  const BlockUnits<Unit> units(segment, block);
-  block.word_count[p] =
-      rans_encode_from<W>(LoadPlane<W, Unit>{units, units.shift_of(p)}, block.n, lanes_log2, table, block.words_end[p]);
+  WEFT_HD void make_room() {
+    if (free > kPiece / 2) return;
+    W::sync();
+    end -= kPiece;
+    W::for_each_lane([&](std::uint32_t lane) {
+      const auto high = load_aligned<Words4>(stage + kPiece + 16 * lane), low = load_aligned<Words4>(stage + 16 * lane);
+      store_aligned(end + 16 * lane, high);
+      store_aligned(stage + kPiece + 16 * lane, low);
+    });
+    W::sync();
+    free += kPiece / 2;
+    sent += kPiece / 2;
+  }
+  WEFT_HD std::uint32_t finish() {
+    W::sync();
+    const std::uint32_t count = kStageBytes / 2 - free;
+    W::for_each_lane([&](std::uint32_t lane) {
+      for (std::uint32_t i = 2 * lane; i < 2 * count; i += 2 * kLanes)
+        store_aligned(end - 2 - i, load_aligned<std::uint16_t>(stage + kStageBytes - 2 - i));
+    });
+    W::sync();
+    return sent + count;
+  }
+};
+
+// Codes plane p of a block, of which uniform ones have the symbols in bytes; `table` is a copy of the plane's.
+template <KernelWarp W, class Unit>
+WEFT_HD void code_plane(const SegmentJob& segment, EncodeBlockJob& block, int p, const EncodeTable& table,
+                        std::uint8_t* stage) {
+  if ((block.varying >> p & 1) == 0) return;
+  BlockUnits<Unit> units(segment, block);
+  if (segment.kind == EncodeKind::kUniform)
+    units = {segment.symbols + (std::size_t{block.index} << segment.block_log2), false};
+  const std::uint32_t count =
+      rans_encode_from<W>(LoadPlane<W, Unit>{units, units.shift_of(p)}, block.n, lanes_log2_for(block.n), table,
+                          StagedWords<W>(stage, block.words_end[p]));
+  W::for_each_lane([&](std::uint32_t lane) {
+    if (lane == 0) block.word_count[p] = count;
+  });
 }
 
 // What a plane becomes: its descriptor and the bytes it takes.
@@ -344,10 +404,10 @@ WEFT_HD void write_plane_of_units(const BlockUnits<Unit>& units, std::uint32_t n
     for (std::uint32_t i = 4 * lane; i < n; i += 4 * kLanes) {
       if (words && n - i >= 4) {
         std::uint32_t four = 0;
-        for (std::uint32_t k = 0; k < 4; k++) four |= units.byte(i + k, shift) << (8 * k);
+        for (std::uint32_t k = 0; k < 4; k++) four |= units.byte_at(i + k, shift) << (8 * k);
         store_aligned(out + i, four);
       } else {
-        for (std::uint32_t k = i; k < i + 4 && k < n; k++) out[k] = static_cast<std::uint8_t>(units.byte(k, shift));
+        for (std::uint32_t k = i; k < i + 4 && k < n; k++) out[k] = static_cast<std::uint8_t>(units.byte_at(k, shift));
       }
     }
   });
