@@ -63,6 +63,9 @@ struct CudaWarp {
     return {p[0] | static_cast<std::uint32_t>(p[1]) << 8 | static_cast<std::uint32_t>(p[2]) << 16 |
             static_cast<std::uint32_t>(p[3]) << 24};
   }
+  WEFT_DEVICE U32 load_aligned_words(const std::uint8_t* p) {
+    return {core::load_aligned<std::uint32_t>(p + 4 * lane())};
+  }
   WEFT_DEVICE U32 load_table(const std::uint32_t* p) { return {p[lane()]}; }
   WEFT_DEVICE std::uint32_t xor_lanes(U32 x) { return __reduce_xor_sync(kAll, x.value); }  // sm_80 and later
   WEFT_DEVICE U32 mul_high(U32 a, U32 b) { return {__umulhi(a.value, b.value)}; }

@@ -198,8 +198,9 @@ class HostQueue final : public cuda::Queue {
           core::survey_units<Warp, Unit>(segment, blocks[b], counts);
       });
     if (pass == cuda::EncodePass::kCode) code<Unit>(segment, blocks, group.block_count);
+    alignas(16) std::uint8_t tile[core::kCrcChunk];
     for (std::uint32_t b = 0; pass == cuda::EncodePass::kWrite && b < group.block_count; b++)
-      core::write_lossless<Warp, Unit>(segment, blocks[b], kCrcTables);
+      core::write_lossless<Warp, Unit>(segment, blocks[b], kCrcTables, tile);
   }
   template <core::FloatType kType>
   static void encode_weights(cuda::EncodePass pass, const cuda::EncodeArrays& arrays, const cuda::EncodeGroup& group) {
@@ -212,8 +213,9 @@ class HostQueue final : public cuda::Queue {
           core::quantize_block<Warp, kType>(segment, blocks[b], last, counts);
       });
     if (pass == cuda::EncodePass::kCode) code<std::uint8_t>(segment, blocks, group.block_count);
+    alignas(16) std::uint8_t tile[core::kCrcChunk];
     for (std::uint32_t b = 0; pass == cuda::EncodePass::kWrite && b < group.block_count; b++)
-      core::write_uniform<Warp, kType>(segment, blocks[b], kCrcTables);
+      core::write_uniform<Warp, kType>(segment, blocks[b], kCrcTables, tile);
   }
 
   static constexpr core::CrcTables kCrcTables = core::make_crc_tables();

@@ -140,6 +140,7 @@ struct Avx2Warp {
   static WEFT_HD U32 load_words(const std::uint8_t* p) {
     return each<U32>([=](int k) { return _mm256_loadu_si256(reinterpret_cast<const __m256i*>(p + 32 * k)); });
   }
+  static WEFT_HD U32 load_aligned_words(const std::uint8_t* p) { return load_words(p); }
   static WEFT_HD U32 load_table(const std::uint32_t* p) {
     return each<U32>([=](int k) { return _mm256_loadu_si256(reinterpret_cast<const __m256i*>(p + 8 * k)); });
   }

@@ -87,6 +87,7 @@ struct PortableWarp {
       return word;
     });
   }
+  static U32 load_aligned_words(const std::uint8_t* p) { return load_words(p); }
   static U32 load_table(const std::uint32_t* p) {
     return each([&](int i) { return p[i]; });
   }

@@ -375,58 +375,102 @@ WEFT_HD void lay_out_segment(SegmentJob& segment, EncodeBlockJob* blocks, Team& 
   });
 }
 
-template <KernelWarp W>
-WEFT_HD void fill_zeros(std::uint8_t* out, std::uint32_t n) {
-  W::for_each_lane([&](std::uint32_t lane) {
-    for (std::uint32_t i = lane; i < n; i += kLanes) out[i] = 0;
-  });
-}
+// What writes bytes [from, from + n) of a plane writes them to `out`, which is near the warp; both are multiples of 16
+// from where fast copies are, except at the end of a plane.
 
 template <KernelWarp W>
 WEFT_HD void copy_bytes(std::uint8_t* out, const std::uint8_t* from, std::uint32_t n) {
+  if (is_aligned(out, 16) && is_aligned(from, 16)) {
+    W::for_each_lane([&](std::uint32_t lane) {
+      std::uint32_t i = 16 * lane;
+      WEFT_UNROLL(4)
+      for (; i + 16 <= n; i += 16 * kLanes) store_aligned(out + i, load_aligned<Words4>(from + i));
+      for (; i < n; i += 16 * kLanes)
+        for (std::uint32_t k = i; k < i + 16 && k < n; k++) out[k] = from[k];
+    });
+    return;
+  }
   const bool words = is_aligned(out, 4) && is_aligned(from, 2);
   W::for_each_lane([&](std::uint32_t lane) {
-    std::uint32_t i = 4 * lane;
-    for (; words && i + 4 <= n; i += 4 * kLanes) {
+    std::uint32_t i = words ? 4 * lane : n;
+    WEFT_UNROLL(8)
+    for (; i + 4 <= n; i += 4 * kLanes) {
       const std::uint32_t low = load_aligned<std::uint16_t>(from + i), high = load_aligned<std::uint16_t>(from + i + 2);
       store_aligned(out + i, low | high << 16);
     }
-    for (; i < n; i += 4 * kLanes)
-      for (std::uint32_t k = i; k < i + 4 && k < n; k++) out[k] = from[k];
+    for (std::uint32_t k = words ? n / 4 * 4 + lane : lane; k < n; k += kLanes) out[k] = from[k];
   });
+}
+
+// The bytes of plane p, 0 or 1, of two pairs of 2-byte units.
+WEFT_HD std::uint32_t plane_of_pairs(std::uint32_t first, std::uint32_t second, bool rotate, int p) {
+  const auto rotated = [&](std::uint32_t pair) {
+    return rotate ? (pair << 1 & 0xFFFEFFFEu) | (pair >> 15 & 0x00010001u) : pair;
+  };
+  return permute_bytes(rotated(first), rotated(second), p == 0 ? 0x7531 : 0x6420);
 }
 
 template <KernelWarp W, class Unit>
-WEFT_HD void write_plane_of_units(const BlockUnits<Unit>& units, std::uint32_t n, int p, std::uint8_t* out) {
-  const bool words = is_aligned(out, 4);
+WEFT_HD void write_plane_of_units(const BlockUnits<Unit>& units, std::uint32_t from, std::uint32_t n, int p,
+                                  std::uint8_t* out) {
+  const std::uint8_t* first = units.at + std::size_t{from} * sizeof(Unit);
+  if constexpr (sizeof(Unit) == 1) {
+    copy_bytes<W>(out, first, n);
+    return;
+  }
+  std::uint32_t fast = 0;
+  if constexpr (sizeof(Unit) == 2) {
+    fast = is_aligned(out, 8) && is_aligned(first, 16) ? n / 8 * 8 : 0;
+    W::for_each_lane([&](std::uint32_t lane) {
+      WEFT_UNROLL(4)
+      for (std::uint32_t i = 8 * lane; i < fast; i += 8 * kLanes) {
+        const auto four = load_aligned<Words4>(first + 2 * i);
+        const std::uint32_t low = plane_of_pairs(four.word[0], four.word[1], units.rotate, p),
+                            high = plane_of_pairs(four.word[2], four.word[3], units.rotate, p);
+        store_aligned(out + i, std::uint64_t{high} << 32 | low);
+      }
+    });
+  } else {
+    fast = is_aligned(out, 4) ? n / 4 * 4 : 0;
+    const std::uint32_t shift = units.shift_of(p);
+    W::for_each_lane([&](std::uint32_t lane) {
+      for (std::uint32_t i = 4 * lane; i < fast; i += 4 * kLanes) {
+        std::uint32_t four = 0;
+        for (std::uint32_t k = 0; k < 4; k++) four |= units.byte_at(from + i + k, shift) << (8 * k);
+        store_aligned(out + i, four);
+      }
+    });
+  }
   const std::uint32_t shift = units.shift_of(p);
   W::for_each_lane([&](std::uint32_t lane) {
-    for (std::uint32_t i = 4 * lane; i < n; i += 4 * kLanes) {
-      if (words && n - i >= 4) {
-        std::uint32_t four = 0;
-        for (std::uint32_t k = 0; k < 4; k++) four |= units.byte_at(i + k, shift) << (8 * k);
-        store_aligned(out + i, four);
-      } else {
-        for (std::uint32_t k = i; k < i + 4 && k < n; k++) out[k] = static_cast<std::uint8_t>(units.byte_at(k, shift));
-      }
-    }
+    for (std::uint32_t i = fast + lane; i < n; i += kLanes)
+      out[i] = static_cast<std::uint8_t>(units.byte_at(from + i, shift));
   });
 }
 
+// Byte i holds the low bits of weights 2i and 2i + 1, if there are four.
 template <KernelWarp W>
-WEFT_HD void write_low_bits(const std::uint8_t* low, std::uint32_t n, int low_bits, std::uint8_t* out) {
-  if (low_bits == 8) return copy_bytes<W>(out, low, n);
+WEFT_HD void write_low_bits(const std::uint8_t* low, std::uint32_t count, int low_bits, std::uint32_t from,
+                            std::uint32_t n, std::uint8_t* out) {
+  if (low_bits == 8) return copy_bytes<W>(out, low + from, n);
   W::for_each_lane([&](std::uint32_t lane) {
-    for (std::uint32_t i = 2 * lane; i < n; i += 2 * kLanes)
-      out[i / 2] = static_cast<std::uint8_t>(low[i] | (i + 1 < n ? low[i + 1] << 4 : 0));
+    for (std::uint32_t i = lane; i < n; i += kLanes) {
+      const std::uint32_t at = 2 * (from + i);
+      out[i] = static_cast<std::uint8_t>(low[at] | (at + 1 < count ? low[at + 1] << 4 : 0));
+    }
   });
 }
 
 // Positions of the values out of range, then their units.
 template <KernelWarp W, FloatType kType>
-WEFT_HD void write_exceptions(const SegmentJob& segment, const EncodeBlockJob& block, std::uint8_t* out) {
+WEFT_HD void write_exceptions(const SegmentJob& segment, const EncodeBlockJob& block, std::uint32_t from,
+                              std::uint32_t n, std::uint8_t* out) {
   using Unit = typename FloatUnit<kType>::Unit;
   const FixedValues<kType> values(segment, block);
+  const auto put = [&](std::uint32_t at, std::uint64_t value, std::uint32_t bytes) {
+    for (std::uint32_t k = 0; k < bytes; k++)
+      if (at + k >= from && at + k < from + n) out[at + k - from] = static_cast<std::uint8_t>(value >> (8 * k));
+  };
   std::uint32_t done = 0;
   for (std::uint32_t first = 0; first < block.n && done < block.exceptions; first += kLanes) {
     const auto outside = W::each_lane_value([&](std::uint32_t lane) -> std::uint32_t {
@@ -438,63 +482,115 @@ WEFT_HD void write_exceptions(const SegmentJob& segment, const EncodeBlockJob& b
       if ((bits >> lane & 1) == 0) return;
       std::uint32_t rank = done;
       for (std::uint32_t below = bits & ((1u << lane) - 1); below != 0; below &= below - 1) rank++;
-      store_bytewise(out + 4 * std::size_t{rank}, first + lane);
-      store_bytewise(out + 4 * std::size_t{block.exceptions} + rank * sizeof(Unit), values.units.raw(first + lane));
+      put(4 * rank, first + lane, 4);
+      put(4 * block.exceptions + rank * static_cast<std::uint32_t>(sizeof(Unit)), values.units.raw(first + lane),
+          sizeof(Unit));
     });
     done += W::count(mask);
   }
 }
 
-// The header and all planes but what Planes adds: exceptions, low bits, bytes of units. write_raw(p, out) does that.
+// Puts bytes [begin, end) of a block into `tile`: the header after kCrcPreset, zeros between the planes, and the planes.
+// write_raw(p, from, n, out) does those that are not coded.
 template <KernelWarp W, class WriteRaw>
-WEFT_HD void write_block(const SegmentJob& segment, const EncodeBlockJob& block, const CrcTables& tables,
-                         WriteRaw write_raw) {
-  if (segment.size > segment.out_bytes) return;
-  std::uint8_t* out = segment.out + block.offset;
-  fill_zeros<W>(out - block.gap, block.gap);
+WEFT_HD void fill_tile(const SegmentJob& segment, const EncodeBlockJob& block, std::uint32_t begin, std::uint32_t end,
+                       std::uint8_t* tile, WriteRaw write_raw) {
   const std::uint32_t alignment = block_alignment_of(block.n);
-  std::uint32_t end = 4 + 4u * segment.plane_count;
-  for (std::uint32_t p = 0; p < segment.plane_count; p++) {
-    const PlaneShape shape = shape_of(segment, block, p);
+  std::uint32_t at = 4 + 4u * segment.plane_count;
+  if (begin == 0)
     W::for_each_lane([&](std::uint32_t lane) {
-      if (lane == 0) store_bytewise(out + 4 + 4 * p, shape.descriptor);
+      if (lane == 0) store_aligned(tile, kCrcPreset);
+      if (lane > 0 && lane <= segment.plane_count)
+        store_aligned(tile + 4 * lane, shape_of(segment, block, lane - 1).descriptor);
     });
-    const auto begin = static_cast<std::uint32_t>(round_up(end, alignment));
-    fill_zeros<W>(out + end, begin - end);
+  for (std::uint32_t p = 0; p < segment.plane_count && at < end; p++) {
+    const PlaneShape shape = shape_of(segment, block, p);
+    const auto first = static_cast<std::uint32_t>(round_up(at, alignment));
+    W::for_each_lane([&](std::uint32_t lane) {
+      const std::uint32_t zero = at + lane;
+      if (zero < first && zero >= begin && zero < end) tile[zero - begin] = 0;
+    });
+    at = first + shape.bytes;
+    const std::uint32_t low = first > begin ? first : begin, high = at < end ? at : end;
+    if (low >= high) continue;
     if ((shape.descriptor & 3) == kModeRans) {
       const auto* words = reinterpret_cast<const std::uint8_t*>(block.words_end[p] - block.word_count[p]);
-      copy_bytes<W>(out + begin, words, shape.bytes);
-    } else if (shape.bytes > 0) {
-      write_raw(p, out + begin);
+      copy_bytes<W>(tile + (low - begin), words + (low - first), high - low);
+    } else {
+      write_raw(p, low - first, high - low, tile + (low - begin));
     }
-    end = begin + shape.bytes;
   }
-  W::sync();
-  const std::uint32_t crc = crc32c<W>(out + 4, block.size - 4, tables);
+}
+
+template <KernelWarp W>
+WEFT_HD void send_tile(const std::uint8_t* tile, std::uint32_t n, std::uint8_t* out) {
+  if (is_aligned(out, 16)) return copy_bytes<W>(out, tile, n);
+  W::for_each_lane([&](std::uint32_t lane) {  // blocks begin at even places
+    for (std::uint32_t i = 2 * lane; i < n; i += 2 * kLanes) {
+      out[i] = tile[i];
+      if (i + 1 < n) out[i + 1] = tile[i + 1];
+    }
+  });
+}
+
+// Everything of a block goes through `tile`, kCrcChunk bytes near the warp and its own, aligned to 16: there it is put
+// together, and there the checksum reads it.
+template <KernelWarp W, class WriteRaw>
+WEFT_HD void write_block(const SegmentJob& segment, const EncodeBlockJob& block, const CrcTables& tables,
+                         std::uint8_t* tile, WriteRaw write_raw) {
+  if (segment.size > segment.out_bytes) return;
+  std::uint8_t* out = segment.out + block.offset;
   W::for_each_lane([&](std::uint32_t lane) {
-    if (lane == 0) store_bytewise(out, crc);
+    if (lane < block.gap) out[-1 - static_cast<std::ptrdiff_t>(lane)] = 0;  // fewer than an alignment
+  });
+  Crc<W> crc(W::splat(0));
+  std::uint32_t begin = 0;
+  for (;;) {
+    const std::uint32_t left = block.size - begin, n = left < kCrcChunk ? left : kCrcChunk;
+    W::sync();
+    fill_tile<W>(segment, block, begin, begin + n, tile, write_raw);
+    W::sync();
+    send_tile<W>(tile, n, out + begin);
+    if (n < kCrcChunk) break;
+    if (left >= 2 * kCrcChunk)
+      crc.fold(tile);
+    else
+      crc.drain(tile, tables);
+    begin += n;
+  }
+  const std::uint32_t checksum = crc.finish(tile, block.size - begin, 0, tables);
+  W::sync();
+  W::for_each_lane([&](std::uint32_t lane) {
+    if (lane == 0) store_bytewise(out, checksum);
   });
 }
 
 template <KernelWarp W, class Unit>
-WEFT_HD void write_lossless(const SegmentJob& segment, const EncodeBlockJob& block, const CrcTables& tables) {
+WEFT_HD void write_lossless(const SegmentJob& segment, const EncodeBlockJob& block, const CrcTables& tables,
+                            std::uint8_t* tile) {
   const BlockUnits<Unit> units(segment, block);
-  write_block<W>(segment, block, tables, [&](std::uint32_t p, std::uint8_t* out) {
-    if (segment.kind == EncodeKind::kRaw)
-      copy_bytes<W>(out, units.at, block.n * segment.unit_bytes);
-    else
-      write_plane_of_units<W>(units, block.n, static_cast<int>(p), out);
-  });
+  write_block<W>(segment, block, tables, tile,
+                 [&](std::uint32_t p, std::uint32_t from, std::uint32_t n, std::uint8_t* out) {
+                   if (segment.kind == EncodeKind::kRaw)
+                     copy_bytes<W>(out, units.at + from, n);
+                   else
+                     write_plane_of_units<W>(units, from, n, static_cast<int>(p), out);
+                 });
 }
 
 template <KernelWarp W, FloatType kType>
-WEFT_HD void write_uniform(const SegmentJob& segment, const EncodeBlockJob& block, const CrcTables& tables) {
-  const std::size_t begin = std::size_t{block.index} << segment.block_log2;
-  write_block<W>(segment, block, tables, [&](std::uint32_t p, std::uint8_t* out) {
-    if (p == 0) return copy_bytes<W>(out, segment.symbols + begin, block.n);
-    if (p == 1) return write_low_bits<W>(segment.low + begin, block.n, segment.uniform.low_bits, out);
-    write_exceptions<W, kType>(segment, block, out);
-  });
+WEFT_HD void write_uniform(const SegmentJob& segment, const EncodeBlockJob& block, const CrcTables& tables,
+                           std::uint8_t* tile) {
+  const std::size_t first = std::size_t{block.index} << segment.block_log2;
+  write_block<W>(segment, block, tables, tile,
+                 [&](std::uint32_t p, std::uint32_t from, std::uint32_t n, std::uint8_t* out) {
+                   if (p == 0)
+                     copy_bytes<W>(out, segment.symbols + first + from, n);
+                   else if (p == 1)
+                     write_low_bits<W>(segment.low + first, block.n, segment.uniform.low_bits, from, n, out);
+                   else
+                     write_exceptions<W, kType>(segment, block, from, n, out);
+                 });
 }
 
 // Per segment and plane: the table, if it pays.
