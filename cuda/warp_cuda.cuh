@@ -69,10 +69,13 @@ struct CudaWarp {
     return {p[0] | static_cast<std::uint32_t>(p[1]) << 8 | static_cast<std::uint32_t>(p[2]) << 16 |
             static_cast<std::uint32_t>(p[3]) << 24};
   }
+  WEFT_DEVICE U32 load_aligned_words(const std::uint8_t* p) {
+    return {core::load_aligned<std::uint32_t>(p + 4 * lane())};
+  }
   WEFT_DEVICE U32 load_table(const std::uint32_t* p) { return {p[lane()]}; }
   WEFT_DEVICE std::uint32_t xor_lanes(U32 x) { return __reduce_xor_sync(kAll, x.value); }  // sm_80 and later
   WEFT_DEVICE U32 mul_high(U32 a, U32 b) { return {__umulhi(a.value, b.value)}; }
-  WEFT_DEVICE U32 shift_right(U32 x, U32 n) { return {x.value >> n.value}; }
+  WEFT_DEVICE U32 shift_right(U32 x, U32 n) { return {__funnelshift_r(x.value, 0, n.value)}; }
   WEFT_DEVICE U32 lane_numbers() { return {lane()}; }
   WEFT_DEVICE void store_table(std::uint32_t* p, U32 x) { p[lane()] = x.value; }
   WEFT_DEVICE void store_halves(std::uint16_t* p, U32 x) { p[lane()] = static_cast<std::uint16_t>(x.value); }
@@ -118,6 +121,7 @@ struct CudaWarp {
   WEFT_DEVICE U32 each_lane_value(F f) {
     return {f(lane())};
   }
+  WEFT_DEVICE U32 shift_left(U32 x, U32 n) { return {__funnelshift_l(0, x.value, n.value)}; }
   WEFT_DEVICE bool any(Mask m) { return __any_sync(kAll, m.value) != 0; }
   WEFT_DEVICE std::uint32_t or_lanes(U32 x) { return __reduce_or_sync(kAll, x.value); }
   WEFT_DEVICE void add(std::uint32_t* at, std::uint32_t value) { atomicAdd(at, value); }

@@ -39,6 +39,11 @@ class TimedQueue final : public cuda::Queue {
     queue_->decode(op, groups, count, jobs, out, status);
     mark(name_of(op));
   }
+  void decode_trellis(cuda::TrellisOp op, const cuda::TrellisGroups& groups, const core::TrellisJob* jobs,
+                      std::uint8_t* out, std::uint32_t* status) override {
+    queue_->decode_trellis(op, groups, jobs, out, status);
+    mark("decode trellis");
+  }
   void encode(cuda::EncodePass pass, cuda::EncodeOp op, const cuda::EncodeArrays& arrays) override {
     queue_->encode(pass, op, arrays);
     mark(name_of(pass));

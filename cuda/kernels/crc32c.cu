@@ -9,8 +9,8 @@ namespace {
 __device__ const core::CrcTables kTables = core::make_crc_tables();
 
 // The tables are copied to shared memory, where lanes look up different entries at once.
-__global__ __launch_bounds__(kThreads) void crc32c_kernel(const ChecksumJob* jobs, std::uint32_t count,
-                                                          std::uint32_t* crcs) {
+__global__ __launch_bounds__(kThreads, 2) void crc32c_kernel(const ChecksumJob* jobs, std::uint32_t count,
+                                                             std::uint32_t* crcs) {
   __shared__ core::CrcTables tables;
   const auto* from = reinterpret_cast<const std::uint32_t*>(&kTables);
   auto* to = reinterpret_cast<std::uint32_t*>(&tables);

@@ -58,6 +58,7 @@ __global__ __launch_bounds__(kThreads) void quantize_kernel(EncodeArrays arrays)
 template <class Unit>
 __global__ __launch_bounds__(kThreads) void code_planes_kernel(EncodeArrays arrays) {
   __shared__ core::EncodeTable table;
+  __shared__ alignas(16) std::uint8_t stages[kGroupBlocks][core::kStageBytes];
   for_groups(arrays, [&](core::SegmentJob& segment, const EncodeGroup& group) {
     for (int p = 0; p < segment.coded_planes; p++) {
       const core::PlaneTables& plane = segment.planes[p];
@@ -68,7 +69,8 @@ __global__ __launch_bounds__(kThreads) void code_planes_kernel(EncodeArrays arra
           reinterpret_cast<const std::uint32_t*>(&plane.encode)[threadIdx.x];
       __syncthreads();
       if (warp_index() < group.block_count)
-        core::code_plane<CudaWarp, Unit>(segment, arrays.blocks[group.first_block + warp_index()], p, table);
+        core::code_plane<CudaWarp, Unit>(segment, arrays.blocks[group.first_block + warp_index()], p, table,
+                                         stages[warp_index()]);
     }
   });
 }
@@ -84,23 +86,32 @@ namespace {
 __device__ const core::CrcTables kCrcTables = core::make_crc_tables();
 }
 
+// What a thread block needs to write blocks, in shared memory beyond what a kernel can declare.
+struct WriteMemory {
+  alignas(16) std::uint8_t tiles[kGroupBlocks][core::kCrcChunk];
+  core::CrcTables tables;
+};
+
+// Two thread blocks to a multiprocessor: the registers that they leave are enough.
 template <class Unit>
-__global__ __launch_bounds__(kThreads) void write_units_kernel(EncodeArrays arrays) {
-  __shared__ core::CrcTables tables;
-  copy_crc_tables(kCrcTables, tables);
+__global__ __launch_bounds__(kThreads, 2) void write_units_kernel(EncodeArrays arrays) {
+  extern __shared__ WriteMemory write_memory[];
+  copy_crc_tables(kCrcTables, write_memory->tables);
   for_groups(arrays, [&](core::SegmentJob& segment, const EncodeGroup& group) {
     if (warp_index() < group.block_count)
-      core::write_lossless<CudaWarp, Unit>(segment, arrays.blocks[group.first_block + warp_index()], tables);
+      core::write_lossless<CudaWarp, Unit>(segment, arrays.blocks[group.first_block + warp_index()],
+                                           write_memory->tables, write_memory->tiles[warp_index()]);
   });
 }
 
 template <core::FloatType kType>
-__global__ __launch_bounds__(kThreads) void write_uniform_kernel(EncodeArrays arrays) {
-  __shared__ core::CrcTables tables;
-  copy_crc_tables(kCrcTables, tables);
+__global__ __launch_bounds__(kThreads, 2) void write_uniform_kernel(EncodeArrays arrays) {
+  extern __shared__ WriteMemory write_memory[];
+  copy_crc_tables(kCrcTables, write_memory->tables);
   for_groups(arrays, [&](core::SegmentJob& segment, const EncodeGroup& group) {
     if (warp_index() < group.block_count)
-      core::write_uniform<CudaWarp, kType>(segment, arrays.blocks[group.first_block + warp_index()], tables);
+      core::write_uniform<CudaWarp, kType>(segment, arrays.blocks[group.first_block + warp_index()],
+                                           write_memory->tables, write_memory->tiles[warp_index()]);
   });
 }
 

@@ -1,15 +1,21 @@
 #include "kernels/encode_ops.hpp"
 #include "kernels/launch.cuh"
+#include "warp_cuda.cuh"
 #include "weft/core/encode_block.hpp"
 
 namespace weft::cuda {
 namespace {
 
-// Scalar code: one thread for each segment.
-__global__ void encode_segments_kernel(core::SegmentPass pass, EncodeArrays arrays) {
-  const std::uint32_t stride = gridDim.x * kThreads;
-  for (std::uint32_t i = blockIdx.x * kThreads + threadIdx.x; i < arrays.segment_count; i += stride)
-    core::encode_segment_pass(pass, arrays.segments[i], arrays.blocks);
+constexpr std::uint32_t kWarps = 4;
+
+// A warp for each plane of a segment. What follows the planes of a segment is idle.
+__global__ __launch_bounds__(kWarps* core::kLanes) void encode_segments_kernel(core::SegmentPass pass,
+                                                                               EncodeArrays arrays) {
+  __shared__ core::SegmentScratch scratch[kWarps];
+  const std::uint32_t count = arrays.segment_count * core::kMaxPlanes;
+  for (std::uint32_t i = blockIdx.x * kWarps + warp_index(); i < count; i += gridDim.x * kWarps)
+    core::encode_segment_pass<CudaWarp>(pass, arrays.segments[i / core::kMaxPlanes], i % core::kMaxPlanes,
+                                        arrays.blocks, scratch[warp_index()]);
 }
 
 }  // namespace
@@ -19,8 +25,8 @@ cudaError_t launch_encode_segments(Launch launch, EncodePass pass, const EncodeA
                             : pass == EncodePass::kRateThresholds ? core::SegmentPass::kRateThresholds
                             : pass == EncodePass::kTables         ? core::SegmentPass::kTables
                                                                   : core::SegmentPass::kLayout;
-  return launch_persistent(encode_segments_kernel, launch, (arrays.segment_count + kThreads - 1) / kThreads,
-                           segment_pass, arrays);
+  return launch_persistent(encode_segments_kernel, launch, BlockShape{kWarps * core::kLanes},
+                           arrays.segment_count * (core::kMaxPlanes / kWarps), segment_pass, arrays);
 }
 
 }  // namespace weft::cuda

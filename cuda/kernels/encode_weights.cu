@@ -12,7 +12,8 @@ cudaError_t launch_pass(Launch launch, EncodePass pass, const EncodeArrays& arra
     case EncodePass::kSurvey:
       return launch_persistent(quantize_kernel<kType, true>, launch, arrays.group_count, arrays);
     case EncodePass::kWrite:
-      return launch_persistent(write_uniform_kernel<kType>, launch, arrays.group_count, arrays);
+      return launch_persistent(write_uniform_kernel<kType>, launch, BlockShape{kThreads, sizeof(WriteMemory)},
+                               arrays.group_count, arrays);
     default:
       return cudaErrorInvalidValue;
   }

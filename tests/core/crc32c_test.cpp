@@ -26,11 +26,14 @@ TEST_P(Crc32cTest, CheckValue) {
 
 TEST_P(Crc32cTest, AgreesWithTheDefinitionAtEveryLengthAndPlace) {
   std::mt19937 random(1);
-  std::vector<std::uint8_t> data(20000);
+  std::vector<std::uint8_t> data(30000);
   for (auto& byte : data) byte = static_cast<std::uint8_t>(random());
   std::vector<std::size_t> lengths;
   for (std::size_t n = 0; n < 400; n++) lengths.push_back(n);
   for (const std::size_t n : {3071u, 3072u, 3073u, 6143u, 6144u, 6145u, 9000u, 19990u}) lengths.push_back(n);
+  for (const std::uint32_t chunks : {1u, 2u, 3u})  // around whole chunks, rows and words
+    for (const int more : {-129, -4, -1, 0, 1, 4, 127, 128, 132, 2000})
+      lengths.push_back(static_cast<std::size_t>(static_cast<int>(chunks * core::kCrcChunk) + more));
   for (const std::size_t n : lengths) {
     const std::vector<std::uint8_t> exact(data.begin(), data.begin() + static_cast<std::ptrdiff_t>(n));
     EXPECT_EQ(GetParam()->crc32c(exact.data(), n), bitwise(exact.data(), n)) << n;

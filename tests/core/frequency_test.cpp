@@ -109,7 +109,7 @@ TEST(DecodeTableTest, SaysSymbolFrequencyAndOffsetOfEverySlot) {
 std::uint32_t update(std::uint32_t x, const core::EncodeTable& table, std::size_t symbol) {
   const std::uint32_t step = table.step[symbol];
   const auto high = static_cast<std::uint32_t>((std::uint64_t{x} * table.reciprocal[symbol]) >> 32);
-  return x + (step >> 16) + (high >> (step >> 12 & 15)) * (step & 4095);
+  return x + (step >> core::kStepBiasAt) + (high >> (step >> core::kStepShiftAt & 31)) * (step & 4095);
 }
 
 TEST(EncodeTableTest, ReciprocalsDivideExactly) {

@@ -129,9 +129,9 @@ TEST(CudaWarp, FinishesBlocksLikeThePortableModel) {
 TEST(CudaWarp, ChecksumsLikeThePortableModel) {
   static constexpr core::CrcTables kTables = core::make_crc_tables();
   std::mt19937 random(7);
-  std::vector<std::uint8_t> data(700);
+  std::vector<std::uint8_t> data(16000);
   for (auto& byte : data) byte = static_cast<std::uint8_t>(random());
-  for (const std::size_t n : {0, 1, 9, 127, 128, 129, 255, 256, 513, 690}) {
+  for (const std::size_t n : {0, 1, 9, 127, 128, 129, 255, 256, 513, 690, 5119, 5120, 10300, 15364}) {
     const std::uint8_t* begin = data.data() + n % 4;
     EXPECT_EQ(answer_of_warp([&] { return core::crc32c<CudaWarp>(begin, n, kTables); }),
               cpu::portable_kernels().crc32c(begin, n))

@@ -71,7 +71,8 @@ class HostQueue final : public cuda::Queue {
         case cuda::EncodePass::kTables:
         case cuda::EncodePass::kLayout:
           for (std::uint32_t i = 0; i < arrays.segment_count; i++)
-            core::encode_segment_pass(pass_of(pass), arrays.segments[i], arrays.blocks);
+            for (std::uint32_t p = 0; p < core::kMaxPlanes; p++)
+              core::encode_segment_pass<Warp>(pass_of(pass), arrays.segments[i], p, arrays.blocks, scratch_);
           return;
         default:
           for (std::uint32_t g = 0; g < arrays.group_count; g++) encode_group(pass, op, arrays, arrays.groups[g]);
@@ -198,10 +199,11 @@ class HostQueue final : public cuda::Queue {
   }
   template <class Unit>
   static void code(const core::SegmentJob& segment, core::EncodeBlockJob* blocks, std::uint32_t count) {
+    alignas(16) std::uint8_t stage[core::kStageBytes];
     for (int p = 0; p < segment.coded_planes; p++) {
       if (segment.planes[p].has_table == 0) continue;
       for (std::uint32_t b = 0; b < count; b++)
-        core::code_plane<Warp, Unit>(segment, blocks[b], p, segment.planes[p].encode);
+        core::code_plane<Warp, Unit>(segment, blocks[b], p, segment.planes[p].encode, stage);
     }
   }
   template <class Unit>
@@ -214,8 +216,9 @@ class HostQueue final : public cuda::Queue {
           core::survey_units<Warp, Unit>(segment, blocks[b], counts);
       });
     if (pass == cuda::EncodePass::kCode) code<Unit>(segment, blocks, group.block_count);
+    alignas(16) std::uint8_t tile[core::kCrcChunk];
     for (std::uint32_t b = 0; pass == cuda::EncodePass::kWrite && b < group.block_count; b++)
-      core::write_lossless<Warp, Unit>(segment, blocks[b], kCrcTables);
+      core::write_lossless<Warp, Unit>(segment, blocks[b], kCrcTables, tile);
   }
   template <core::FloatType kType>
   static void encode_weights(cuda::EncodePass pass, const cuda::EncodeArrays& arrays, const cuda::EncodeGroup& group) {
@@ -228,8 +231,9 @@ class HostQueue final : public cuda::Queue {
           core::quantize_block<Warp, kType>(segment, blocks[b], last, counts);
       });
     if (pass == cuda::EncodePass::kCode) code<std::uint8_t>(segment, blocks, group.block_count);
+    alignas(16) std::uint8_t tile[core::kCrcChunk];
     for (std::uint32_t b = 0; pass == cuda::EncodePass::kWrite && b < group.block_count; b++)
-      core::write_uniform<Warp, kType>(segment, blocks[b], kCrcTables);
+      core::write_uniform<Warp, kType>(segment, blocks[b], kCrcTables, tile);
   }
 
   static constexpr core::CrcTables kCrcTables = core::make_crc_tables();
@@ -238,6 +242,7 @@ class HostQueue final : public cuda::Queue {
   cuda::PhaseTimes times_;
   std::vector<std::uint32_t> table_ = std::vector<std::uint32_t>(core::kProbScale);
   std::uint32_t values_[256] = {};
+  core::SegmentScratch scratch_{};
   alignas(16) std::uint8_t tile_[core::kTileSymbols] = {};
 };
 

@@ -140,6 +140,7 @@ struct Avx2Warp {
   static WEFT_HD U32 load_words(const std::uint8_t* p) {
     return each<U32>([=](int k) { return _mm256_loadu_si256(reinterpret_cast<const __m256i*>(p + 32 * k)); });
   }
+  static WEFT_HD U32 load_aligned_words(const std::uint8_t* p) { return load_words(p); }
   static WEFT_HD U32 load_table(const std::uint32_t* p) {
     return each<U32>([=](int k) { return _mm256_loadu_si256(reinterpret_cast<const __m256i*>(p + 8 * k)); });
   }
@@ -157,7 +158,7 @@ struct Avx2Warp {
     });
   }
   static WEFT_HD U32 shift_right(const U32& x, const U32& n) {
-    return each<U32>([&](int k) { return _mm256_srlv_epi32(x.v[k], n.v[k]); });
+    return each<U32>([&](int k) { return _mm256_srlv_epi32(x.v[k], _mm256_and_si256(n.v[k], _mm256_set1_epi32(31))); });
   }
   static WEFT_HD std::uint32_t ballot(const Mask& m) {
     std::uint32_t bits = 0;

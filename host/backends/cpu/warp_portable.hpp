@@ -87,6 +87,7 @@ struct PortableWarp {
       return word;
     });
   }
+  static U32 load_aligned_words(const std::uint8_t* p) { return load_words(p); }
   static U32 load_table(const std::uint32_t* p) {
     return each([&](int i) { return p[i]; });
   }
@@ -99,7 +100,7 @@ struct PortableWarp {
     return each([&](int i) { return static_cast<std::uint32_t>((std::uint64_t{a.lane[i]} * b.lane[i]) >> 32); });
   }
   static U32 shift_right(const U32& x, const U32& n) {
-    return each([&](int i) { return x.lane[i] >> n.lane[i]; });
+    return each([&](int i) { return x.lane[i] >> (n.lane[i] & 31); });
   }
   static std::uint32_t ballot(const Mask& m) {
     std::uint32_t bits = 0;
@@ -122,6 +123,9 @@ struct PortableWarp {
   template <class F>
   static WEFT_HD U32 each_lane_value(F f) {
     return each([&](int i) { return f(static_cast<std::uint32_t>(i)); });
+  }
+  static U32 shift_left(const U32& x, const U32& n) {
+    return each([&](int i) { return x.lane[i] << (n.lane[i] & 31); });
   }
   static bool any(const Mask& m) { return count(m) != 0; }
   static std::uint32_t or_lanes(const U32& x) {

@@ -59,6 +59,9 @@ bool any_repeats(const EncodeItem& item) {
   return false;
 }
 
+// In whole pieces of 16 bytes.
+std::size_t scratch_words(std::uint64_t units) { return align_up(core::encode_bound_words(units), 8); }
+
 template <class T>
 T* as(std::byte* bytes) {
   return reinterpret_cast<T*>(bytes);
@@ -131,7 +134,7 @@ void EncodeBatch::place() {
       plan.low = take(view.uniform->low_bits > 0 ? view.units : 0, 16);
     }
     std::size_t words = 0;
-    for (std::uint32_t b = 0; b < plan.blocks; b++) words += core::encode_bound_words(view.block_units(b));
+    for (std::uint32_t b = 0; b < plan.blocks; b++) words += scratch_words(view.block_units(b));
     plan.words = take(plan.coded * words * sizeof(std::uint16_t), 16);
   }
   blocks_begin_ = align_up(end, kAlignment);
@@ -187,7 +190,7 @@ void EncodeBatch::fill_blocks(std::size_t i, core::EncodeBlockJob* blocks, std::
     job.segment = static_cast<std::uint32_t>(i);
     job.index = b;
     job.n = static_cast<std::uint32_t>(items_[i]->view.block_units(b));
-    for (std::uint32_t p = 0; p < plan.coded; p++) job.words_end[p] = words += core::encode_bound_words(job.n);
+    for (std::uint32_t p = 0; p < plan.coded; p++) job.words_end[p] = words += scratch_words(job.n);
     ::new (blocks + plan.first_block + b) core::EncodeBlockJob(job);
   }
 }

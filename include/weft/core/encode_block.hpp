@@ -58,7 +58,7 @@ struct EncodeBlockJob {
   std::uint32_t exceptions;              // answer of the survey, as are the next two
   std::uint32_t varying;                 // bit p: plane p is not constant
   std::uint8_t first[kMaxPlanes];        // first symbol of each plane
-  std::uint16_t* words_end[kMaxPlanes];  // scratch for the coded planes
+  std::uint16_t* words_end[kMaxPlanes];  // scratch for the coded planes, aligned to 16
   std::uint32_t word_count[kMaxPlanes];  // answer of the coding
   std::uint64_t offset;                  // answers of the layout: in the segment's blocks
   std::uint32_t size, gap;               // gap: zeros before it
@@ -72,20 +72,20 @@ struct BlockUnits {
   const std::uint8_t* at;
   bool rotate;
 
+  WEFT_HD BlockUnits(const std::uint8_t* units, bool rotated) : at(units), rotate(rotated) {}
   WEFT_HD BlockUnits(const SegmentJob& segment, const EncodeBlockJob& block)
-      : at(segment.units + (std::size_t{block.index} << segment.block_log2) * sizeof(Unit)),
-        rotate(segment.rotate != 0) {}
+      : BlockUnits(segment.units + (std::size_t{block.index} << segment.block_log2) * sizeof(Unit),
+                   segment.rotate != 0) {}
   WEFT_HD Unit raw(std::uint32_t i) const { return load_aligned<Unit>(at + std::size_t{i} * sizeof(Unit)); }
   WEFT_HD Unit operator[](std::uint32_t i) const { return rotate ? rotate_sign_down(raw(i)) : raw(i); }
 
-  // byte(i, shift_of(p)) is the symbol of plane p: rotation and shift are one.
+  // byte(unit, shift_of(p)) is a unit's symbol in plane p: rotation and shift are one.
   WEFT_HD std::uint32_t shift_of(int p) const {
     constexpr std::uint32_t kBits = 8 * sizeof(Unit);
     const std::uint32_t shift = kBits - 8 * (static_cast<std::uint32_t>(p) + 1);
     return rotate ? (shift + kBits - 1) % kBits : shift;
   }
-  WEFT_HD std::uint32_t byte(std::uint32_t i, std::uint32_t shift) const {
-    const Unit unit = raw(i);
+  WEFT_HD static std::uint32_t byte(Unit unit, std::uint32_t shift) {
     if constexpr (sizeof(Unit) == 1) {
       return unit;
     } else if constexpr (sizeof(Unit) == 2) {
@@ -95,6 +95,7 @@ struct BlockUnits {
       return static_cast<std::uint32_t>(unit >> shift | unit << ((0 - shift) & kMask)) & 255;
     }
   }
+  WEFT_HD std::uint32_t byte_at(std::uint32_t i, std::uint32_t shift) const { return byte(raw(i), shift); }
 };
 
 // Counts the symbols of all planes into counts[plane * 256 + symbol], which warps may share.
@@ -214,30 +215,89 @@ WEFT_HD void quantize_block(SegmentJob& segment, EncodeBlockJob& block, bool las
 // A plane's symbols out of the units.
 template <KernelWarp W, class Unit>
 struct LoadPlane {
+  using U32 = typename W::U32;
+  static constexpr std::uint32_t kRounds = kRoundsAhead;
   BlockUnits<Unit> units;
   std::uint32_t shift;
-  WEFT_HD typename W::U32 operator()(std::uint32_t first) const {
-    return W::each_lane_value([&](std::uint32_t lane) { return units.byte(first + lane, shift); });
+  // Whole units are fetched, if they fit, so that the fetching waits for nothing.
+  WEFT_HD U32 fetch(std::uint32_t first, std::uint32_t offset) const {
+    return W::each_lane_value([&](std::uint32_t lane) -> std::uint32_t {
+      const BlockUnits<Unit> from{units.at + std::size_t{first + lane} * sizeof(Unit), units.rotate};
+      if constexpr (sizeof(Unit) > 4) return from.byte_at(offset, shift);
+      return static_cast<std::uint32_t>(from.raw(offset));
+    });
   }
-  WEFT_HD typename W::U32 operator()(std::uint32_t first, std::uint32_t size, typename W::Mask) const {
+  WEFT_HD U32 symbol(const U32& fetched) const {
+    if constexpr (sizeof(Unit) == 1 || sizeof(Unit) > 4) {
+      return fetched;
+    } else if constexpr (sizeof(Unit) == 2) {
+      return W::shift_right(fetched * W::splat(0x00010001u), W::splat(shift)) & W::splat(255);
+    } else {
+      return (W::shift_right(fetched, W::splat(shift)) | W::shift_left(fetched, W::splat(0 - shift))) & W::splat(255);
+    }
+  }
+  WEFT_HD U32 operator()(std::uint32_t first, std::uint32_t size, typename W::Mask) const {
     return W::each_lane_value(
-        [&](std::uint32_t lane) -> std::uint32_t { return lane < size ? units.byte(first + lane, shift) : 0; });
+        [&](std::uint32_t lane) -> std::uint32_t { return lane < size ? units.byte_at(first + lane, shift) : 0; });
   }
 };
 
-// Codes plane p of a block; `table` is a copy of the plane's.
-template <KernelWarp W, class Unit>
-WEFT_HD void code_plane(const SegmentJob& segment, EncodeBlockJob& block, int p, const EncodeTable& table) {
-  const int lanes_log2 = lanes_log2_for(block.n);
-  if ((block.varying >> p & 1) == 0) return;
-  if (segment.kind == EncodeKind::kUniform) {
-    block.word_count[p] = rans_encode<W>(segment.symbols + (std::size_t{block.index} << segment.block_log2), block.n,
-                                         lanes_log2, table, block.words_end[p]);
-    return;
+// Words that are gathered in memory near the warp, its own, and sent on in pieces of 16 bytes a lane.
+inline constexpr std::uint32_t kStageBytes = 2 * 16 * kLanes;
+
+template <KernelWarp W>
+struct StagedWords {
+  static constexpr std::uint32_t kPiece = kStageBytes / 2;
+  static_assert(2 * kRoundsAhead * kLanes <= kPiece);
+  std::uint8_t* stage;                             // aligned to 16, as is `end`
+  std::uint8_t* end;                               // of what has not been sent yet
+  std::uint32_t free = kStageBytes / 2, sent = 0;  // words
+
+  WEFT_HD StagedWords(std::uint8_t* near, std::uint16_t* words_end)
+      : stage(near), end(reinterpret_cast<std::uint8_t*>(words_end)) {}
+  template <Warp>
+  WEFT_HD void put(typename W::U32 x, typename W::Mask full) {
+    free -= W::compress_store(reinterpret_cast<std::uint16_t*>(stage) + free, x, full);
   }
-  const BlockUnits<Unit> units(segment, block);
-  block.word_count[p] =
-      rans_encode_from<W>(LoadPlane<W, Unit>{units, units.shift_of(p)}, block.n, lanes_log2, table, block.words_end[p]);
+  WEFT_HD void make_room() {
+    if (free > kPiece / 2) return;
+    W::sync();
+    end -= kPiece;
+    W::for_each_lane([&](std::uint32_t lane) {
+      const auto high = load_aligned<Words4>(stage + kPiece + 16 * lane), low = load_aligned<Words4>(stage + 16 * lane);
+      store_aligned(end + 16 * lane, high);
+      store_aligned(stage + kPiece + 16 * lane, low);
+    });
+    W::sync();
+    free += kPiece / 2;
+    sent += kPiece / 2;
+  }
+  WEFT_HD std::uint32_t finish() {
+    W::sync();
+    const std::uint32_t count = kStageBytes / 2 - free;
+    W::for_each_lane([&](std::uint32_t lane) {
+      for (std::uint32_t i = 2 * lane; i < 2 * count; i += 2 * kLanes)
+        store_aligned(end - 2 - i, load_aligned<std::uint16_t>(stage + kStageBytes - 2 - i));
+    });
+    W::sync();
+    return sent + count;
+  }
+};
+
+// Codes plane p of a block, of which uniform ones have the symbols in bytes; `table` is a copy of the plane's.
+template <KernelWarp W, class Unit>
+WEFT_HD void code_plane(const SegmentJob& segment, EncodeBlockJob& block, int p, const EncodeTable& table,
+                        std::uint8_t* stage) {
+  if ((block.varying >> p & 1) == 0) return;
+  BlockUnits<Unit> units(segment, block);
+  if (segment.kind == EncodeKind::kUniform)
+    units = {segment.symbols + (std::size_t{block.index} << segment.block_log2), false};
+  const std::uint32_t count =
+      rans_encode_from<W>(LoadPlane<W, Unit>{units, units.shift_of(p)}, block.n, lanes_log2_for(block.n), table,
+                          StagedWords<W>(stage, block.words_end[p]));
+  W::for_each_lane([&](std::uint32_t lane) {
+    if (lane == 0) block.word_count[p] = count;
+  });
 }
 
 // What a plane becomes: its descriptor and the bytes it takes.
@@ -271,80 +331,146 @@ WEFT_HD constexpr std::uint32_t block_alignment_of(std::uint32_t units) { return
 // `a` is a power of two.
 WEFT_HD constexpr std::uint64_t round_up(std::uint64_t x, std::uint64_t a) { return (x + a - 1) & ~(a - 1); }
 
-// Sizes and places of a segment's blocks: one thread, block after block.
-WEFT_HD void lay_out_segment(SegmentJob& segment, EncodeBlockJob* blocks) {
-  std::uint64_t end = 0;
-  for (std::uint32_t b = 0; b < segment.block_count; b++) {
-    EncodeBlockJob& block = blocks[segment.first_block + b];
-    const std::uint32_t alignment = block_alignment_of(block.n);
-    std::uint32_t size = 4 + 4u * segment.plane_count;
-    block.used = block.plane_bytes = 0;
-    for (std::uint32_t p = 0; p < segment.plane_count; p++) {
-      const PlaneShape shape = shape_of(segment, block, p);
-      if ((shape.descriptor & 3) == kModeRans) block.used |= 1u << p;
-      size = static_cast<std::uint32_t>(round_up(size, alignment)) + shape.bytes;
-      block.plane_bytes += shape.bytes;
+// Sizes and places of a segment's blocks: the lanes size one each, then one of them adds up.
+template <class Team>
+WEFT_HD void lay_out_segment(SegmentJob& segment, EncodeBlockJob* blocks, Team& team) {
+  team.for_each_lane([&](std::uint32_t lane) {
+    for (std::uint32_t b = lane; b < segment.block_count; b += Team::kLanes) {
+      EncodeBlockJob& block = blocks[segment.first_block + b];
+      const std::uint32_t alignment = block_alignment_of(block.n);
+      std::uint32_t size = 4 + 4u * segment.plane_count, used = 0, plane_bytes = 0;
+      for (std::uint32_t p = 0; p < segment.plane_count; p++) {
+        const PlaneShape shape = shape_of(segment, block, p);
+        if ((shape.descriptor & 3) == kModeRans) used |= 1u << p;
+        size = static_cast<std::uint32_t>(round_up(size, alignment)) + shape.bytes;
+        plane_bytes += shape.bytes;
+      }
+      block.used = used;
+      block.plane_bytes = plane_bytes;
+      block.size = size;
     }
-    block.offset = round_up(end, alignment);
-    block.gap = static_cast<std::uint32_t>(block.offset - end);
-    block.size = size;
-    end = block.offset + size;
+  });
+  team.sync();
+  std::uint64_t end = 0;
+  for (std::uint32_t first = 0; first < segment.block_count; first += Team::kLanes) {
+    const std::uint32_t left = segment.block_count - first, here = left < Team::kLanes ? left : Team::kLanes;
+    EncodeBlockJob* some = blocks + segment.first_block + first;
+    team.for_each_lane([&](std::uint32_t lane) {
+      if (lane < here) team.scratch[lane] = std::uint64_t{some[lane].size} << 32 | block_alignment_of(some[lane].n);
+    });
+    team.sync();
+    for (std::uint32_t i = 0; i < here; i++) {  // alike in all lanes
+      const std::uint64_t begin = round_up(end, team.scratch[i] & 0xFFFFFFFF);
+      team.for_each_lane([&](std::uint32_t lane) {
+        if (lane != i) return;
+        some[i].offset = begin;
+        some[i].gap = static_cast<std::uint32_t>(begin - end);
+      });
+      end = begin + (team.scratch[i] >> 32);
+    }
+    team.sync();
   }
-  segment.size = end;
-}
-
-template <KernelWarp W>
-WEFT_HD void fill_zeros(std::uint8_t* out, std::uint32_t n) {
-  W::for_each_lane([&](std::uint32_t lane) {
-    for (std::uint32_t i = lane; i < n; i += kLanes) out[i] = 0;
+  team.for_each_lane([&](std::uint32_t lane) {
+    if (lane == 0) segment.size = end;
   });
 }
+
+// What writes bytes [from, from + n) of a plane writes them to `out`, which is near the warp; both are multiples of 16
+// from where fast copies are, except at the end of a plane.
 
 template <KernelWarp W>
 WEFT_HD void copy_bytes(std::uint8_t* out, const std::uint8_t* from, std::uint32_t n) {
+  if (is_aligned(out, 16) && is_aligned(from, 16)) {
+    W::for_each_lane([&](std::uint32_t lane) {
+      std::uint32_t i = 16 * lane;
+      WEFT_UNROLL(4)
+      for (; i + 16 <= n; i += 16 * kLanes) store_aligned(out + i, load_aligned<Words4>(from + i));
+      for (; i < n; i += 16 * kLanes)
+        for (std::uint32_t k = i; k < i + 16 && k < n; k++) out[k] = from[k];
+    });
+    return;
+  }
   const bool words = is_aligned(out, 4) && is_aligned(from, 2);
   W::for_each_lane([&](std::uint32_t lane) {
-    std::uint32_t i = 4 * lane;
-    for (; words && i + 4 <= n; i += 4 * kLanes) {
+    std::uint32_t i = words ? 4 * lane : n;
+    WEFT_UNROLL(8)
+    for (; i + 4 <= n; i += 4 * kLanes) {
       const std::uint32_t low = load_aligned<std::uint16_t>(from + i), high = load_aligned<std::uint16_t>(from + i + 2);
       store_aligned(out + i, low | high << 16);
     }
-    for (; i < n; i += 4 * kLanes)
-      for (std::uint32_t k = i; k < i + 4 && k < n; k++) out[k] = from[k];
+    for (std::uint32_t k = words ? n / 4 * 4 + lane : lane; k < n; k += kLanes) out[k] = from[k];
   });
+}
+
+// The bytes of plane p, 0 or 1, of two pairs of 2-byte units.
+WEFT_HD std::uint32_t plane_of_pairs(std::uint32_t first, std::uint32_t second, bool rotate, int p) {
+  const auto rotated = [&](std::uint32_t pair) {
+    return rotate ? (pair << 1 & 0xFFFEFFFEu) | (pair >> 15 & 0x00010001u) : pair;
+  };
+  return permute_bytes(rotated(first), rotated(second), p == 0 ? 0x7531 : 0x6420);
 }
 
 template <KernelWarp W, class Unit>
-WEFT_HD void write_plane_of_units(const BlockUnits<Unit>& units, std::uint32_t n, int p, std::uint8_t* out) {
-  const bool words = is_aligned(out, 4);
+WEFT_HD void write_plane_of_units(const BlockUnits<Unit>& units, std::uint32_t from, std::uint32_t n, int p,
+                                  std::uint8_t* out) {
+  const std::uint8_t* first = units.at + std::size_t{from} * sizeof(Unit);
+  if constexpr (sizeof(Unit) == 1) {
+    copy_bytes<W>(out, first, n);
+    return;
+  }
+  std::uint32_t fast = 0;
+  if constexpr (sizeof(Unit) == 2) {
+    fast = is_aligned(out, 8) && is_aligned(first, 16) ? n / 8 * 8 : 0;
+    W::for_each_lane([&](std::uint32_t lane) {
+      WEFT_UNROLL(4)
+      for (std::uint32_t i = 8 * lane; i < fast; i += 8 * kLanes) {
+        const auto four = load_aligned<Words4>(first + 2 * i);
+        const std::uint32_t low = plane_of_pairs(four.word[0], four.word[1], units.rotate, p),
+                            high = plane_of_pairs(four.word[2], four.word[3], units.rotate, p);
+        store_aligned(out + i, std::uint64_t{high} << 32 | low);
+      }
+    });
+  } else {
+    fast = is_aligned(out, 4) ? n / 4 * 4 : 0;
+    const std::uint32_t shift = units.shift_of(p);
+    W::for_each_lane([&](std::uint32_t lane) {
+      for (std::uint32_t i = 4 * lane; i < fast; i += 4 * kLanes) {
+        std::uint32_t four = 0;
+        for (std::uint32_t k = 0; k < 4; k++) four |= units.byte_at(from + i + k, shift) << (8 * k);
+        store_aligned(out + i, four);
+      }
+    });
+  }
   const std::uint32_t shift = units.shift_of(p);
   W::for_each_lane([&](std::uint32_t lane) {
-    for (std::uint32_t i = 4 * lane; i < n; i += 4 * kLanes) {
-      if (words && n - i >= 4) {
-        std::uint32_t four = 0;
-        for (std::uint32_t k = 0; k < 4; k++) four |= units.byte(i + k, shift) << (8 * k);
-        store_aligned(out + i, four);
-      } else {
-        for (std::uint32_t k = i; k < i + 4 && k < n; k++) out[k] = static_cast<std::uint8_t>(units.byte(k, shift));
-      }
-    }
+    for (std::uint32_t i = fast + lane; i < n; i += kLanes)
+      out[i] = static_cast<std::uint8_t>(units.byte_at(from + i, shift));
   });
 }
 
+// Byte i holds the low bits of weights 2i and 2i + 1, if there are four.
 template <KernelWarp W>
-WEFT_HD void write_low_bits(const std::uint8_t* low, std::uint32_t n, int low_bits, std::uint8_t* out) {
-  if (low_bits == 8) return copy_bytes<W>(out, low, n);
+WEFT_HD void write_low_bits(const std::uint8_t* low, std::uint32_t count, int low_bits, std::uint32_t from,
+                            std::uint32_t n, std::uint8_t* out) {
+  if (low_bits == 8) return copy_bytes<W>(out, low + from, n);
   W::for_each_lane([&](std::uint32_t lane) {
-    for (std::uint32_t i = 2 * lane; i < n; i += 2 * kLanes)
-      out[i / 2] = static_cast<std::uint8_t>(low[i] | (i + 1 < n ? low[i + 1] << 4 : 0));
+    for (std::uint32_t i = lane; i < n; i += kLanes) {
+      const std::uint32_t at = 2 * (from + i);
+      out[i] = static_cast<std::uint8_t>(low[at] | (at + 1 < count ? low[at + 1] << 4 : 0));
+    }
   });
 }
 
 // Positions of the values out of range, then their units.
 template <KernelWarp W, FloatType kType>
-WEFT_HD void write_exceptions(const SegmentJob& segment, const EncodeBlockJob& block, std::uint8_t* out) {
+WEFT_HD void write_exceptions(const SegmentJob& segment, const EncodeBlockJob& block, std::uint32_t from,
+                              std::uint32_t n, std::uint8_t* out) {
   using Unit = typename FloatUnit<kType>::Unit;
   const FixedValues<kType> values(segment, block);
+  const auto put = [&](std::uint32_t at, std::uint64_t value, std::uint32_t bytes) {
+    for (std::uint32_t k = 0; k < bytes; k++)
+      if (at + k >= from && at + k < from + n) out[at + k - from] = static_cast<std::uint8_t>(value >> (8 * k));
+  };
   std::uint32_t done = 0;
   for (std::uint32_t first = 0; first < block.n && done < block.exceptions; first += kLanes) {
     const auto outside = W::each_lane_value([&](std::uint32_t lane) -> std::uint32_t {
@@ -356,81 +482,139 @@ WEFT_HD void write_exceptions(const SegmentJob& segment, const EncodeBlockJob& b
       if ((bits >> lane & 1) == 0) return;
       std::uint32_t rank = done;
       for (std::uint32_t below = bits & ((1u << lane) - 1); below != 0; below &= below - 1) rank++;
-      store_bytewise(out + 4 * std::size_t{rank}, first + lane);
-      store_bytewise(out + 4 * std::size_t{block.exceptions} + rank * sizeof(Unit), values.units.raw(first + lane));
+      put(4 * rank, first + lane, 4);
+      put(4 * block.exceptions + rank * static_cast<std::uint32_t>(sizeof(Unit)), values.units.raw(first + lane),
+          sizeof(Unit));
     });
     done += W::count(mask);
   }
 }
 
-// The header and all planes but what Planes adds: exceptions, low bits, bytes of units. write_raw(p, out) does that.
+// Puts bytes [begin, end) of a block into `tile`: the header after kCrcPreset, zeros between the planes, and the planes.
+// write_raw(p, from, n, out) does those that are not coded.
 template <KernelWarp W, class WriteRaw>
-WEFT_HD void write_block(const SegmentJob& segment, const EncodeBlockJob& block, const CrcTables& tables,
-                         WriteRaw write_raw) {
-  if (segment.size > segment.out_bytes) return;
-  std::uint8_t* out = segment.out + block.offset;
-  fill_zeros<W>(out - block.gap, block.gap);
+WEFT_HD void fill_tile(const SegmentJob& segment, const EncodeBlockJob& block, std::uint32_t begin, std::uint32_t end,
+                       std::uint8_t* tile, WriteRaw write_raw) {
   const std::uint32_t alignment = block_alignment_of(block.n);
-  std::uint32_t end = 4 + 4u * segment.plane_count;
-  for (std::uint32_t p = 0; p < segment.plane_count; p++) {
-    const PlaneShape shape = shape_of(segment, block, p);
+  std::uint32_t at = 4 + 4u * segment.plane_count;
+  if (begin == 0)
     W::for_each_lane([&](std::uint32_t lane) {
-      if (lane == 0) store_bytewise(out + 4 + 4 * p, shape.descriptor);
+      if (lane == 0) store_aligned(tile, kCrcPreset);
+      if (lane > 0 && lane <= segment.plane_count)
+        store_aligned(tile + 4 * lane, shape_of(segment, block, lane - 1).descriptor);
     });
-    const auto begin = static_cast<std::uint32_t>(round_up(end, alignment));
-    fill_zeros<W>(out + end, begin - end);
+  for (std::uint32_t p = 0; p < segment.plane_count && at < end; p++) {
+    const PlaneShape shape = shape_of(segment, block, p);
+    const auto first = static_cast<std::uint32_t>(round_up(at, alignment));
+    W::for_each_lane([&](std::uint32_t lane) {
+      const std::uint32_t zero = at + lane;
+      if (zero < first && zero >= begin && zero < end) tile[zero - begin] = 0;
+    });
+    at = first + shape.bytes;
+    const std::uint32_t low = first > begin ? first : begin, high = at < end ? at : end;
+    if (low >= high) continue;
     if ((shape.descriptor & 3) == kModeRans) {
       const auto* words = reinterpret_cast<const std::uint8_t*>(block.words_end[p] - block.word_count[p]);
-      copy_bytes<W>(out + begin, words, shape.bytes);
-    } else if (shape.bytes > 0) {
-      write_raw(p, out + begin);
+      copy_bytes<W>(tile + (low - begin), words + (low - first), high - low);
+    } else {
+      write_raw(p, low - first, high - low, tile + (low - begin));
     }
-    end = begin + shape.bytes;
   }
-  W::sync();
-  const std::uint32_t crc = crc32c<W>(out + 4, block.size - 4, tables);
+}
+
+template <KernelWarp W>
+WEFT_HD void send_tile(const std::uint8_t* tile, std::uint32_t n, std::uint8_t* out) {
+  if (is_aligned(out, 16)) return copy_bytes<W>(out, tile, n);
+  W::for_each_lane([&](std::uint32_t lane) {  // blocks begin at even places
+    for (std::uint32_t i = 2 * lane; i < n; i += 2 * kLanes) {
+      out[i] = tile[i];
+      if (i + 1 < n) out[i + 1] = tile[i + 1];
+    }
+  });
+}
+
+// Everything of a block goes through `tile`, kCrcChunk bytes near the warp and its own, aligned to 16: there it is put
+// together, and there the checksum reads it.
+template <KernelWarp W, class WriteRaw>
+WEFT_HD void write_block(const SegmentJob& segment, const EncodeBlockJob& block, const CrcTables& tables,
+                         std::uint8_t* tile, WriteRaw write_raw) {
+  if (segment.size > segment.out_bytes) return;
+  std::uint8_t* out = segment.out + block.offset;
   W::for_each_lane([&](std::uint32_t lane) {
-    if (lane == 0) store_bytewise(out, crc);
+    if (lane < block.gap) out[-1 - static_cast<std::ptrdiff_t>(lane)] = 0;  // fewer than an alignment
+  });
+  Crc<W> crc(W::splat(0));
+  std::uint32_t begin = 0;
+  for (;;) {
+    const std::uint32_t left = block.size - begin, n = left < kCrcChunk ? left : kCrcChunk;
+    W::sync();
+    fill_tile<W>(segment, block, begin, begin + n, tile, write_raw);
+    W::sync();
+    send_tile<W>(tile, n, out + begin);
+    if (n < kCrcChunk) break;
+    if (left >= 2 * kCrcChunk)
+      crc.fold(tile);
+    else
+      crc.drain(tile, tables);
+    begin += n;
+  }
+  const std::uint32_t checksum = crc.finish(tile, block.size - begin, 0, tables);
+  W::sync();
+  W::for_each_lane([&](std::uint32_t lane) {
+    if (lane == 0) store_bytewise(out, checksum);
   });
 }
 
 template <KernelWarp W, class Unit>
-WEFT_HD void write_lossless(const SegmentJob& segment, const EncodeBlockJob& block, const CrcTables& tables) {
+WEFT_HD void write_lossless(const SegmentJob& segment, const EncodeBlockJob& block, const CrcTables& tables,
+                            std::uint8_t* tile) {
   const BlockUnits<Unit> units(segment, block);
-  write_block<W>(segment, block, tables, [&](std::uint32_t p, std::uint8_t* out) {
-    if (segment.kind == EncodeKind::kRaw)
-      copy_bytes<W>(out, units.at, block.n * segment.unit_bytes);
-    else
-      write_plane_of_units<W>(units, block.n, static_cast<int>(p), out);
-  });
+  write_block<W>(segment, block, tables, tile,
+                 [&](std::uint32_t p, std::uint32_t from, std::uint32_t n, std::uint8_t* out) {
+                   if (segment.kind == EncodeKind::kRaw)
+                     copy_bytes<W>(out, units.at + from, n);
+                   else
+                     write_plane_of_units<W>(units, from, n, static_cast<int>(p), out);
+                 });
 }
 
 template <KernelWarp W, FloatType kType>
-WEFT_HD void write_uniform(const SegmentJob& segment, const EncodeBlockJob& block, const CrcTables& tables) {
-  const std::size_t begin = std::size_t{block.index} << segment.block_log2;
-  write_block<W>(segment, block, tables, [&](std::uint32_t p, std::uint8_t* out) {
-    if (p == 0) return copy_bytes<W>(out, segment.symbols + begin, block.n);
-    if (p == 1) return write_low_bits<W>(segment.low + begin, block.n, segment.uniform.low_bits, out);
-    write_exceptions<W, kType>(segment, block, out);
+WEFT_HD void write_uniform(const SegmentJob& segment, const EncodeBlockJob& block, const CrcTables& tables,
+                           std::uint8_t* tile) {
+  const std::size_t first = std::size_t{block.index} << segment.block_log2;
+  write_block<W>(segment, block, tables, tile,
+                 [&](std::uint32_t p, std::uint32_t from, std::uint32_t n, std::uint8_t* out) {
+                   if (p == 0)
+                     copy_bytes<W>(out, segment.symbols + first + from, n);
+                   else if (p == 1)
+                     write_low_bits<W>(segment.low + first, block.n, segment.uniform.low_bits, from, n, out);
+                   else
+                     write_exceptions<W, kType>(segment, block, from, n, out);
+                 });
+}
+
+// Per segment and plane: the table, if it pays.
+template <class Team>
+WEFT_HD void choose_plane_table(PlaneTables& plane, Team& team) {
+  const bool pays = normalise(plane.counts, plane.frequencies, team) >= 2 &&
+                    table_pays(plane.counts, plane.frequencies, plane.keep, team);
+  team.for_each_lane([&](std::uint32_t lane) {
+    if (lane == 0) plane.has_table = pays ? 1 : 0;
   });
+  if (pays) build_encode_table(plane.frequencies, plane.encode, team);
 }
 
-// Per segment and plane, one thread: the table, if it pays.
-WEFT_HD void choose_plane_table(PlaneTables& plane) {
-  plane.has_table =
-      normalise(plane.counts, plane.frequencies) >= 2 && table_pays(plane.counts, plane.frequencies, plane.keep) ? 1
-                                                                                                                 : 0;
-  if (plane.has_table != 0) build_encode_table(plane.frequencies, plane.encode);
-}
-
-// Uniform without low bits, one thread: the thresholds for what was counted, and the counts are begun anew. Nothing
-// counted yet: halfway.
-WEFT_HD void choose_thresholds(SegmentJob& segment) {
-  PlaneTables& plane = *segment.planes;
-  const bool counted = normalise(plane.counts, plane.frequencies) > 0;
-  for (int symbol = 0; symbol <= 256; symbol++)
-    segment.thresholds[symbol] = level_threshold(counted ? plane.frequencies : nullptr, segment.lambda_weight, symbol);
-  for (std::uint64_t& count : plane.counts) count = 0;
+// Uniform without low bits: the thresholds for what was counted, and the counts are begun anew. Nothing counted yet:
+// halfway.
+template <class Team>
+WEFT_HD void choose_thresholds(SegmentJob& segment, PlaneTables& plane, Team& team) {
+  const bool counted = normalise(plane.counts, plane.frequencies, team) > 0;
+  team.for_each_lane([&](std::uint32_t lane) {
+    for (int symbol = static_cast<int>(lane); symbol <= kTableSymbols; symbol += static_cast<int>(Team::kLanes))
+      segment.thresholds[symbol] =
+          level_threshold(counted ? plane.frequencies : nullptr, segment.lambda_weight, symbol);
+  });
+  for_each_symbol(team, [&](int s) { plane.counts[s] = 0; });
 }
 
 WEFT_HD void choose_corrections(SegmentJob& segment) {
@@ -439,21 +623,50 @@ WEFT_HD void choose_corrections(SegmentJob& segment) {
         correction_of(static_cast<std::int64_t>(segment.inward[k]), static_cast<std::int64_t>(segment.inside[k]));
 }
 
-// The passes over segments, one thread for each.
+// The passes over segments, one warp for each plane.
 enum class SegmentPass : std::uint8_t { kThresholds, kRateThresholds, kTables, kLayout };
 
-WEFT_HD void encode_segment_pass(SegmentPass pass, SegmentJob& segment, EncodeBlockJob* blocks) {
-  const bool by_thresholds = segment.kind == EncodeKind::kUniform && segment.uniform.low_bits == 0;
-  if (pass == SegmentPass::kThresholds) {
-    if (by_thresholds) choose_thresholds(segment);
-  } else if (pass == SegmentPass::kRateThresholds) {
-    if (by_thresholds && segment.lambda_weight != 0) choose_thresholds(segment);
-  } else if (pass == SegmentPass::kTables) {
-    for (int p = 0; p < segment.coded_planes; p++) choose_plane_table(segment.planes[p]);
-    if (segment.kind == EncodeKind::kUniform) choose_corrections(segment);
-  } else {
-    lay_out_segment(segment, blocks);
+// A warp's own memory for them: near it, because it is read again and again.
+struct SegmentScratch {
+  alignas(16) PlaneTables plane;
+  std::uint64_t lanes[kLanes];
+};
+
+template <KernelWarp W>
+WEFT_HD void copy_tables(const PlaneTables& from, PlaneTables& to) {
+  static_assert(sizeof(PlaneTables) % sizeof(Words4) == 0);
+  W::for_each_lane([&](std::uint32_t lane) {
+    for (std::size_t i = lane * sizeof(Words4); i < sizeof(PlaneTables); i += kLanes * sizeof(Words4))
+      store_aligned(reinterpret_cast<std::uint8_t*>(&to) + i,
+                    load_aligned<Words4>(reinterpret_cast<const std::uint8_t*>(&from) + i));
+  });
+  W::sync();
+}
+
+template <KernelWarp W>
+WEFT_HD void encode_segment_pass(SegmentPass pass, SegmentJob& segment, std::uint32_t p, EncodeBlockJob* blocks,
+                                 SegmentScratch& scratch) {
+  WarpTeam<W> team{scratch.lanes};
+  if (pass == SegmentPass::kLayout) {
+    if (p == 0) lay_out_segment(segment, blocks, team);
+    return;
   }
+  if (p >= segment.coded_planes) return;
+  const bool by_thresholds = segment.kind == EncodeKind::kUniform && segment.uniform.low_bits == 0;
+  if (pass != SegmentPass::kTables &&
+      !(by_thresholds && (pass == SegmentPass::kThresholds || segment.lambda_weight != 0)))
+    return;
+  copy_tables<W>(segment.planes[p], scratch.plane);
+  if (pass == SegmentPass::kTables) {
+    choose_plane_table(scratch.plane, team);
+    W::for_each_lane([&](std::uint32_t lane) {
+      if (lane == 0 && segment.kind == EncodeKind::kUniform) choose_corrections(segment);
+    });
+  } else {
+    choose_thresholds(segment, scratch.plane, team);
+  }
+  W::sync();
+  copy_tables<W>(scratch.plane, segment.planes[p]);
 }
 
 }  // namespace weft::core

@@ -21,6 +21,7 @@ concept KernelWarp = Warp<W> &&
   W::for_each_lane(f);
   W::for_each_lane(change, x);
   { W::each_lane_value(g) } -> std::same_as<typename W::U32>;  // lane i gets g(i)
+  { W::shift_left(x, x) } -> std::same_as<typename W::U32>;    // lane by lane, modulo 32
   { W::any(m) } -> std::convertible_to<bool>;
   { W::or_lanes(x) } -> std::convertible_to<std::uint32_t>;  // all lanes ored together
   W::add(small, u);                                          // *small += u, whatever other lanes and warps add

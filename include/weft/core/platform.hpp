@@ -12,3 +12,11 @@
 #else
 #define WEFT_HD inline __attribute__((always_inline))
 #endif
+
+// Before a loop: what a device unrolls so that its loads do not wait for each other.
+#if defined(__CUDA_ARCH__)
+#define WEFT_PRAGMA(text) _Pragma(#text)
+#define WEFT_UNROLL(n) WEFT_PRAGMA(unroll n)
+#else
+#define WEFT_UNROLL(n)
+#endif

@@ -15,7 +15,9 @@
 
 namespace weft::core {
 
-// Two 32-bit numbers per symbol: the reciprocal, and bits 0-11 M - f, 12-15 shift, 16-31 bias.
+// Two 32-bit numbers per symbol: the reciprocal, and bits 0-11 M - f, 12-15 shift, 17-31 bias. Bit 16 is zero, so that
+// the shift can be told modulo 32 by one instruction.
+inline constexpr int kStepShiftAt = 12, kStepBiasAt = 17;
 struct EncodeTable {
   std::uint32_t reciprocal[256];
   std::uint32_t step[256];
@@ -24,49 +26,68 @@ struct EncodeTable {
 // Words that rans_encode may write (or scribble on) for n symbols.
 WEFT_HD constexpr std::size_t encode_bound_words(std::size_t n) { return n + 2 * kLanes + 8; }
 
-// The states after a symbol with these two numbers of its table; words go down from `cursor`. active(mask) takes the
-// lanes without a symbol out of a mask; their states come out unspecified.
-template <Warp W, class Active>
-WEFT_HD typename W::U32 encode_step(typename W::U32 x, typename W::U32 reciprocal, typename W::U32 packed,
-                                    std::uint16_t*& cursor, Active active) {
+// Where words go: straight to their place, down from `end`, below which there is room for encode_bound_words(n).
+struct DirectWords {
+  std::uint16_t* end;
+  std::uint16_t* cursor = end;
+  WEFT_HD explicit DirectWords(std::uint16_t* words_end) : end(words_end) {}
+  template <Warp W>
+  WEFT_HD void put(typename W::U32 x, typename W::Mask full) {
+    cursor -= W::compress_store(cursor, x, full);
+  }
+  WEFT_HD void make_room() {}
+  WEFT_HD std::uint32_t finish() { return static_cast<std::uint32_t>(end - cursor); }
+};
+
+// The states after a symbol with these two numbers of its table. active(mask) takes the lanes without a symbol out of a
+// mask; their states come out unspecified.
+template <Warp W, class Words, class Active>
+WEFT_HD typename W::U32 encode_step(typename W::U32 x, typename W::U32 reciprocal, typename W::U32 packed, Words& words,
+                                    Active active) {
   const auto complement = packed & W::splat(kProbScale - 1);
-  const auto limit = (W::splat(kProbScale) - complement) << kRefillShift;
-  const auto full = active(W::less(limit - W::splat(1), x));
-  cursor -= W::compress_store(cursor, x, full);
+  const auto full = active(W::less(W::splat(kProbScale - 1), (x >> kRefillShift) + complement));
+  words.template put<W>(x, full);
   x = W::select(full, x >> kWordBits, x);
-  const auto quotient = W::shift_right(W::mul_high(x, reciprocal), (packed >> 12) & W::splat(15));
-  return x + (packed >> 16) + quotient * complement;
+  const auto quotient = W::shift_right(W::mul_high(x, reciprocal), packed >> kStepShiftAt);
+  return x + (packed >> kStepBiasAt) + quotient * complement;
 }
 
 // States go out in 16 bits: a state that needs more gives its low word to the stream first.
-template <Warp W>
-WEFT_HD void finish_encoding(typename W::U32 x, std::uint32_t lanes, std::uint16_t*& cursor) {
+template <Warp W, class Words>
+WEFT_HD void finish_encoding(typename W::U32 x, std::uint32_t lanes, Words& words) {
   const auto present = W::first_lanes(lanes);
   const auto large = W::both(present, W::less(W::splat((1u << kWordBits) - 1), x));
-  cursor -= W::compress_store(cursor, x, large);
+  words.template put<W>(x, large);
   x = W::select(large, x >> kWordBits, x);
-  cursor -= W::compress_store(cursor, x, present);
+  words.template put<W>(x, present);
 }
 
-// Encodes symbols 0 .. n - 1, all of which have a frequency, with 2^lanes_log2 lanes. Words end at `end`, below which
-// there is room for encode_bound_words(n). Returns their count, the lanes' first words included. Symbols come from
-// load(first) for a round of all lanes, and from load(first, size, mask) for the first `size` lanes.
-template <Warp W, class Load>
+inline constexpr int kRoundsAhead = 8;  // that a warp with memory far away fetches before it needs them
+
+// Encodes symbols 0 .. n - 1, all of which have a frequency, with 2^lanes_log2 lanes. Returns the count of words, the
+// lanes' first words included.
+//
+// Symbols come from load.symbol(load.fetch(first, offset)) for a round of all lanes that begins at first + offset, fetched
+// Load::kRounds rounds before they are needed, and from load(first, size, mask) for the first `size` lanes. Words go to
+// words.put(); make_room() comes before every kRoundsAhead rounds at the latest.
+template <Warp W, class Load, class Words>
 WEFT_HD std::uint32_t rans_encode_from(Load load, std::uint32_t n, int lanes_log2, const EncodeTable& table,
-                                       std::uint16_t* end) {
+                                       Words words) {
   using U32 = typename W::U32;
+  static_assert(Load::kRounds <= kRoundsAhead);
   const std::uint32_t lanes = 1u << lanes_log2;
-  std::uint16_t* cursor = end;
   U32 x = W::splat(kStateLow);
 
   const auto step = [&](U32 symbol, auto active) {
-    return encode_step<W>(x, W::gather(table.reciprocal, symbol), W::gather(table.step, symbol), cursor, active);
+    return encode_step<W>(x, W::gather(table.reciprocal, symbol), W::gather(table.step, symbol), words, active);
   };
+  const auto all = [](auto full) { return full; };
 
   std::uint32_t left = n;
   if (const std::uint32_t partial = n & (lanes - 1); partial != 0 || lanes != kLanes) {
     std::uint32_t size = partial != 0 ? partial : lanes;
     while (left > 0) {
+      words.make_room();
       left -= size;
       const auto mask = W::first_lanes(size);
       const U32 next = step(load(left, size, mask), [&](auto full) { return W::both(mask, full); });
@@ -75,19 +96,44 @@ WEFT_HD std::uint32_t rans_encode_from(Load load, std::uint32_t n, int lanes_log
       size = lanes;
     }
   }
-  while (left > 0) {
+  constexpr std::uint32_t kStride = Load::kRounds * kLanes;
+  while (left % kStride != 0) {
+    words.make_room();
     left -= kLanes;
-    x = step(load(left), [](auto full) { return full; });
+    x = step(load.symbol(load.fetch(left, 0)), all);
   }
-  finish_encoding<W>(x, lanes, cursor);
-  return static_cast<std::uint32_t>(end - cursor);
+  constexpr std::uint32_t kTogether = Load::kRounds < 4 ? Load::kRounds : 4;  // look-ups that do not wait for stores
+  U32 ahead[Load::kRounds], reciprocal[kTogether], packed[kTogether];
+  for (std::uint32_t i = 0; i < Load::kRounds && left > 0; i++)
+    ahead[i] = load.fetch(left - kStride, kStride - kLanes * (i + 1));
+  while (left > 0) {
+    words.make_room();
+    left -= kStride;
+    const std::uint32_t next = left > 0 ? left - kStride : 0;  // the last rounds are fetched twice: nothing lies before
+    for (std::uint32_t first = 0; first < Load::kRounds; first += kTogether) {
+      for (std::uint32_t i = 0; i < kTogether; i++) {
+        const U32 symbol = load.symbol(ahead[first + i]);
+        ahead[first + i] = load.fetch(next, kStride - kLanes * (first + i + 1));
+        reciprocal[i] = W::gather(table.reciprocal, symbol);
+        packed[i] = W::gather(table.step, symbol);
+      }
+      for (std::uint32_t i = 0; i < kTogether; i++) x = encode_step<W>(x, reciprocal[i], packed[i], words, all);
+    }
+  }
+  words.make_room();
+  finish_encoding<W>(x, lanes, words);
+  return words.finish();
 }
 
 // Symbols that lie in memory as bytes.
 template <Warp W>
 struct LoadBytes {
+  static constexpr std::uint32_t kRounds = 1;
   const std::uint8_t* symbols;
-  WEFT_HD typename W::U32 operator()(std::uint32_t first) const { return W::load_bytes(symbols + first); }
+  WEFT_HD typename W::U32 fetch(std::uint32_t first, std::uint32_t offset) const {
+    return W::load_bytes(symbols + first + offset);
+  }
+  WEFT_HD typename W::U32 symbol(typename W::U32 fetched) const { return fetched; }
   WEFT_HD typename W::U32 operator()(std::uint32_t first, std::uint32_t, typename W::Mask mask) const {
     return W::load_bytes(symbols + first, mask);
   }
@@ -96,7 +142,7 @@ struct LoadBytes {
 template <Warp W>
 WEFT_HD std::uint32_t rans_encode(const std::uint8_t* symbols, std::uint32_t n, int lanes_log2,
                                   const EncodeTable& table, std::uint16_t* end) {
-  return rans_encode_from<W>(LoadBytes<W>{symbols}, n, lanes_log2, table, end);
+  return rans_encode_from<W>(LoadBytes<W>{symbols}, n, lanes_log2, table, DirectWords(end));
 }
 
 }  // namespace weft::core

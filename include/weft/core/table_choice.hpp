@@ -7,24 +7,38 @@
 
 namespace weft::core {
 
-// Total code length of these counts, in 1/256 bit. Symbols without a frequency do not count.
-WEFT_HD std::uint64_t coded_length(const std::uint64_t counts[256], const std::uint16_t frequencies[256]) {
-  std::uint64_t length = 0;
-  for (int s = 0; s < 256; s++)
-    if (frequencies[s] != 0) length += counts[s] * code_length(frequencies[s]);
-  return length;
+// A table is worth having when it leaves at most `keep` of the symbols' bytes, its own bytes included. Symbols without a
+// frequency do not count.
+template <class Team>
+WEFT_HD bool table_pays(const std::uint64_t counts[256], const std::uint16_t frequencies[256], double keep,
+                        Team& team) {
+  const auto span = reduce(  // the last symbol, and 255 less the first
+      team,
+      [&](std::uint32_t lane) {
+        std::uint64_t first = 255, last = 0;
+        for (std::uint32_t s = lane; s < kTableSymbols; s += Team::kLanes) {
+          if (frequencies[s] == 0) continue;
+          first = s < first ? s : first;
+          last = s;
+        }
+        return last << 32 | (255 - first);
+      },
+      [](std::uint64_t a, std::uint64_t b) {
+        const std::uint64_t low = (a & 255) > (b & 255) ? a & 255 : b & 255;
+        return (a >> 32 > b >> 32 ? a >> 32 : b >> 32) << 32 | low;
+      });
+  const auto symbols = static_cast<double>((span >> 32) + (span & 255) - 254);
+  const std::uint64_t total = sum_symbols(team, [&](int s) { return counts[s]; });
+  const std::uint64_t length =  // in 1/256 bit
+      sum_symbols(team, [&](int s) { return frequencies[s] != 0 ? counts[s] * code_length(frequencies[s]) : 0; });
+  const double table_bytes = 2 + 1.3 * symbols;
+  const double coded = static_cast<double>(length) / 256 / 8 + table_bytes + 12;
+  return coded <= static_cast<double>(total) * keep;
 }
 
-// A table is worth having when it leaves at most `keep` of the symbols' bytes, its own bytes included.
 WEFT_HD bool table_pays(const std::uint64_t counts[256], const std::uint16_t frequencies[256], double keep) {
-  int first = 0, last = 255;
-  while (frequencies[first] == 0) first++;
-  while (frequencies[last] == 0) last--;
-  std::uint64_t total = 0;
-  for (int s = 0; s < 256; s++) total += counts[s];
-  const double table_bytes = 2 + 1.3 * static_cast<double>(last - first + 1);
-  const double coded = static_cast<double>(coded_length(counts, frequencies)) / 256 / 8 + table_bytes + 12;
-  return coded <= static_cast<double>(total) * keep;
+  OneThread team;
+  return table_pays(counts, frequencies, keep, team);
 }
 
 // Lanes for a plane of n symbols: a lane costs about 23 bits of start and end, so it should have 2^(fewest_log2 - 1) symbols.

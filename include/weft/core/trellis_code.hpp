@@ -119,18 +119,18 @@ WEFT_HD std::uint32_t rans_encode_woven(const Weave& weave, const std::uint32_t*
   using U32 = typename W::U32;
   static_assert(sizeof(EncodeTable) == 512 * sizeof(std::uint32_t));
   const std::uint32_t* base = tables[0].reciprocal;
-  std::uint16_t* cursor = end;
+  DirectWords words(end);
   U32 x = W::splat(kStateLow);
   for (std::uint32_t t = weave.run; t-- > 0;) {
     const auto active = W::first_lanes(weave.active(t));
     const U32 entry = W::load_table(entries + std::size_t{t} * kLanes);
     const U32 at = entry + ((entry >> 8) << 8);
-    const U32 next = encode_step<W>(x, W::gather(base, at), W::gather(base + 256, at), cursor,
+    const U32 next = encode_step<W>(x, W::gather(base, at), W::gather(base + 256, at), words,
                                     [&](auto full) { return W::both(active, full); });
     x = W::select(active, next, x);
   }
-  finish_encoding<W>(x, weave.lanes, cursor);
-  return static_cast<std::uint32_t>(end - cursor);
+  finish_encoding<W>(x, weave.lanes, words);
+  return words.finish();
 }
 
 // Decodes words[0 .. word_count) to levels, without knowing where the rest comes from and goes to:

@@ -36,15 +36,16 @@ concept Warp = requires(typename W::U32 x, typename W::Mask m, std::uint32_t u, 
   // Stores the low 16 bits of the mask's lanes so that the last one ends at `end`; may scribble on 8 words below the
   // first one. Returns how many were stored.
   { W::compress_store(end, x, m) } -> std::convertible_to<std::uint32_t>;
-  { W::mul_high(x, x) } -> std::same_as<typename W::U32>;     // upper 32 bits of the product
-  { W::load_words(bytes) } -> std::same_as<typename W::U32>;  // lane i gets bytes 4i .. 4i + 3, little-endian
-  { W::load_table(table) } -> std::same_as<typename W::U32>;  // lane i gets table[i]
-  { W::xor_lanes(x) } -> std::convertible_to<std::uint32_t>;  // all lanes xored together
-  { W::shift_right(x, x) } -> std::same_as<typename W::U32>;  // lane by lane, by 0 .. 31
-  { W::ballot(m) } -> std::convertible_to<std::uint32_t>;     // bit i: lane i is in the mask
-  { W::lane_numbers() } -> std::same_as<typename W::U32>;     // lane i gets i
-  W::store_table(entries, x);                                 // entries[i] = lane i; writes 32 words
-  W::store_halves(end, x);                                    // end[i] = low half of lane i; writes 32 halves
+  { W::mul_high(x, x) } -> std::same_as<typename W::U32>;             // upper 32 bits of the product
+  { W::load_words(bytes) } -> std::same_as<typename W::U32>;          // lane i gets bytes 4i .. 4i + 3, little-endian
+  { W::load_aligned_words(bytes) } -> std::same_as<typename W::U32>;  // the same from a multiple of four
+  { W::load_table(table) } -> std::same_as<typename W::U32>;          // lane i gets table[i]
+  { W::xor_lanes(x) } -> std::convertible_to<std::uint32_t>;          // all lanes xored together
+  { W::shift_right(x, x) } -> std::same_as<typename W::U32>;          // lane by lane, modulo 32
+  { W::ballot(m) } -> std::convertible_to<std::uint32_t>;             // bit i: lane i is in the mask
+  { W::lane_numbers() } -> std::same_as<typename W::U32>;             // lane i gets i
+  W::store_table(entries, x);                                         // entries[i] = lane i; writes 32 words
+  W::store_halves(end, x);                                            // end[i] = low half of lane i; writes 32 halves
   { x + x } -> std::same_as<typename W::U32>;
   { x - x } -> std::same_as<typename W::U32>;
   { x* x } -> std::same_as<typename W::U32>;  // lower 32 bits
