@@ -505,27 +505,43 @@ WEFT_HD void lay_out_segment(SegmentJob& segment, EncodeBlockJob* blocks, Team& 
 // What writes bytes [from, from + n) of a plane writes them to `out`, which is near the warp; both are multiples of 16
 // from where fast copies are, except at the end of a plane.
 
+// Moves bytes 0 .. n - 1 in pieces of kBytes a lane, kTogether of them loaded before the first one is stored. Returns how
+// many bytes were moved: those of whole pieces.
+template <KernelWarp W, std::uint32_t kBytes, std::uint32_t kTogether, class Load, class Store>
+WEFT_HD std::uint32_t move_pieces(std::uint32_t n, Load load, Store store) {
+  constexpr std::uint32_t kStride = kBytes * kLanes;
+  const std::uint32_t whole = n / kBytes * kBytes;
+  W::for_each_lane([&](std::uint32_t lane) {
+    std::uint32_t i = kBytes * lane;
+    for (; i + (kTogether - 1) * kStride < whole; i += kTogether * kStride) {
+      decltype(load(i)) pieces[kTogether];
+      for (std::uint32_t k = 0; k < kTogether; k++) pieces[k] = load(i + k * kStride);
+      for (std::uint32_t k = 0; k < kTogether; k++) store(i + k * kStride, pieces[k]);
+    }
+    WEFT_UNROLL(1)
+    for (; i < whole; i += kStride) store(i, load(i));
+  });
+  return whole;
+}
+
 template <KernelWarp W>
 WEFT_HD void copy_bytes(std::uint8_t* out, const std::uint8_t* from, std::uint32_t n) {
+  std::uint32_t done = 0;
   if (is_aligned(out, 16) && is_aligned(from, 16)) {
-    W::for_each_lane([&](std::uint32_t lane) {
-      std::uint32_t i = 16 * lane;
-      WEFT_UNROLL(4)
-      for (; i + 16 <= n; i += 16 * kLanes) store_aligned(out + i, load_aligned<Words4>(from + i));
-      for (; i < n; i += 16 * kLanes)
-        for (std::uint32_t k = i; k < i + 16 && k < n; k++) out[k] = from[k];
-    });
-    return;
+    done = move_pieces<W, 16, 2>(
+        n, [&](std::uint32_t i) { return load_aligned<Words4>(from + i); },
+        [&](std::uint32_t i, const Words4& four) { store_aligned(out + i, four); });
+  } else if (is_aligned(out, 4) && is_aligned(from, 2)) {
+    done = move_pieces<W, 4, 8>(
+        n,
+        [&](std::uint32_t i) {
+          return load_aligned<std::uint16_t>(from + i) |
+                 static_cast<std::uint32_t>(load_aligned<std::uint16_t>(from + i + 2)) << 16;
+        },
+        [&](std::uint32_t i, std::uint32_t word) { store_aligned(out + i, word); });
   }
-  const bool words = is_aligned(out, 4) && is_aligned(from, 2);
   W::for_each_lane([&](std::uint32_t lane) {
-    std::uint32_t i = words ? 4 * lane : n;
-    WEFT_UNROLL(8)
-    for (; i + 4 <= n; i += 4 * kLanes) {
-      const std::uint32_t low = load_aligned<std::uint16_t>(from + i), high = load_aligned<std::uint16_t>(from + i + 2);
-      store_aligned(out + i, low | high << 16);
-    }
-    for (std::uint32_t k = words ? n / 4 * 4 + lane : lane; k < n; k += kLanes) out[k] = from[k];
+    for (std::uint32_t i = done + lane; i < n; i += kLanes) out[i] = from[i];
   });
 }
 
@@ -547,16 +563,14 @@ WEFT_HD void write_plane_of_units(const BlockUnits<Unit>& units, std::uint32_t f
   }
   std::uint32_t fast = 0;
   if constexpr (sizeof(Unit) == 2) {
-    fast = is_aligned(out, 8) && is_aligned(first, 16) ? n / 8 * 8 : 0;
-    W::for_each_lane([&](std::uint32_t lane) {
-      WEFT_UNROLL(4)
-      for (std::uint32_t i = 8 * lane; i < fast; i += 8 * kLanes) {
-        const auto four = load_aligned<Words4>(first + 2 * i);
-        const std::uint32_t low = plane_of_pairs(four.word[0], four.word[1], units.rotate, p),
-                            high = plane_of_pairs(four.word[2], four.word[3], units.rotate, p);
-        store_aligned(out + i, std::uint64_t{high} << 32 | low);
-      }
-    });
+    if (is_aligned(out, 8) && is_aligned(first, 16))
+      fast = move_pieces<W, 8, 2>(
+          n, [&](std::uint32_t i) { return load_aligned<Words4>(first + 2 * i); },
+          [&](std::uint32_t i, const Words4& four) {
+            const std::uint32_t low = plane_of_pairs(four.word[0], four.word[1], units.rotate, p),
+                                high = plane_of_pairs(four.word[2], four.word[3], units.rotate, p);
+            store_aligned(out + i, std::uint64_t{high} << 32 | low);
+          });
   } else {
     fast = is_aligned(out, 4) ? n / 4 * 4 : 0;
     const std::uint32_t shift = units.shift_of(p);
