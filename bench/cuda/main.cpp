@@ -142,7 +142,12 @@ class Bench {
     queue->to_device(memory.data(), upload.data(), upload.size());
     queue->wait();
     Json r{{"name", work.name}, {"bits_per_weight", work.bits_per_weight}};
-    r["all_processors"] = time_launches(launch).json(work.weight_bytes());
+    const Timing timing = time_launches(launch);
+    r["all_processors"] = timing.json(work.weight_bytes());
+    double after_tables = 0;
+    for (const auto& [kernel, milliseconds] : timing.kernels)
+      if (kernel == "code" || kernel == "layout" || kernel == "write") after_tables += milliseconds;
+    r["tables_given"] = {{"milliseconds", after_tables}, {"gb_per_s", work.weight_bytes() / after_tables / 1e6}};
     std::vector<std::byte> jobs(batch.jobs_bytes()), blocks(batch.most_download_bytes());
     batch.fetch_jobs(*queue, memory.data(), jobs.data());
     queue->wait();

@@ -15,43 +15,52 @@ __device__ __forceinline__ void for_groups(const EncodeArrays& arrays, F f) {
     f(arrays.segments[arrays.groups[g].segment], arrays.groups[g]);
 }
 
-// Symbols are counted in shared memory, in a few copies so that equal symbols of neighbouring warps do not wait for each
-// other, and then added to the segment's.
+// Bytes of shared memory for the counters of so many planes.
+template <int kPlanes>
+inline constexpr std::uint32_t kCounterBytes = 4 * core::SymbolCounters<kPlanes>::kWords;
+
+// Symbols are counted in shared memory and then added to the segment's. survey(block, counters) counts those of a block.
 template <int kPlanes, class Survey>
 __device__ __forceinline__ void survey_group(core::SegmentJob& segment, const EncodeGroup& group,
                                              core::EncodeBlockJob* blocks, Survey survey) {
-  constexpr std::uint32_t kCopies = kPlanes <= 2 ? 8 : kPlanes == 4 ? 4 : 2, kCounts = 256 * kPlanes;
-  __shared__ std::uint32_t counts[kCopies * kCounts];
+  extern __shared__ std::uint32_t counter_words[];
+  const core::SymbolCounters<kPlanes> counters{counter_words};
   __syncthreads();
-  for (std::uint32_t i = threadIdx.x; i < kCopies * kCounts; i += kThreads) counts[i] = 0;
+  for (std::uint32_t i = threadIdx.x; i < counters.kWords; i += kThreads) counter_words[i] = 0;
   __syncthreads();
-  if (warp_index() < group.block_count)
-    survey(blocks[group.first_block + warp_index()], counts + warp_index() % kCopies * kCounts);
+  if (warp_index() < group.block_count) survey(blocks[group.first_block + warp_index()], counters);
   __syncthreads();
-  for (std::uint32_t i = threadIdx.x; i < kCounts; i += kThreads) {
-    std::uint32_t sum = 0;
-    for (std::uint32_t copy = 0; copy < kCopies; copy++) sum += counts[copy * kCounts + i];
-    if (sum != 0) CudaWarp::add(&segment.planes[i / 256].counts[i % 256], std::uint64_t{sum});
-  }
+  for (std::uint32_t i = threadIdx.x; i < counters.kCounts; i += kThreads)
+    if (const std::uint32_t sum = counters.sum(i); sum != 0)
+      CudaWarp::add(&segment.planes[i / 256].counts[i % 256], std::uint64_t{sum});
 }
 
 template <class Unit>
-__global__ __launch_bounds__(kThreads) void survey_units_kernel(EncodeArrays arrays) {
+__global__ __launch_bounds__(kThreads, 2) void survey_units_kernel(EncodeArrays arrays) {
   for_groups(arrays, [&](core::SegmentJob& segment, const EncodeGroup& group) {
     if (segment.kind != core::EncodeKind::kLossless) return;
-    survey_group<sizeof(Unit)>(segment, group, arrays.blocks, [&](core::EncodeBlockJob& block, std::uint32_t* counts) {
-      core::survey_units<CudaWarp, Unit>(segment, block, counts);
+    survey_group<sizeof(Unit)>(segment, group, arrays.blocks, [&](core::EncodeBlockJob& block, auto counters) {
+      core::survey_units<CudaWarp, Unit>(segment, block, counters);
     });
   });
 }
 
 template <core::FloatType kType, bool kLast>
-__global__ __launch_bounds__(kThreads) void quantize_kernel(EncodeArrays arrays) {
+__global__ __launch_bounds__(kThreads, 2) void quantize_kernel(EncodeArrays arrays) {
+  __shared__ std::int32_t thresholds[core::kTableSymbols + 1];
+  __shared__ core::InwardTotals totals;
   for_groups(arrays, [&](core::SegmentJob& segment, const EncodeGroup& group) {
     if (!kLast && segment.lambda_weight == 0) return;
-    survey_group<1>(segment, group, arrays.blocks, [&](core::EncodeBlockJob& block, std::uint32_t* counts) {
-      core::quantize_block<CudaWarp, kType>(segment, block, kLast, counts);
+    __syncthreads();
+    if (threadIdx.x <= core::kTableSymbols) thresholds[threadIdx.x] = segment.thresholds[threadIdx.x];
+    if (threadIdx.x == 0) totals = {};
+    survey_group<1>(segment, group, arrays.blocks, [&](core::EncodeBlockJob& block, auto counters) {
+      core::quantize_block<CudaWarp, kType, kLast>(segment, block, thresholds, counters, &totals);
     });
+    if (kLast && threadIdx.x < 3) {
+      CudaWarp::add(&segment.totals.inward[threadIdx.x], totals.inward[threadIdx.x]);
+      CudaWarp::add(&segment.totals.inside[threadIdx.x], totals.inside[threadIdx.x]);
+    }
   });
 }
 

@@ -8,7 +8,8 @@ template <class Unit>
 cudaError_t launch_pass(Launch launch, EncodePass pass, const EncodeArrays& arrays) {
   switch (pass) {
     case EncodePass::kSurvey:
-      return launch_persistent(survey_units_kernel<Unit>, launch, arrays.group_count, arrays);
+      return launch_persistent({kThreads, kCounterBytes<sizeof(Unit)>}, survey_units_kernel<Unit>, launch,
+                               arrays.group_count, arrays);
     case EncodePass::kCode:
       return launch_persistent(code_planes_kernel<Unit>, launch, arrays.group_count, arrays);
     case EncodePass::kWrite:

@@ -190,12 +190,12 @@ class HostQueue final : public cuda::Queue {
     }
   }
   // What a thread block does around its warps: shared counts, and the table of the plane that is coded.
-  template <class Survey>
+  template <int kPlanes, class Survey>
   static void survey(core::SegmentJob& segment, Survey count_all) {
-    std::vector<std::uint32_t> counts(256 * core::kMaxPlanes);
-    count_all(counts.data());
-    for (std::uint32_t i = 0; i < 256u * segment.coded_planes; i++)
-      segment.planes[i / 256].counts[i % 256] += counts[i];
+    std::vector<std::uint32_t> words(core::SymbolCounters<kPlanes>::kWords);
+    const core::SymbolCounters<kPlanes> counters{words.data()};
+    count_all(counters);
+    for (std::uint32_t i = 0; i < counters.kCounts; i++) segment.planes[i / 256].counts[i % 256] += counters.sum(i);
   }
   template <class Unit>
   static void code(const core::SegmentJob& segment, core::EncodeBlockJob* blocks, std::uint32_t count) {
@@ -211,9 +211,9 @@ class HostQueue final : public cuda::Queue {
     core::SegmentJob& segment = arrays.segments[group.segment];
     core::EncodeBlockJob* blocks = arrays.blocks + group.first_block;
     if (pass == cuda::EncodePass::kSurvey && segment.kind == core::EncodeKind::kLossless)
-      survey(segment, [&](std::uint32_t* counts) {
+      survey<sizeof(Unit)>(segment, [&](auto counters) {
         for (std::uint32_t b = 0; b < group.block_count; b++)
-          core::survey_units<Warp, Unit>(segment, blocks[b], counts);
+          core::survey_units<Warp, Unit>(segment, blocks[b], counters);
       });
     if (pass == cuda::EncodePass::kCode) code<Unit>(segment, blocks, group.block_count);
     alignas(16) std::uint8_t tile[core::kCrcChunk];
@@ -224,12 +224,14 @@ class HostQueue final : public cuda::Queue {
   static void encode_weights(cuda::EncodePass pass, const cuda::EncodeArrays& arrays, const cuda::EncodeGroup& group) {
     core::SegmentJob& segment = arrays.segments[group.segment];
     core::EncodeBlockJob* blocks = arrays.blocks + group.first_block;
-    const bool last = pass == cuda::EncodePass::kSurvey;
-    if (last || (pass == cuda::EncodePass::kQuantizeTrial && segment.lambda_weight != 0))
-      survey(segment, [&](std::uint32_t* counts) {
+    const auto quantize = [&]<bool kLast>() {
+      survey<1>(segment, [&](auto counters) {
         for (std::uint32_t b = 0; b < group.block_count; b++)
-          core::quantize_block<Warp, kType>(segment, blocks[b], last, counts);
+          core::quantize_block<Warp, kType, kLast>(segment, blocks[b], segment.thresholds, counters, &segment.totals);
       });
+    };
+    if (pass == cuda::EncodePass::kSurvey) quantize.template operator()<true>();
+    if (pass == cuda::EncodePass::kQuantizeTrial && segment.lambda_weight != 0) quantize.template operator()<false>();
     if (pass == cuda::EncodePass::kCode) code<std::uint8_t>(segment, blocks, group.block_count);
     alignas(16) std::uint8_t tile[core::kCrcChunk];
     for (std::uint32_t b = 0; pass == cuda::EncodePass::kWrite && b < group.block_count; b++)
