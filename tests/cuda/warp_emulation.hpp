@@ -87,5 +87,9 @@ template <class T>
 T __ldg(const T* at) {
   return *at;
 }
+inline int __vimin_s32_relu(int a, int b) {
+  const int low = a < b ? a : b;
+  return low < 0 ? 0 : low;
+}
 inline int __popc(unsigned bits) { return __builtin_popcount(bits); }
 inline unsigned __umulhi(unsigned a, unsigned b) { return static_cast<unsigned>((std::uint64_t{a} * b) >> 32); }
