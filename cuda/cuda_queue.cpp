@@ -56,6 +56,10 @@ class CudaQueue final : public Queue {
     const Current current(ordinal_);
     check(launch_decode_trellis({stream_, max_blocks_}, op, groups, jobs, out, status), "starting to decode");
   }
+  void copy_from_view(const core::ViewCopy& copy) override {
+    const Current current(ordinal_);
+    check(launch_copy_from_view({stream_, max_blocks_}, copy), "starting to reorder");
+  }
   void encode(EncodePass pass, EncodeOp op, const EncodeArrays& arrays) override {
     const Current current(ordinal_);
     check(launch_encode({stream_, max_blocks_}, pass, op, arrays), "starting to encode");

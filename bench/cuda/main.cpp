@@ -1,5 +1,6 @@
 // Times the kernels of the CUDA backend on data that lies in device memory, beside the CPU backend on all cores and a
 // copy, and prints one JSON object. GB/s counts the bytes of weights, not the traffic.
+#include <cmath>
 #include <cstdio>
 #include <deque>
 #include <exception>
@@ -14,6 +15,8 @@
 #include "engine/segment_encoder.hpp"
 #include "measure.hpp"
 #include "support/weights.hpp"
+#include "trellis/scales.hpp"
+#include "trellis/shape.hpp"
 #include "weft/error.hpp"
 
 namespace weft::bench {
@@ -31,6 +34,7 @@ struct Workload {
   SegmentView view;
   CodecSpec spec;
   UniformStream uniform;
+  TrellisStream trellis;
   std::deque<std::vector<std::byte>> units;
   std::deque<EncodedSegment> encoded;
   std::deque<std::vector<std::span<const std::byte>>> blocks;
@@ -47,16 +51,41 @@ struct Workload {
   }
 };
 
-std::vector<std::byte> draw(DType dtype, std::uint64_t seed) {
-  const auto values = testing::draw_weights(kSegmentUnits, seed, 0.02);
+// Makes weights as wide as their classes say, or such as their neighbours predict.
+void model(const TrellisStream& stream, std::vector<double>& values) {
+  std::vector<std::uint8_t> classes(values.size());
+  trellis::scale_classes(stream, 0, classes);
+  for (std::size_t i = 0; i < values.size(); i++) values[i] *= std::exp2((classes[i] - stream.base_class) / 3.0);
+  for (std::size_t i = 3; stream.predicts && i < values.size(); i++)
+    for (std::size_t k = 0; k < 3; k++) values[i] += stream.taps[k] / 64.0 * values[i - 1 - k];
+}
+
+std::vector<std::byte> draw(const SegmentView& view, std::uint64_t seed) {
+  auto values = testing::draw_weights(kSegmentUnits, seed, 0.02);
+  const DType dtype = view.dtype;
+  if (view.codec == CodecId::kTrellis) model(*view.trellis, values);
   std::string bytes;
   if (is_quantizable(dtype)) {
     bytes = testing::weight_bytes(dtype, values);
   } else {  // one-byte symbols of about 5 bits
     for (const double value : values) bytes += static_cast<char>(128 + std::lrint(value * 400));
   }
-  const auto view = std::as_bytes(std::span(bytes));
-  return {view.begin(), view.end()};
+  const auto units = std::as_bytes(std::span(bytes));
+  return {units.begin(), units.end()};
+}
+
+// Codes the workload's segments.
+void encode(Workload& work) {
+  const auto coder = make_cpu_backend()->make_coder();
+  std::uint64_t bytes = 0;
+  for (std::size_t i = 0; i < kDistinct; i++) {
+    work.units.push_back(draw(work.view, i + 1));
+    coder->encode(work.view, work.spec, work.units.back(), work.encoded.emplace_back());
+    engine::split_blocks(work.view, 0, work.encoded.back().block_sizes, work.encoded.back().bytes,
+                         work.blocks.emplace_back());
+    bytes += work.encoded.back().bytes.size();
+  }
+  work.bits_per_weight = 8.0 * static_cast<double>(bytes) / static_cast<double>(kDistinct * kSegmentUnits);
 }
 
 std::unique_ptr<Workload> make_workload(const std::string& name, CodecId codec, DType dtype, double step,
@@ -69,16 +98,37 @@ std::unique_ptr<Workload> make_workload(const std::string& name, CodecId codec, 
   work->view.units = kSegmentUnits;
   work->uniform.fine_step = static_cast<float>(step * 0.02 / 64);
   work->view.uniform = &work->uniform;
-  const auto coder = make_cpu_backend()->make_coder();
-  std::uint64_t bytes = 0;
-  for (std::size_t i = 0; i < kDistinct; i++) {
-    work->units.push_back(draw(dtype, i + 1));
-    coder->encode(work->view, work->spec, work->units.back(), work->encoded.emplace_back());
-    engine::split_blocks(work->view, 0, work->encoded.back().block_sizes, work->encoded.back().bytes,
-                         work->blocks.emplace_back());
-    bytes += work->encoded.back().bytes.size();
+  encode(*work);
+  return work;
+}
+
+// BF16 in cells of half a deviation, with scales of rows and columns of 4096, or with prediction and without scales.
+std::unique_ptr<Workload> make_trellis_workload(const std::string& name, bool predicts) {
+  auto work = std::make_unique<Workload>();
+  work->name = name;
+  work->spec.codec = work->view.codec = CodecId::kTrellis;
+  work->view.dtype = DType::kBF16;
+  work->view.block_log2 = 17;
+  work->view.units = kSegmentUnits;
+  work->view.trellis = &work->trellis;
+  work->view.shape = &trellis::typical_shapes()[3];
+  TrellisStream& stream = work->trellis;
+  stream.fine_step = static_cast<float>(0.25 * 0.02 / 64);
+  stream.base_class = 18;  // a deviation of four steps
+  stream.lambda = 0.08;
+  if (predicts) {
+    stream.predicts = true;
+    stream.taps = {20, -8, 4};
+    stream.shifts = {-2, -2, -1, -1, -1, 0, 0, 0, 1, 1, 1, 2};
+  } else {
+    std::mt19937 random(1);
+    for (const std::uint64_t inner : {std::uint64_t{4096}, std::uint64_t{1}}) {
+      ScaleFactor factor{inner, std::vector<std::int8_t>(inner == 1 ? 4096 : 256)};
+      for (auto& code : factor.codes) code = static_cast<std::int8_t>(static_cast<int>(random() % 5) - 2);
+      stream.factors.push_back(std::move(factor));
+    }
   }
-  work->bits_per_weight = 8.0 * static_cast<double>(bytes) / static_cast<double>(kDistinct * kSegmentUnits);
+  encode(*work);
   return work;
 }
 
@@ -203,7 +253,9 @@ Json run() {
   const auto bits3 = make_workload("uniform BF16, about 3 bits", CodecId::kUniform, DType::kBF16, 0.5);
   const auto bits4 = make_workload("uniform BF16, about 4 bits", CodecId::kUniform, DType::kBF16, 0.25);
   const auto bytes = make_workload("one-byte symbols", CodecId::kLossless, DType::kU8, 1);
-  for (const auto* work : {lossless.get(), bits3.get(), bits4.get(), bytes.get()}) {
+  const auto scaled = make_trellis_workload("trellis BF16, scaled", false);
+  const auto predicted = make_trellis_workload("trellis BF16, predictive", true);
+  for (const auto* work : {lossless.get(), bits3.get(), bits4.get(), bytes.get(), scaled.get(), predicted.get()}) {
     r["decode"].push_back(bench.decode(*work, kSegments, true));
     r["decode"].push_back(bench.decode(*work, kMany, false));
     r["cpu"].push_back(cpu(*work));

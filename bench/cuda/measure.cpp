@@ -44,6 +44,10 @@ class TimedQueue final : public cuda::Queue {
     queue_->decode_trellis(op, groups, jobs, out, status);
     mark("decode trellis");
   }
+  void copy_from_view(const core::ViewCopy& copy) override {
+    queue_->copy_from_view(copy);
+    mark("copy from view");
+  }
   void encode(cuda::EncodePass pass, cuda::EncodeOp op, const cuda::EncodeArrays& arrays) override {
     queue_->encode(pass, op, arrays);
     mark(name_of(pass));

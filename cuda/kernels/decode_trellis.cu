@@ -9,10 +9,10 @@ namespace {
 constexpr std::uint32_t kTrellisThreads = kTrellisGroupBlocks * core::kLanes;
 
 template <class Unit, bool kZero, bool kPredict>
-__global__ __launch_bounds__(kTrellisThreads) void decode_trellis_kernel(const core::TrellisGroup* groups,
-                                                                         std::uint32_t count,
-                                                                         const core::TrellisJob* jobs,
-                                                                         std::uint8_t* out, std::uint32_t* status) {
+__global__ __launch_bounds__(kTrellisThreads, 3) void decode_trellis_kernel(const core::TrellisGroup* groups,
+                                                                            std::uint32_t count,
+                                                                            const core::TrellisJob* jobs,
+                                                                            std::uint8_t* out, std::uint32_t* status) {
   extern __shared__ std::uint32_t memory[];
   for (std::uint32_t g = blockIdx.x; g < count; g += gridDim.x) {
     const core::TrellisGroup& group = groups[g];

@@ -8,7 +8,7 @@ template <class Unit>
 cudaError_t launch_pass(Launch launch, EncodePass pass, const EncodeArrays& arrays) {
   switch (pass) {
     case EncodePass::kSurvey:
-      return launch_persistent({kThreads, kCounterBytes<sizeof(Unit)>}, survey_units_kernel<Unit>, launch,
+      return launch_persistent(survey_units_kernel<Unit>, launch, BlockShape{kThreads, kCounterBytes<sizeof(Unit)>},
                                arrays.group_count, arrays);
     case EncodePass::kCode:
       return launch_persistent(code_planes_kernel<Unit>, launch, arrays.group_count, arrays);

@@ -8,11 +8,11 @@ template <core::FloatType kType>
 cudaError_t launch_pass(Launch launch, EncodePass pass, const EncodeArrays& arrays) {
   switch (pass) {
     case EncodePass::kQuantizeTrial:
-      return launch_persistent({kThreads, kCounterBytes<1>}, quantize_kernel<kType, false>, launch, arrays.group_count,
-                               arrays);
+      return launch_persistent(quantize_kernel<kType, false>, launch, BlockShape{kThreads, kCounterBytes<1>},
+                               arrays.group_count, arrays);
     case EncodePass::kSurvey:
-      return launch_persistent({kThreads, kCounterBytes<1>}, quantize_kernel<kType, true>, launch, arrays.group_count,
-                               arrays);
+      return launch_persistent(quantize_kernel<kType, true>, launch, BlockShape{kThreads, kCounterBytes<1>},
+                               arrays.group_count, arrays);
     case EncodePass::kWrite:
       return launch_persistent(write_uniform_kernel<kType>, launch, BlockShape{kThreads, sizeof(WriteMemory)},
                                arrays.group_count, arrays);

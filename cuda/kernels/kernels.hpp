@@ -31,6 +31,8 @@ cudaError_t launch_decode(Launch launch, DecodeOp op, const core::BlockGroup* gr
 cudaError_t launch_decode_trellis(Launch launch, TrellisOp op, const TrellisGroups& groups,
                                   const core::TrellisJob* jobs, std::uint8_t* out, std::uint32_t* status);
 
+cudaError_t launch_copy_from_view(Launch launch, const core::ViewCopy& copy);
+
 // A pass of core/encode_block.hpp; `op` matters to those over groups.
 cudaError_t launch_encode(Launch launch, EncodePass pass, EncodeOp op, const EncodeArrays& arrays);
 

@@ -1,11 +1,16 @@
 // Trellis streams of every mode, and weights for them.
 #pragma once
 
+#include <bit>
 #include <cmath>
 #include <random>
+#include <span>
 #include <string>
+#include <utility>
 #include <vector>
 
+#include "archive/block.hpp"
+#include "archive/bytes.hpp"
 #include "backends/cpu/trellis_block.hpp"
 #include "trellis/scales.hpp"
 #include "weft/core/trellis_code.hpp"
@@ -106,5 +111,23 @@ struct TrellisBlock {
   core::SearchInput input{};
   std::vector<std::uint16_t> words;
 };
+
+// The block as it is stored, with these (position, level) apart; a unit that is stored has the bytes 1, 2, 3, ...
+inline std::vector<std::byte> stored_block(const TrellisBlock& block, int unit_bytes,
+                                           const std::vector<std::pair<std::uint32_t, std::int32_t>>& far_weights) {
+  std::vector<std::byte> bytes, records, exact;
+  for (const auto& [position, level] : far_weights) {
+    records.resize(records.size() + 4);
+    archive::store_le(records.data() + records.size() - 4, core::far_record(position, level));
+    for (int i = 1; level == core::kFarExact && i <= unit_bytes; i++) exact.push_back(static_cast<std::byte>(i));
+  }
+  records.insert(records.end(), exact.begin(), exact.end());
+  archive::BlockBuilder builder(bytes, block.weave.n, 2);
+  builder.add_bytes(archive::PlaneMode::kRans, std::as_bytes(std::span(block.words)),
+                    std::countr_zero(block.weave.lanes));
+  builder.add_bytes(archive::PlaneMode::kRaw, records);
+  (void)builder.finish(cpu::portable_kernels().crc32c);
+  return bytes;
+}
 
 }  // namespace weft::test

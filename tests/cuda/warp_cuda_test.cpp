@@ -5,6 +5,7 @@
 
 #include "backends/cpu/kernels.hpp"
 #include "backends/cpu/warp_portable.hpp"
+#include "backends/cuda/decode_batch.hpp"
 #include "core/trellis_cases.hpp"
 #include "cuda/rans_cases.hpp"
 #include "trellis/shape.hpp"
@@ -189,6 +190,69 @@ TEST(CudaWarp, QuantizesAlongATrellisLikeThePortableModel) {
   expect_same_trellis<true, false>();
   expect_same_trellis<false, true>();
   expect_same_trellis<true, true>();
+}
+
+// Runs trellis groups in the CUDA model, at once; there is nothing else in such a batch but checksums.
+class WarpQueue final : public Queue {
+ public:
+  void decode_trellis(TrellisOp op, const TrellisGroups& groups, const core::TrellisJob* jobs, std::uint8_t* out,
+                      std::uint32_t* status) override {
+    std::vector<std::uint32_t> memory(groups.memory_bytes / 4);
+    for (std::uint32_t g = 0; g < groups.count; g++) {
+      const core::TrellisGroup& group = groups.groups[g];
+      core::fill_trellis_memory(group, memory.data(), 0, 1);
+      for (std::uint32_t job = group.first_job; job < group.first_job + group.job_count; job++)
+        status[job] = with_trellis_op(op, [&](auto unit, auto zero, auto predicts) {
+          return static_cast<std::uint32_t>(answer_of_warp([&] {
+            return core::decode_trellis_block<CudaWarp, decltype(unit), decltype(zero)::value,
+                                              decltype(predicts)::value>(*group.stream, jobs[job], memory.data(), out);
+          }));
+        });
+    }
+  }
+  void phase(Phase) override {}
+  void to_device(void*, const void*, std::size_t) override {}
+  void to_host(void*, const void*, std::size_t) override {}
+  void copy(void*, const void*, std::size_t) override {}
+  void checksum(const ChecksumJob*, std::uint32_t, std::uint32_t*) override {}
+  void decode(DecodeOp, const core::BlockGroup*, std::uint32_t, const core::BlockJob*, std::uint8_t*,
+              std::uint32_t*) override {}
+  void copy_from_view(const core::ViewCopy&) override {}
+  void encode(EncodePass, EncodeOp, const EncodeArrays&) override {}
+  void wait() override {}
+  PhaseTimes take_times() override { return {}; }
+};
+
+TEST(CudaWarp, DecodesTrellisBlocksLikeTheCpu) {
+  const auto cpu = make_cpu_backend()->make_coder();
+  for (const bool zero : {false, true})
+    for (const bool predicts : {false, true}) {
+      SCOPED_TRACE(::testing::Message() << "zero " << zero << ", predicts " << predicts);
+      const TrellisStream stream = test::trellis_stream({3, zero, predicts}, 17, 5);
+      const test::TrellisBlock coded(cpu::portable_kernels(), stream, trellis::typical_shapes()[3],
+                                     test::trellis_weights(stream, 3000, 1), 5);
+      const DType dtype = zero ? predicts ? DType::kF64 : DType::kF32 : predicts ? DType::kF16 : DType::kBF16;
+      const auto block = test::stored_block(coded, unit_bytes(dtype), {{7, 200}, {2999, core::kFarExact}});
+      const std::span<const std::byte> bytes = block;
+      SegmentView view;
+      view.codec = CodecId::kTrellis;
+      view.dtype = dtype;
+      view.units = 3000;
+      view.trellis = &stream;
+      view.shape = &trellis::typical_shapes()[3];
+      view.corrections = {5, -3, 2};
+      std::vector<std::byte> expected(3000 * static_cast<std::size_t>(unit_bytes(dtype))), units(expected.size());
+      ASSERT_FALSE(cpu->decode(view, 0, {&bytes, 1}, expected));
+
+      DecodeItem item{view, 0, {&bytes, 1}, units, {}};
+      const DecodeBatch batch({&item, 1});
+      std::vector<core::Words4> device((batch.device_bytes() + 15) / 16);  // for the alignment
+      auto* memory = reinterpret_cast<std::byte*>(device.data());
+      batch.fill(memory, memory);
+      WarpQueue queue;
+      batch.launch(queue, memory, nullptr);
+      EXPECT_TRUE(std::equal(expected.begin(), expected.end(), memory + batch.units_offset(0)));
+    }
 }
 
 }  // namespace

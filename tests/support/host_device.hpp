@@ -63,6 +63,11 @@ class HostQueue final : public cuda::Queue {
       }
     });
   }
+  void copy_from_view(const core::ViewCopy& copy) override {
+    defer([=] {
+      for (std::uint32_t thread = 0; thread < 7; thread++) core::copy_from_view(copy, thread, 7);
+    });
+  }
   void encode(cuda::EncodePass pass, cuda::EncodeOp op, const cuda::EncodeArrays& arrays) override {
     defer([=, this] {
       switch (pass) {

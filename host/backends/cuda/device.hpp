@@ -17,6 +17,7 @@
 #include "weft/core/decode_block.hpp"
 #include "weft/core/encode_block.hpp"
 #include "weft/core/trellis_decode.hpp"
+#include "weft/core/view.hpp"
 
 namespace weft::cuda {
 
@@ -125,6 +126,7 @@ class Queue {
                       std::uint8_t* out, std::uint32_t* status) = 0;
   virtual void decode_trellis(TrellisOp op, const TrellisGroups& groups, const core::TrellisJob* jobs,
                               std::uint8_t* out, std::uint32_t* status) = 0;
+  virtual void copy_from_view(const core::ViewCopy& copy) = 0;
   virtual void encode(EncodePass pass, EncodeOp op, const EncodeArrays& arrays) = 0;
   // Blocks until all of the above has happened.
   virtual void wait() = 0;

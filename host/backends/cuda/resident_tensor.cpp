@@ -7,6 +7,7 @@
 #include "archive/block.hpp"
 #include "backends/cpu/kernels.hpp"
 #include "engine/plan.hpp"
+#include "engine/view.hpp"
 #include "weft/error.hpp"
 
 namespace weft::cuda {
@@ -29,14 +30,29 @@ ResidentRows::ResidentRows(const Archive& archive, std::size_t tensor, std::uint
   begin_ = place.first_unit + first_row * (place.units / all_rows);
   const std::uint64_t end = begin_ + rows * (place.units / all_rows);
   output_bytes_ = (end - begin_) * unit_;
+  if (engine::has_view(stream)) {
+    plan_view(stream, begin_, end);
+    begin_ = 0;
+  }
   for (std::size_t s = stream.first_segment; s < stream.first_segment + stream.segment_count; s++) {
     const SegmentRecord& segment = index.segments[s];
     const std::uint64_t from = std::max(begin_, segment.first_unit);
-    const std::uint64_t to = std::min(end, segment.first_unit + segment.units);
+    const std::uint64_t to = std::min(view_ ? stream.units : end, segment.first_unit + segment.units);
     if (from < to) plan_segment(s, from, to);
   }
   for (std::size_t i = 0; i < items_.size(); i++) items_[i].blocks = parts_[i].blocks;
   batch_.emplace(items_, outside_);
+  view_begin_ = archive::align_up(batch_->device_bytes(), 256);
+}
+
+void ResidentRows::plan_view(const StreamRecord& stream, std::uint64_t begin, std::uint64_t end) {
+  core::ViewCopy copy{};
+  std::copy(stream.trellis.view.begin(), stream.trellis.view.end(), copy.sides);
+  copy.first = static_cast<std::uint32_t>(begin);
+  copy.count = static_cast<std::uint32_t>(end - begin);
+  copy.unit_bytes = static_cast<std::uint32_t>(unit_);
+  view_ = copy;
+  view_bytes_ = stream.units * unit_;
 }
 
 // Units [begin, end) of the stream, which lie in this segment.
@@ -122,9 +138,14 @@ void ResidentRows::upload(Queue& queue, std::byte* resident) {
 void ResidentRows::decode(Queue& queue, std::byte* out) const {
   if (!batch_) return;
   if (resident_ == nullptr) throw Error(ErrorKind::kUsage, "a tensor was decoded before it was uploaded");
-  batch_->launch(queue, resident_, out);
+  batch_->launch(queue, resident_, view_ ? resident_ + view_begin_ : out);
   for (const Cut& cut : cuts_)
     queue.copy(out + cut.to, resident_ + batch_->units_offset(cut.item) + cut.from, cut.bytes);
+  if (!view_) return;
+  core::ViewCopy copy = *view_;
+  copy.from = reinterpret_cast<const std::uint8_t*>(resident_ + view_begin_);
+  copy.to = reinterpret_cast<std::uint8_t*>(out);
+  queue.copy_from_view(copy);
 }
 
 void ResidentRows::check(Queue& queue) const {

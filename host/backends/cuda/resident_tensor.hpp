@@ -3,6 +3,7 @@
 // Read me first:
 // * Blocks that lie within the rows are decoded straight to the output; the two at the ends, where they stick out, to the
 //   workspace, from where the wanted part is copied on the device.
+// * A tensor that was coded in another order (a view) is decoded whole, to the workspace; its rows are gathered from there.
 // * Blocks that no device decodes are decoded here, once, and put back as raw blocks.
 #pragma once
 
@@ -23,7 +24,7 @@ class ResidentRows {
   ResidentRows& operator=(const ResidentRows&) = delete;
 
   [[nodiscard]] std::uint64_t output_bytes() const noexcept { return output_bytes_; }
-  [[nodiscard]] std::uint64_t resident_bytes() const noexcept { return batch_ ? batch_->device_bytes() : 0; }
+  [[nodiscard]] std::uint64_t resident_bytes() const noexcept { return view_begin_ + view_bytes_; }
 
   void upload(Queue& queue, std::byte* resident);
   void decode(Queue& queue, std::byte* out) const;
@@ -46,6 +47,7 @@ class ResidentRows {
   };
 
   void plan_segment(std::size_t segment, std::uint64_t begin, std::uint64_t end);
+  void plan_view(const StreamRecord& stream, std::uint64_t begin, std::uint64_t end);
   void add_block(std::size_t segment, std::uint32_t block, std::optional<std::uint64_t> outside);
   void decode_here(DecodeItem& item, Part& part, std::size_t block) const;
   [[noreturn]] void refuse(std::size_t segment, const BlockFault& fault) const;
@@ -60,6 +62,8 @@ class ResidentRows {
   std::vector<std::optional<std::uint64_t>> outside_;
   std::vector<Cut> cuts_;
   std::optional<DecodeBatch> batch_;
+  std::optional<core::ViewCopy> view_;             // without its pointers
+  std::uint64_t view_begin_ = 0, view_bytes_ = 0;  // where the device's memory holds what it copies from
   std::vector<std::byte> upload_;
   std::byte* resident_ = nullptr;
 };

@@ -140,8 +140,7 @@ void TrellisBatch::fill_stream(const Stream& stream, std::byte* upload, std::uin
   to->scales.factor_count = static_cast<std::uint32_t>(from.factors.size());
   for (std::size_t f = 0; f < from.factors.size(); f++) {
     const ScaleFactor& factor = from.factors[f];
-    to->scales.factors[f] = {as<std::uint32_t>(device + stream.codes[f]), factor.inner,
-                             static_cast<std::uint32_t>(factor.codes.size())};
+    to->scales.factors[f] = {device + stream.codes[f], factor.inner, static_cast<std::uint32_t>(factor.codes.size())};
     std::byte* codes = upload + stream.codes[f];
     std::fill_n(codes, 4 * words_of(factor), std::byte{0});
     std::transform(factor.codes.begin(), factor.codes.end(), codes,

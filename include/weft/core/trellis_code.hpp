@@ -134,7 +134,8 @@ WEFT_HD std::uint32_t rans_encode_woven(const Weave& weave, const std::uint32_t*
 }
 
 // Decodes words[0 .. word_count) to levels, without knowing where the rest comes from and goes to:
-// * classes.next() gives the lanes' expected classes, step by step;
+// * classes.next() gives the lanes' expected classes, step by step; or look_ahead() looks at the next kSteps, which
+//   coming(step) then gives;
 // * tables.step(walk, x) takes the states past the symbols that it returns;
 // * sink takes the levels: kSteps of all 32 lanes as add(step, levels) and then flush(step of the first), or, where lanes
 //   are missing or words run low, one step with one(step, active, levels). Those come last.
@@ -143,23 +144,23 @@ WEFT_HD Status decode_path(const Weave& weave, TrellisWalk<W, kZero, kPredict> w
                            Classes classes, const std::uint16_t* words, std::uint32_t word_count, Sink& sink) {
   using U32 = typename W::U32;
   constexpr std::uint32_t kSteps = Sink::kSteps;
+  static_assert(kSteps == Classes::kSteps);
   DecodeState<W> rans;
   if (!start_decoding<W>(rans, words, word_count, weave.lanes)) return Status::kTruncated;
   const std::uint32_t whole = weave.whole_steps(), all_lanes = weave.lanes == kLanes ? whole : 0;
   for (std::uint32_t t = 0; t < weave.run;) {
     if (all_lanes >= t + kSteps && word_count - rans.cursor >= kSteps * kLanes) {
-      const std::uint16_t* word = words + rans.cursor;
+      classes.look_ahead();
 #if defined(__CUDA_ARCH__)
 #pragma unroll
 #endif
       for (std::uint32_t step = 0; step < kSteps; step++) {
-        walk.look(classes.next());
+        walk.look(classes.coming(step));
         const U32 symbol = tables.step(walk, rans.x);
-        refill_all<W>(rans.x, word);
+        refill_all<W>(rans.x, words, rans.cursor);
         sink.add(step, walk.advance(walk.index_of(symbol)));
       }
       sink.flush(t);
-      rans.cursor = static_cast<std::uint32_t>(word - words);
       t += kSteps;
     } else {
       const auto active = W::first_lanes(t < whole ? weave.lanes : weave.active(t));
@@ -190,10 +191,13 @@ struct SlotTables {
 // Woven arrays of classes and levels.
 template <Warp W>
 struct WovenClasses {
+  static constexpr std::uint32_t kSteps = 1;
   const std::uint8_t* at;
+  WEFT_HD void look_ahead() { at += kLanes; }
+  WEFT_HD typename W::U32 coming(std::uint32_t) const { return W::load_bytes(at - kLanes); }
   WEFT_HD typename W::U32 next() {
-    at += kLanes;
-    return W::load_bytes(at - kLanes);
+    look_ahead();
+    return coming(0);
   }
 };
 template <Warp W>

@@ -96,12 +96,12 @@ WEFT_HD void fill_trellis_memory(const TrellisGroup& group, std::uint32_t* memor
 template <KernelWarp W>
 struct CompactRows {
   const std::uint32_t* rows;
-  std::uint32_t row_words, tables, lowest_class;
+  std::uint32_t row_words, tables, skipped;  // words of the classes that have no rows
   template <class Walk>
   WEFT_HD typename W::U32 step(const Walk& walk, typename W::U32& x) const {
-    auto symbol = (walk.scale_class() - W::splat(lowest_class)) * W::splat(tables) + walk.table_in_use();
+    auto symbol = walk.scale_class() * W::splat(tables) + walk.table_in_use();
     W::for_each_lane([this](std::uint32_t, std::uint32_t& row,
-                            std::uint32_t& state) { row = compact_step(rows + row * row_words, state); },
+                            std::uint32_t& state) { row = compact_step(rows + (row * row_words - skipped), state); },
                      symbol, x);
     return symbol;
   }
@@ -255,8 +255,9 @@ WEFT_HD Status decode_trellis_block(const TrellisParameters& stream, const Trell
                             memory + TrellisMemory::kErrorScales};
   std::uint8_t* out = outputs + job.out;
   UnitSink<W, Unit> sink(weave, memory + TrellisMemory::kValues, out);
-  const CompactRows<W> rows{memory + TrellisMemory::kRows, stream.row_words, tables_in_use(kZero, kPredict),
-                            stream.lowest_class};
+  const std::uint32_t tables = tables_in_use(kZero, kPredict);
+  const CompactRows<W> rows{memory + TrellisMemory::kRows, stream.row_words, tables,
+                            stream.lowest_class * tables * stream.row_words};
   const Status status = decode_path<W>(weave, TrellisWalk<W, kZero, kPredict>(stream.states_log2, predictor), rows,
                                        ScaleWalk<W>(stream.scales, job.first_element, weave.run),
                                        reinterpret_cast<const std::uint16_t*>(job.words), job.word_count, sink);

@@ -66,6 +66,17 @@ WEFT_HD typename W::U32 negate_where(typename W::Mask mask, typename W::U32 x) {
   return W::select(mask, W::splat(0) - x, x);
 }
 
+// 0 .. top, whichever is nearest to x; |x| below 2^30. A model may know a shorter way.
+template <Warp W>
+WEFT_HD typename W::U32 clamp_signed(typename W::U32 x, std::uint32_t top) {
+  if constexpr (requires { W::clamp_signed(x, top); }) {
+    return W::clamp_signed(x, top);
+  } else {
+    const auto zero = W::splat(0);
+    return smaller<W>(W::select(signed_less<W>(x, zero), zero, x), W::splat(top));
+  }
+}
+
 // |x|, for sizes below 2^30.
 template <Warp W>
 WEFT_HD typename W::U32 size_of(typename W::U32 x) {
@@ -79,14 +90,12 @@ WEFT_HD typename W::U32 predict_mean(const std::uint32_t* taps, typename W::U32 
   auto sum = W::splat(1u << (kTapBits - kQuarterBits - 1));
   for (int p = 0; p < kMaxTaps; p++) {
     const auto level = ((history >> (10 * p)) & W::splat(1023)) - W::splat(512);
-    auto delta = classes + W::splat(kRatioReach) - ((past_classes >> (8 * p)) & W::splat(255));
-    delta = W::select(signed_less<W>(delta, W::splat(0)), W::splat(0), delta);
-    delta = smaller<W>(delta, W::splat(kRatios - 1));
+    const auto delta =
+        clamp_signed<W>(classes + W::splat(kRatioReach) - ((past_classes >> (8 * p)) & W::splat(255)), kRatios - 1);
     sum = sum + W::gather(taps + p * kRatios, delta) * level;
   }
   const auto mean = shift_signed<W>(sum, kTapBits - kQuarterBits) + W::splat(kMaxMean);
-  const auto low = W::select(signed_less<W>(mean, W::splat(0)), W::splat(0), mean);
-  return smaller<W>(low, W::splat(2 * kMaxMean)) - W::splat(kMaxMean);
+  return clamp_signed<W>(mean, 2 * kMaxMean) - W::splat(kMaxMean);
 }
 
 // A history after one more level, and an energy after one more error.
@@ -105,8 +114,7 @@ inline constexpr std::uint32_t kNoHistory = 512u | 512u << 10 | 512u << 20;
 template <Warp W>
 WEFT_HD typename W::U32 moved_class(typename W::U32 classes, typename W::U32 energy, const std::uint32_t* shifts) {
   const auto moved = classes + W::gather(shifts, smaller<W>(energy >> 5, W::splat(kEnergyEntries - 1)));
-  const auto low = W::select(W::less(moved, W::splat(kMaxShift)), W::splat(kMaxShift), moved);
-  return smaller<W>(low, W::splat(kScaleClasses - 1 + kMaxShift)) - W::splat(kMaxShift);
+  return clamp_signed<W>(moved - W::splat(kMaxShift), kScaleClasses - 1);
 }
 
 // What a level (biased by kLevelBias) adds to the energy; scale: the class's kErrorScale.

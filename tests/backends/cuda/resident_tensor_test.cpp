@@ -91,6 +91,50 @@ TEST_F(ResidentRows, OfAUniformTensorAreThoseOfDecompress) {
   EXPECT_TRUE(decode(archive, 0, 5, 40, 2) == whole.substr(5 * 2000, 40 * 2000));
 }
 
+// With and without another order, with prediction and without, in blocks that a row does not end with.
+TEST_F(ResidentRows, OfTrellisTensorsAreThoseOfDecompress) {
+  const auto columns_first = [](std::uint64_t rows, std::uint64_t columns) {  // wide rows lie in columns
+    std::vector<double> values = testing::draw_weights(rows * columns, 6);
+    for (std::size_t i = 0; i < values.size(); i++) values[i] *= std::exp2(static_cast<double>(i % columns % 5));
+    return values;
+  };
+  std::vector<double> smooth = testing::draw_weights(3 * 3 * 64 * 96, 7);
+  for (std::size_t i = 1; i < smooth.size(); i++) smooth[i] = 0.8 * smooth[i - 1] + 0.2 * smooth[i];
+  std::vector<double> along_rows(smooth.size());  // smooth where the data is not: a view pays
+  for (std::size_t i = 0; i < smooth.size(); i++) along_rows[i % 96 * 576 + i / 96] = smooth[i];
+  const MemoryNetwork network(
+      {{"plain", DType::kBF16, {64, 1000}, testing::weight_bytes(DType::kBF16, testing::draw_weights(64000, 3))},
+       {"columns", DType::kF16, {300, 77}, testing::weight_bytes(DType::kF16, columns_first(300, 77))},
+       {"smooth", DType::kF32, {64, 96, 3, 3}, testing::weight_bytes(DType::kF32, smooth)},
+       {"reversed", DType::kF32, {96, 576}, testing::weight_bytes(DType::kF32, along_rows)}});
+  Config config;
+  config.block_log2 = 12;
+  config.rules.resize(1);
+  config.rules[0].spec.codec = CodecId::kTrellis;
+  config.rules[0].spec.relative_step = 0.4;
+  (void)compress(network, config, temp_ / "w.weft", {});
+  const Archive archive = Archive::open(temp_ / "w.weft");
+  (void)decompress(archive, temp_ / "w.safetensors", {}, {});
+  const auto restored = open_network(temp_ / "w.safetensors");
+  const auto has = [&](auto what) {
+    return std::any_of(archive.index().streams.begin(), archive.index().streams.end(), what);
+  };
+  EXPECT_TRUE(has([](const StreamRecord& stream) { return stream.trellis.predicts; }));
+  EXPECT_TRUE(has([](const StreamRecord& stream) { return stream.trellis.view[0] > 1; }));
+  std::mt19937_64 random(4);
+  for (std::size_t t = 0; t < network.tensors().size(); t++) {
+    const std::uint64_t rows = network.tensors()[t].shape[0];
+    std::string data(network.data_of(t).size(), '\0');
+    restored->read_tensor(t, 0, std::as_writable_bytes(std::span(data)));
+    EXPECT_TRUE(decode(archive, t, 0, rows) == data) << t;
+    for (int i = 0; i < 5; i++) {
+      const std::uint64_t first = random() % rows, count = random() % (rows - first + 1), row = data.size() / rows;
+      ASSERT_TRUE(decode(archive, t, first, count, random() % 20) == data.substr(first * row, count * row))
+          << t << ": " << count << " from " << first;
+    }
+  }
+}
+
 TEST_F(ResidentRows, RefuseRowsThatAreNotThere) {
   const MemoryNetwork network({{"w", DType::kU8, {10, 3}, std::string(30, 'x')}});
   (void)compress(network, {}, temp_ / "w.weft", {});

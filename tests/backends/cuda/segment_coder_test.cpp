@@ -166,6 +166,40 @@ TEST_P(CudaBackend, EncodesToTheBytesOfTheCpu) {
   }
 }
 
+// Encoders give small blocks few lanes; here they have all 32, so that eight steps are decoded at once, in runs that are
+// aligned to that and others, at odd addresses too.
+TEST_P(CudaBackend, DecodesTrellisBlocksOfAnyLanes) {
+  const DType types[] = {DType::kBF16, DType::kF16, DType::kF32, DType::kF64};
+  std::uint32_t number = 0;
+  for (const auto& mode : test::trellis_modes())
+    for (const std::uint32_t n : {3000u, 32u * 104, 32u * 203 - 7}) {
+      if (mode.states_log2 > 4 && n != 3000) continue;
+      const DType dtype = types[number++ % 4];
+      SCOPED_TRACE(test::name_of(mode) + ", " + std::to_string(n) + ", type " +
+                   std::to_string(static_cast<int>(dtype)));
+      const TrellisStream stream = test::trellis_stream(mode, 14, n);
+      const Shape& shape = weft::trellis::typical_shapes()[n % 4];
+      const test::TrellisBlock coded(cpu::active_kernels(), stream, shape, test::trellis_weights(stream, n, n, 1.2f),
+                                     number % 5 == 0 ? 3 : 5);
+      std::vector<std::pair<std::uint32_t, std::int32_t>> far_weights;
+      for (std::uint32_t at = number % 3; at < n; at += 1 + at / 2)
+        far_weights.emplace_back(at, at % 3 == 1 ? core::kFarExact : static_cast<std::int32_t>(at) - 400);
+      const auto block = test::stored_block(coded, unit_bytes(dtype), far_weights);
+      const std::span<const std::byte> bytes = block;
+      SegmentView view;
+      view.codec = CodecId::kTrellis;
+      view.dtype = dtype;
+      view.units = n;
+      view.trellis = &stream;
+      view.shape = &shape;
+      view.corrections = {static_cast<std::int8_t>(number % 60), -9, 30};
+      Bytes expected(n * static_cast<std::size_t>(unit_bytes(dtype))), out(expected.size());
+      ASSERT_EQ(text(cpu_->decode(view, 0, {&bytes, 1}, expected)), "");
+      ASSERT_EQ(text(coder_->decode(view, 0, {&bytes, 1}, out)), "");
+      ASSERT_EQ(out, expected);
+    }
+}
+
 TEST(CudaBatch, TakesEveryTrellisBlockWhoseTablesFit) {
   std::size_t taken = 0, refused = 0;
   for (std::uint64_t seed = 0; seed < segment_count(); seed++) {
