@@ -111,14 +111,6 @@ struct CudaWarp {
     __device__ __forceinline__ T& operator[](std::uint32_t) { return value; }
     __device__ __forceinline__ const T& operator[](std::uint32_t) const { return value; }
   };
-
-  // The same with a count instead of a pointer, which takes fewer instructions where many steps are unrolled.
-  WEFT_DEVICE void take_words(const std::uint16_t* words, std::uint32_t& cursor, U32& x) {
-    const bool low = x.value < core::kStateLow;
-    const std::uint32_t bits = __ballot_sync(kAll, low);
-    if (low) x.value = x.value << core::kWordBits | __ldg(words + (cursor + rank(bits)));
-    cursor += popcount(bits);
-  }
   WEFT_DEVICE U32 clamp_signed(U32 x, std::uint32_t top) {
     return {static_cast<std::uint32_t>(__vimin_s32_relu(static_cast<int>(x.value), static_cast<int>(top)))};
   }

@@ -37,6 +37,7 @@ struct RingMemory {
   // Closes a group of orders; waits for all groups but the last.
   static WEFT_DEVICE void close() { asm volatile("cp.async.commit_group;" ::: "memory"); }
   static WEFT_DEVICE void arrived() { asm volatile("cp.async.wait_group 1;" ::: "memory"); }
+  static WEFT_DEVICE void all_arrived() { asm volatile("cp.async.wait_all;" ::: "memory"); }
 };
 #else
 // For the emulation in the tests.
@@ -55,6 +56,7 @@ struct RingMemory {
   }
   static void close() {}
   static void arrived() {}
+  static void all_arrived() {}
 };
 #endif
 
@@ -64,6 +66,7 @@ class WordRing {
 
   WEFT_DEVICE WordRing(const std::uint16_t* words, std::uint32_t count, std::uint8_t* room)
       : ring_(RingMemory::address_of(room)), words_(words), bytes_(2 * count), next_(ring_ + lead()) {
+    RingMemory::all_arrived();  // what was ordered for another plane must not come later
     for (int chunk = 0; chunk < 2; chunk++) order_chunk();
   }
   WEFT_DEVICE void ready() {

@@ -198,6 +198,7 @@ class WarpQueue final : public Queue {
   void decode_trellis(TrellisOp op, const TrellisGroups& groups, const core::TrellisJob* jobs, std::uint8_t* out,
                       std::uint32_t* status) override {
     std::vector<std::uint32_t> memory(groups.memory_bytes / 4);
+    alignas(16) std::uint8_t room[CudaWarp::kWordBytes] = {};
     for (std::uint32_t g = 0; g < groups.count; g++) {
       const core::TrellisGroup& group = groups.groups[g];
       core::fill_trellis_memory(group, memory.data(), 0, 1);
@@ -205,7 +206,8 @@ class WarpQueue final : public Queue {
         status[job] = with_trellis_op(op, [&](auto unit, auto zero, auto predicts) {
           return static_cast<std::uint32_t>(answer_of_warp([&] {
             return core::decode_trellis_block<CudaWarp, decltype(unit), decltype(zero)::value,
-                                              decltype(predicts)::value>(*group.stream, jobs[job], memory.data(), out);
+                                              decltype(predicts)::value>(*group.stream, jobs[job], memory.data(), room,
+                                                                         out);
           }));
         });
     }

@@ -58,7 +58,7 @@ class HostQueue final : public cuda::Queue {
           status[job] = cuda::with_trellis_op(op, [&](auto unit, auto zero, auto predicts) {
             return static_cast<std::uint32_t>(
                 core::decode_trellis_block<Warp, decltype(unit), decltype(zero)::value, decltype(predicts)::value>(
-                    *group.stream, jobs[job], memory.data(), out));
+                    *group.stream, jobs[job], memory.data(), nullptr, out));
           });
       }
     });

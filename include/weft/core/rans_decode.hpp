@@ -76,13 +76,9 @@ WEFT_HD void refill_all(typename W::U32& x, const std::uint16_t*& next) {
 // The same with the number of the next word.
 template <Warp W>
 WEFT_HD void refill_all(typename W::U32& x, const std::uint16_t* words, std::uint32_t& cursor) {
-  if constexpr (requires { W::take_words(words, cursor, x); }) {
-    W::take_words(words, cursor, x);
-  } else {
-    const std::uint16_t* next = words + cursor;
-    refill_all<W>(x, next);
-    cursor = static_cast<std::uint32_t>(next - words);
-  }
+  const std::uint16_t* next = words + cursor;
+  refill_all<W>(x, next);
+  cursor = static_cast<std::uint32_t>(next - words);
 }
 
 // A round of all lanes while 32 words are left.

@@ -133,45 +133,66 @@ WEFT_HD std::uint32_t rans_encode_woven(const Weave& weave, const std::uint32_t*
   return words.finish();
 }
 
+// Hands out words as long as there are some for all lanes in all steps to come.
+template <Warp W>
+class NearWords {
+ public:
+  WEFT_HD NearWords(const std::uint16_t* words, std::uint32_t word_count, std::uint32_t cursor)
+      : words_(words), word_count_(word_count), cursor_(cursor) {}
+  WEFT_HD bool ready(std::uint32_t steps) { return word_count_ - cursor_ >= steps * kLanes; }
+  WEFT_HD void take(typename W::U32& x) { refill_all<W>(x, words_, cursor_); }
+  WEFT_HD bool finish(std::uint32_t& cursor) const {
+    cursor = cursor_;
+    return true;
+  }
+
+ private:
+  const std::uint16_t* words_;
+  std::uint32_t word_count_, cursor_;
+};
+
 // Decodes words[0 .. word_count) to levels, without knowing where the rest comes from and goes to:
 // * classes.next() gives the lanes' expected classes, step by step; or look_ahead() looks at the next kSteps, which
 //   coming(step) then gives;
 // * tables.step(walk, x) takes the states past the symbols that it returns;
+// * near(cursor) makes what hands out words from there on while all lanes take part: ready(kSteps), then take(x) in each
+//   step; finish(cursor) tells how far that went, and is false when there were none any more;
 // * sink takes the levels: kSteps of all 32 lanes as add(step, levels) and then flush(step of the first), or, where lanes
 //   are missing or words run low, one step with one(step, active, levels). Those come last.
-template <Warp W, bool kZero, bool kPredict, class Tables, class Classes, class Sink>
+template <Warp W, bool kZero, bool kPredict, class Tables, class Classes, class Near, class Sink>
 WEFT_HD Status decode_path(const Weave& weave, TrellisWalk<W, kZero, kPredict> walk, const Tables& tables,
-                           Classes classes, const std::uint16_t* words, std::uint32_t word_count, Sink& sink) {
+                           Classes classes, const std::uint16_t* words, std::uint32_t word_count, Near near,
+                           Sink& sink) {
   using U32 = typename W::U32;
   constexpr std::uint32_t kSteps = Sink::kSteps;
   static_assert(kSteps == Classes::kSteps);
   DecodeState<W> rans;
   if (!start_decoding<W>(rans, words, word_count, weave.lanes)) return Status::kTruncated;
   const std::uint32_t whole = weave.whole_steps(), all_lanes = weave.lanes == kLanes ? whole : 0;
-  for (std::uint32_t t = 0; t < weave.run;) {
-    if (all_lanes >= t + kSteps && word_count - rans.cursor >= kSteps * kLanes) {
-      classes.look_ahead();
+  std::uint32_t t = 0;
+  auto stream = near(rans.cursor);
+  for (; all_lanes >= t + kSteps && stream.ready(kSteps); t += kSteps) {
+    classes.look_ahead();
 #if defined(__CUDA_ARCH__)
 #pragma unroll
 #endif
-      for (std::uint32_t step = 0; step < kSteps; step++) {
-        walk.look(classes.coming(step));
-        const U32 symbol = tables.step(walk, rans.x);
-        refill_all<W>(rans.x, words, rans.cursor);
-        sink.add(step, walk.advance(walk.index_of(symbol)));
-      }
-      sink.flush(t);
-      t += kSteps;
-    } else {
-      const auto active = W::first_lanes(t < whole ? weave.lanes : weave.active(t));
-      walk.look(classes.next());
-      U32 next = rans.x;
-      const U32 symbol = tables.step(walk, next);
-      rans.x = W::select(active, next, rans.x);
-      if (!refill<W>(rans, active, words, word_count)) return Status::kTruncated;
-      sink.one(t, active, walk.advance(walk.index_of(symbol)));
-      t++;
+    for (std::uint32_t step = 0; step < kSteps; step++) {
+      walk.look(classes.coming(step));
+      const U32 symbol = tables.step(walk, rans.x);
+      stream.take(rans.x);
+      sink.add(step, walk.advance(walk.index_of(symbol)));
     }
+    sink.flush(t);
+  }
+  if (!stream.finish(rans.cursor)) return Status::kTruncated;
+  for (; t < weave.run; t++) {
+    const auto active = W::first_lanes(t < whole ? weave.lanes : weave.active(t));
+    walk.look(classes.next());
+    U32 next = rans.x;
+    const U32 symbol = tables.step(walk, next);
+    rans.x = W::select(active, next, rans.x);
+    if (!refill<W>(rans, active, words, word_count)) return Status::kTruncated;
+    sink.one(t, active, walk.advance(walk.index_of(symbol)));
   }
   return finish_decoding<W>(rans, word_count, weave.lanes);
 }
@@ -218,8 +239,9 @@ WEFT_HD Status trellis_decode(const Weave& weave, int states_log2, const Predict
                               const std::uint8_t* classes, const std::uint16_t* words, std::uint32_t word_count,
                               const std::uint32_t* tables, std::uint16_t* levels) {
   WovenLevels<W> sink{levels};
-  return decode_path<W>(weave, TrellisWalk<W, kZero, kPredict>(states_log2, predictor), SlotTables<W>{tables},
-                        WovenClasses<W>{classes}, words, word_count, sink);
+  return decode_path<W>(
+      weave, TrellisWalk<W, kZero, kPredict>(states_log2, predictor), SlotTables<W>{tables}, WovenClasses<W>{classes},
+      words, word_count, [=](std::uint32_t cursor) { return NearWords<W>(words, word_count, cursor); }, sink);
 }
 
 }  // namespace weft::core

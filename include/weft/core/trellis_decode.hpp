@@ -107,6 +107,27 @@ struct CompactRows {
   }
 };
 
+// Words for decode_path() out of a stream, which never runs out; whether it went too far is seen in the end.
+template <KernelWarp W>
+class StreamedWords {
+ public:
+  WEFT_HD StreamedWords(const std::uint16_t* words, std::uint32_t word_count, std::uint32_t cursor, std::uint8_t* room)
+      : stream_(words + cursor, word_count - cursor, room), count_(word_count - cursor), before_(cursor) {}
+  WEFT_HD bool ready(std::uint32_t) {
+    stream_.ready();
+    return true;
+  }
+  WEFT_HD void take(typename W::U32& x) { W::take_words(stream_, x); }
+  WEFT_HD bool finish(std::uint32_t& cursor) const {
+    cursor = before_ + stream_.taken();
+    return stream_.taken() <= count_;
+  }
+
+ private:
+  typename W::WordStream stream_;
+  std::uint32_t count_, before_;
+};
+
 // Takes levels and stores units. `values` are the words of the units (FloatUnit), by level.
 template <KernelWarp W, class Unit>
 class UnitSink {
@@ -246,10 +267,10 @@ WEFT_HD Status put_far_weights(const TrellisParameters& stream, const TrellisJob
   return Status::kOk;
 }
 
-// A whole block. `memory` has been filled for its group.
+// A whole block. `memory` has been filled for its group; `room` has W::kWordBytes, aligned to 16.
 template <KernelWarp W, class Unit, bool kZero, bool kPredict>
 WEFT_HD Status decode_trellis_block(const TrellisParameters& stream, const TrellisJob& job, const std::uint32_t* memory,
-                                    std::uint8_t* outputs) {
+                                    std::uint8_t* room, std::uint8_t* outputs) {
   const Weave weave(job.n, job.lanes_log2);
   const Predictor predictor{memory + TrellisMemory::kTaps, memory + TrellisMemory::kShifts,
                             memory + TrellisMemory::kErrorScales};
@@ -258,9 +279,11 @@ WEFT_HD Status decode_trellis_block(const TrellisParameters& stream, const Trell
   const std::uint32_t tables = tables_in_use(kZero, kPredict);
   const CompactRows<W> rows{memory + TrellisMemory::kRows, stream.row_words, tables,
                             stream.lowest_class * tables * stream.row_words};
-  const Status status = decode_path<W>(weave, TrellisWalk<W, kZero, kPredict>(stream.states_log2, predictor), rows,
-                                       ScaleWalk<W>(stream.scales, job.first_element, weave.run),
-                                       reinterpret_cast<const std::uint16_t*>(job.words), job.word_count, sink);
+  const auto* words = reinterpret_cast<const std::uint16_t*>(job.words);
+  const Status status = decode_path<W>(
+      weave, TrellisWalk<W, kZero, kPredict>(stream.states_log2, predictor), rows,
+      ScaleWalk<W>(stream.scales, job.first_element, weave.run), words, job.word_count,
+      [&](std::uint32_t cursor) { return StreamedWords<W>(words, job.word_count, cursor, room); }, sink);
   if (status != Status::kOk) return status;
   W::sync();
   return put_far_weights<W, Unit>(stream, job, out);
