@@ -9,9 +9,9 @@
 
 namespace weft::test {
 
-using ModelTest = testing::TestWithParam<const cpu::Kernels*>;
+using ModelTest = ::testing::TestWithParam<const cpu::Kernels*>;
 
-inline std::string model_name(const testing::TestParamInfo<const cpu::Kernels*>& info) {
+inline std::string model_name(const ::testing::TestParamInfo<const cpu::Kernels*>& info) {
   return std::string(info.param->name);
 }
 

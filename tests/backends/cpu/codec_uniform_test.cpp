@@ -79,7 +79,7 @@ TEST(UniformCodecTest, WithoutLambdaErrorsAreHalfACell) {
       if (dtype == DType::kF16 && scale != 1.0) continue;
       for (const int low_bits : {0, 4, 8}) {
         for (const std::size_t n : {1u, 5u, 4096u, 9001u}) {
-          SCOPED_TRACE(testing::Message()
+          SCOPED_TRACE(::testing::Message()
                        << name_of(dtype) << " x " << scale << ", low bits " << low_bits << ", " << n);
           const double cell = scale * (low_bits == 0 ? 0.1 : low_bits == 4 ? 0.01 : 0.001);
           const Bytes units = to_units(dtype, gaussian(n, scale, 7));

@@ -21,7 +21,7 @@ TEST_P(KernelsTest, SplitAndMergeAreInverse) {
     for (const int size : {1, 2, 4, 8}) {
       for (const bool rotate : {false, true}) {
         if (size == 1 && rotate) continue;
-        SCOPED_TRACE(testing::Message() << n << " units of " << size << (rotate ? ", rotated" : ""));
+        SCOPED_TRACE(::testing::Message() << n << " units of " << size << (rotate ? ", rotated" : ""));
         const auto bytes = static_cast<std::size_t>(size);
         const test::Bytes units = test::random_bytes(n * bytes, static_cast<std::uint32_t>(n));
         std::vector<Guarded<std::uint8_t>> planes(bytes, Guarded<std::uint8_t>(n));
