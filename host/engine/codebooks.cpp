@@ -137,7 +137,10 @@ bool set_centroids(const std::vector<float>& wanted, DType element, CodebookStre
   codebook.centroids.clear();
   for (std::size_t i = 0; i < stored.size(); i++) {
     if (!std::isfinite(stored[i]) || !std::isfinite(restored[i])) return false;
-    if (i > 0 && restored[i] == restored[i - 1]) continue;
+    if (i > 0 && restored[i] == restored[i - 1]) {
+      if (stored[i] == 0) codebook.centroids.back() = 0;  // of those, zero itself
+      continue;
+    }
     codebook.centroids.push_back(stored[i] + 0.0f);  // -0 becomes +0
   }
   return true;

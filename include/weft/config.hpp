@@ -33,9 +33,21 @@ inline constexpr std::array kStepCodecs{CodecId::kUniform, CodecId::kTrellis};
   return false;
 }
 
+// Which weights become zero before a tensor is coded. Exactly one of sparsity, pattern and channels is set.
+struct Prune {
+  std::optional<double> sparsity;  // fraction of the weights: those of the least magnitude
+  std::string scope = "tensor";    // tensor | rule: the fraction of each tensor, or of all tensors of the rule together
+  std::optional<std::string> pattern;  // "N:M": of every M consecutive weights of a row, the N largest stay
+  std::optional<double> channels;      // fraction of the output channels: those of the least L2 norm
+  std::int64_t channel_axis = 0;       // channels: which axis is the output channel; negative counts from the end
+
+  bool operator==(const Prune&) const = default;
+};
+
 // Parameters of one rule's codec. Fields that a codec does not use keep their defaults.
 struct CodecSpec {
   CodecId codec = CodecId::kLossless;
+  std::optional<Prune> prune;  // any codec
   // lossless: a sign/mantissa plane is entropy-coded when that saves at least this fraction of it.
   double min_saving = 0.005;
   // Codecs with a step: at most one of the two is set; without either the config's target decides.
@@ -57,6 +69,12 @@ struct CodecSpec {
   DType centroid_dtype = DType::kF32;  // that entries are stored in: F32, BF16 or F16
   double codebook_lambda = 0;          // rate-distortion trade, in units of the tensor's variance per bit
   bool pin_zero = false;               // one entry is zero, so that pruned weights stay zero
+
+  // Makes a codec give zeros back as zeros, which pruned weights need.
+  void keep_zeros() {
+    labelling = "zero";
+    pin_zero = true;
+  }
 
   bool operator==(const CodecSpec&) const = default;
 };

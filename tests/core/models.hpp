@@ -20,5 +20,5 @@ inline std::string model_name(const ::testing::TestParamInfo<const cpu::Kernels*
 #define WEFT_FOR_ALL_MODELS(fixture)                                                                   \
   INSTANTIATE_TEST_SUITE_P(                                                                            \
       Models, fixture,                                                                                 \
-      testing::ValuesIn(weft::cpu::available_kernels().begin(), weft::cpu::available_kernels().end()), \
+      ::testing::ValuesIn(weft::cpu::available_kernels().begin(), weft::cpu::available_kernels().end()), \
       weft::test::model_name)
