@@ -58,13 +58,11 @@ Schema rule_schema(const config::CodecEntry& codec) {
 Schema prune_schema() {
   Schema schema{{"type", "object"}, {"properties", Schema::object()}, {"additionalProperties", false}};
   for (const auto& field : config::prune_fields()) schema["properties"][std::string(field.name)] = property(field);
-  for (const std::string_view name : config::prune_kinds()) {
-    Schema one{{"required", Schema::array({name})}}, others = Schema::array();
-    for (const auto& detail : config::prune_details())
-      if (detail.kind != name) others.push_back({{"required", Schema::array({detail.name})}});
-    if (!others.empty()) one["not"] = {{"anyOf", std::move(others)}};
-    schema["oneOf"].push_back(std::move(one));
-  }
+  for (const std::string_view name : config::prune_kinds())
+    schema["oneOf"].push_back({{"required", Schema::array({name})}});
+  for (const auto& detail : config::prune_details())
+    schema["not"]["anyOf"].push_back(
+        {{"required", Schema::array({detail.name})}, {"not", {{"required", Schema::array({detail.kind})}}}});
   schema["description"] = "Weights that become zero before the tensor is coded, and come back as zeros.";
   return schema;
 }

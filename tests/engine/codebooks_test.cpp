@@ -111,6 +111,22 @@ TEST(Codebooks, APinnedZeroIsThere) {
   EXPECT_EQ(std::count(centroids.begin(), centroids.end(), 0.0f), 1);
 }
 
+TEST(Codebooks, APinnedZeroIsNeverDearerThanItsNeighbours) {
+  // Zeros are rare, and the price of a bit is high: without the pin they would go to a frequent neighbour.
+  auto values = draw_weights(20'000, 1, 0.01);
+  for (double& value : values) value += value < 0 ? -0.05 : 0.05;
+  for (std::size_t i = 0; i < values.size(); i += 500) values[i] = 0;
+  CodecSpec spec = codebook_spec(8);
+  spec.pin_zero = true;
+  spec.codebook_lambda = 1;
+  const TempFolder temp = TempFolder::in_memory();
+  (void)compress(network_of(DType::kF32, values), config_of(spec), temp / "w", {});
+  (void)decompress(Archive::open(temp / "w"), temp / "restored", {}, {});
+  const std::string restored = temp.read("restored");
+  const auto after = testing::values_of(DType::kF32, restored.substr(restored.size() - 80'000));
+  for (std::size_t i = 0; i < values.size(); i += 500) ASSERT_EQ(after[i], 0.0) << i;
+}
+
 TEST(Codebooks, WhatNoCodebookSuitsIsLossless) {
   expect_lossless(choose(DType::kF32, std::vector<double>(50, kNan), codebook_spec()), "finite");
   expect_lossless(choose(DType::kF32, draw_weights(17, 1), codebook_spec()), "saves nothing");
