@@ -276,6 +276,12 @@ const std::vector<Parameter>& codec_parameters() {
       {field<&CodecSpec::pin_zero>("pin_zero", ValueType::boolean(),
                                    "One entry is exactly zero, so that pruned weights stay zero."),
        {CodecId::kCodebook}},
+      {field<&CodecSpec::importance_file>(
+           "importance", ValueType::choice({}),
+           "A safetensors file: how much the squared error of weights counts. Its tensors have the names of those that "
+           "the rule matches, and their shapes or one number per output channel (the first axis). Relative to the "
+           "working directory."),
+       {CodecId::kCodebook}},
   };
   return parameters;
 }

@@ -59,7 +59,7 @@ class Compression {
         *backend_, options, plan_.index.segments.size(), [this](std::size_t s) { return segment_bytes(s); },
         [this](std::size_t s) { return encode_bytes(plan_, streams_[s], plan_.index.segments[s].units); });
     threads_ = thread_count(options.threads, options.memory_limit, largest_memory(batches_));
-    check_codebook_memory(plan_.index, options.memory_limit);
+    check_codebook_memory(plan_, options.memory_limit);
     limit_model_threads(plan_, threads_, options.memory_limit);
     times_.resize(threads_);
   }
@@ -93,7 +93,7 @@ class Compression {
     io::AtomicFile file(output, options_.overwrite);
     choose_models(network_, plan_, std::vector<bool>(plan_.index.streams.size(), true), options_.cancel, times_);
     choose_steps(network_, plan_, pieces_for_steps(plan_.index), threads_, options_.cancel, times_);
-    choose_codebooks(network_, plan_, pieces_for_codebooks(plan_.index), threads_, options_.cancel, times_);
+    choose_codebooks(network_, plan_, pieces_for_codebooks(plan_), threads_, options_.cancel, times_);
     archive::ArchiveWriter writer(file);
     errors_.assign(plan_.index.tensors.size(), {});
     plane_bytes_ = 0;

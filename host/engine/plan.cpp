@@ -88,6 +88,7 @@ class Planner {
     plan_.specs.push_back(spec);
     plan_.asset_files.push_back(0);
     plan_.clusterings.emplace_back();
+    plan_.importances.emplace_back();
     return plan_.index.streams.size() - 1;
   }
 
@@ -120,6 +121,8 @@ class Planner {
       if (is_trellis && units > (1u << kSegmentLog2) && units <= kWholeUnits && spec.choose_view)
         plan_.index.streams[s].segment_log2 = kWholeUnitsLog2;
       if (spec.codec == CodecId::kUniform && spec.per_channel) set_channels(tensor, spec, plan_.index.streams[s]);
+      if (spec.codec == CodecId::kCodebook && spec.importance_file)
+        plan_.importances[s] = importance_files_.find(*spec.importance_file, tensor);
     } else {
       s = shared_stream(spec, tensor.dtype);
     }
@@ -160,6 +163,7 @@ class Planner {
   const Config& config_;
   Plan plan_;
   std::map<StreamKey, std::size_t> shared_;
+  ImportanceFiles importance_files_;
 };
 
 // Raw units, planes, fixed-point and float values, coded bytes, and the units decoded again.

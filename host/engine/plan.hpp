@@ -6,11 +6,13 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <memory>
 #include <span>
 #include <string>
 #include <vector>
 
 #include "backends/backend.hpp"
+#include "engine/importance.hpp"
 #include "engine/pruning.hpp"
 #include "weft/archive.hpp"
 #include "weft/config.hpp"
@@ -30,12 +32,13 @@ inline constexpr std::uint64_t kWholeUnits = std::uint64_t{1} << kWholeUnitsLog2
 
 struct Plan {
   Index index;
-  std::vector<CodecSpec> specs;          // per stream
-  std::vector<std::size_t> asset_files;  // per stream: its file, if it is an asset's
-  std::vector<Clustering> clusterings;   // per stream: how its codebook was found, if it has one
-  std::vector<TensorPruning> prunings;   // per tensor
-  std::vector<std::string> notes;        // per tensor: why it is not coded as the config wishes
-  std::uint32_t model_threads = 1;       // workers that the memory allows to look at whole trellis tensors
+  std::vector<CodecSpec> specs;                                // per stream
+  std::vector<std::size_t> asset_files;                        // per stream: its file, if it is an asset's
+  std::vector<Clustering> clusterings;                         // per stream: how its codebook was found, if it has one
+  std::vector<std::shared_ptr<const Importance>> importances;  // per stream: of its weights, if its rule names a file
+  std::vector<TensorPruning> prunings;                         // per tensor
+  std::vector<std::string> notes;                              // per tensor: why it is not coded as the config wishes
+  std::uint32_t model_threads = 1;  // workers that the memory allows to look at whole trellis tensors
 };
 
 // Throws Error(kConfig) for a rule that does not fit a tensor, such as a channel axis that it does not have.

@@ -65,10 +65,11 @@ struct CodecSpec {
   std::string model = "auto";            // auto | order0 | scaled | predictive
   bool choose_view = true;               // try other orders of the axes
   // codebook
-  std::uint32_t clusters = 16;         // entries wanted
-  DType centroid_dtype = DType::kF32;  // that entries are stored in: F32, BF16 or F16
-  double codebook_lambda = 0;          // rate-distortion trade, in units of the tensor's variance per bit
-  bool pin_zero = false;               // one entry is zero, so that pruned weights stay zero
+  std::uint32_t clusters = 16;                 // entries wanted
+  DType centroid_dtype = DType::kF32;          // that entries are stored in: F32, BF16 or F16
+  double codebook_lambda = 0;                  // rate-distortion trade, in units of the tensor's variance per bit
+  bool pin_zero = false;                       // one entry is zero, so that pruned weights stay zero
+  std::optional<std::string> importance_file;  // safetensors: how much the squared error of weights or channels counts
 
   // Makes a codec give zeros back as zeros, which pruned weights need.
   void keep_zeros() {
@@ -122,7 +123,8 @@ struct Config {
 // null removes a key.
 [[nodiscard]] Config parse_config(std::string_view json, const std::string& where,
                                   const std::vector<std::string>& overrides = {});
-// A path to a JSON file or the name of a preset (lossless, near-lossless, balanced, small, lut4).
+// A path to a JSON file or the name of a preset (lossless, near-lossless, balanced, small, lut4,
+// deep-compression).
 [[nodiscard]] Config load_config(const std::string& path_or_preset, const std::vector<std::string>& overrides = {});
 // The resolved config as JSON text (2-space indent); parsing it again gives the same Config.
 [[nodiscard]] std::string to_json(const Config& config);
