@@ -13,6 +13,7 @@
 #include "archive/framing.hpp"
 #include "cli/commands.hpp"
 #include "cli/console.hpp"
+#include "cli/histogram.hpp"
 #include "cli/words.hpp"
 #include "io/file.hpp"
 #include "text/table.hpp"
@@ -28,7 +29,8 @@ namespace {
 using Json = nlohmann::ordered_json;
 
 struct Options {
-  fs::path input;
+  fs::path input, svg;
+  std::string histogram;
   bool json = false;
 };
 
@@ -231,8 +233,20 @@ void add_inspect(CLI::App& program) {
   command.add_option("input", options->input, "A .weft archive, a .safetensors file or a folder")
       ->required()
       ->type_name("ARCHIVE|INPUT");
-  command.add_flag("--json", options->json, "As JSON");
-  command.callback([options] { is_archive(options->input) ? inspect_archive(*options) : inspect_network(*options); });
+  auto* json = command.add_flag("--json", options->json, "As JSON");
+  auto* histogram = command
+                        .add_option("--histogram", options->histogram,
+                                    "How the weights of a tensor are distributed, with its codebook's entries marked")
+                        ->type_name("TENSOR")
+                        ->excludes(json);
+  command.add_option("--svg", options->svg, "The histogram as SVG into a new file")
+      ->type_name("FILE")
+      ->needs(histogram);
+  command.callback([options] {
+    const bool archive = is_archive(options->input);
+    if (!options->histogram.empty()) return show_histogram(options->input, archive, options->histogram, options->svg);
+    archive ? inspect_archive(*options) : inspect_network(*options);
+  });
 }
 
 }  // namespace weft::cli

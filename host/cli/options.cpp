@@ -60,7 +60,7 @@ RunOptions run_options(const Config& config) {
 void add_config_options(CLI::App& command, ConfigOptions& options) {
   command
       .add_option("-c,--config", options.source,
-                  "Config file, or a preset: lossless, near-lossless, balanced, small, lut4")
+                  "Config file, or a preset: lossless, near-lossless, balanced, small, lut4, deep-compression")
       ->type_name("CONFIG")
       ->capture_default_str();
   command.add_option("--set", options.overrides, "Overrides one value of the config, such as rules.0.lambda=0.05")

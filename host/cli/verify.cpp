@@ -17,7 +17,7 @@ namespace {
 
 struct Options {
   std::filesystem::path archive, against;
-  bool json = false;
+  bool json = false, pruned = false;
   MachineOptions machine;
   TextOptions text;
 };
@@ -30,6 +30,7 @@ void run(const Options& options) {
   if (!options.against.empty()) original = open_network(options.against);
 
   RunOptions run = run_options(machine);
+  run.pruned = options.pruned;
   const Report report = [&] {
     const auto display = show_progress(run, "verifying", !options.machine.no_progress && !options.text.quiet);
     return verify(archive, original.get(), run);
@@ -50,7 +51,12 @@ void add_verify(CLI::App& program) {
   auto options = std::make_shared<Options>();
   CLI::App& command = *program.add_subcommand("verify", "Decode an archive and check every checksum");
   command.add_option("archive", options->archive, "A .weft archive")->required()->type_name("ARCHIVE");
-  command.add_option("--against", options->against, "Also compare with the original network")->type_name("INPUT");
+  auto* against =
+      command.add_option("--against", options->against, "Also compare with the original network")->type_name("INPUT");
+  command
+      .add_flag("--pruned", options->pruned,
+                "The archive was pruned: lossless tensors may have zeros instead of weights")
+      ->needs(against);
   command.add_flag("--json", options->json, "The report as JSON on standard output");
   add_machine_options(command, options->machine);
   add_text_options(command, options->text);

@@ -188,6 +188,36 @@ const std::vector<Field<Rule>>& rule_fields() {
   return fields;
 }
 
+const std::vector<Field<Prune>>& prune_fields() {
+  static const std::vector<Field<Prune>> fields{
+      field<&Prune::sparsity>("sparsity", ValueType::number(0, 1),
+                              "Fraction of the weights that become zero, those of the least magnitude; of equal ones "
+                              "the first."),
+      field<&Prune::scope>("scope", ValueType::choice({"tensor", "rule"}),
+                           "sparsity: of each tensor, or of all tensors of the rule together, with one threshold."),
+      field<&Prune::pattern>("pattern",
+                             ValueType::text("[1-9][0-9]?:[1-9][0-9]?", "N:M, such as \"2:4\", with N below M"),
+                             "N:M: of every M consecutive weights along the last axis the N largest stay; a shorter "
+                             "group at the end of a row keeps N too."),
+      field<&Prune::channels>("channels", ValueType::number(0, 1),
+                              "Fraction of the output channels that become zero, those of the least L2 norm; of equal "
+                              "ones the first."),
+      field<&Prune::channel_axis>("channel_axis", ValueType::integer(-32, 31),
+                                  "channels: the axis of the output channels; negative counts from the end."),
+  };
+  return fields;
+}
+
+const std::vector<std::string_view>& prune_kinds() {
+  static const std::vector<std::string_view> names{"sparsity", "pattern", "channels"};
+  return names;
+}
+
+const std::vector<PruneDetail>& prune_details() {
+  static const std::vector<PruneDetail> details{{"scope", "sparsity"}, {"channel_axis", "channels"}};
+  return details;
+}
+
 const std::vector<Parameter>& codec_parameters() {
   static const std::vector<Parameter> parameters{
       {field<&CodecSpec::min_saving>("min_saving", ValueType::number(0, 1),
@@ -245,6 +275,12 @@ const std::vector<Parameter>& codec_parameters() {
        {CodecId::kCodebook}},
       {field<&CodecSpec::pin_zero>("pin_zero", ValueType::boolean(),
                                    "One entry is exactly zero, so that pruned weights stay zero."),
+       {CodecId::kCodebook}},
+      {field<&CodecSpec::importance_file>(
+           "importance", ValueType::choice({}),
+           "A safetensors file: how much the squared error of weights counts. Its tensors have the names of those that "
+           "the rule matches, and their shapes or one number per output channel (the first axis). Relative to the "
+           "working directory."),
        {CodecId::kCodebook}},
   };
   return parameters;

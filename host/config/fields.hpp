@@ -36,6 +36,7 @@ struct CodecEntry {
 inline constexpr std::string_view kRulesKey = "rules";
 inline constexpr std::string_view kCodecKey = "codec";
 inline constexpr std::string_view kTargetKey = "target";
+inline constexpr std::string_view kPruneKey = "prune";
 inline constexpr std::string_view kDistortionKey = "distortion";
 inline constexpr std::size_t kMaxRules = 4096;
 
@@ -43,6 +44,13 @@ inline constexpr std::size_t kMaxRules = 4096;
 [[nodiscard]] const std::vector<Field<Target>>&
 target_fields();                                              // kDistortionKey, and the figures, of which one is given
 [[nodiscard]] const std::vector<Field<Rule>>& rule_fields();  // of every rule; with kCodecKey
+[[nodiscard]] const std::vector<Field<Prune>>& prune_fields();  // of a rule's kPruneKey
+// Of prune_fields(): exactly one is given. And those that only go with one of these.
+[[nodiscard]] const std::vector<std::string_view>& prune_kinds();
+struct PruneDetail {
+  std::string_view name, kind;
+};
+[[nodiscard]] const std::vector<PruneDetail>& prune_details();
 [[nodiscard]] const std::vector<Parameter>& codec_parameters();
 [[nodiscard]] const std::vector<CodecEntry>& codecs();  // that a rule may name
 

@@ -57,8 +57,10 @@ void check_rule_keys(const Json& object, const Pointer& at, const Source& source
   Names known;
   for (const Field<Rule>& field : rule_fields()) known.push_back(field.name);
   for (const Parameter& parameter : codec_parameters()) known.push_back(parameter.field.name);
+  known.push_back(kPruneKey);
   for (const auto& item : object.items())
-    if (!find_rule_field(item.key()) && !find_parameter(item.key())) fail_unknown(item.key(), at, known, source);
+    if (!find_rule_field(item.key()) && !find_parameter(item.key()) && item.key() != kPruneKey)
+      fail_unknown(item.key(), at, known, source);
 }
 
 // The names that the object has; `last` becomes the place of the last one.
@@ -107,7 +109,47 @@ Target read_target(const Json& object, const Source& source) {
   return target;
 }
 
-Rule read_rule(const Json& object, const Pointer& at, bool has_target, const Source& source) {
+void check_pattern(const Prune& prune, const Pointer& at, const Source& source) {
+  if (!prune.pattern) return;
+  const std::size_t colon = prune.pattern->find(':');
+  if (std::stoi(prune.pattern->substr(0, colon)) >= std::stoi(prune.pattern->substr(colon + 1)))
+    source.fail(at / "pattern",
+                fmt::format("expected N:M with N below M, such as \"2:4\"; found \"{}\"", *prune.pattern));
+}
+
+Prune read_prune(const Json& object, const Pointer& at, const Source& source) {
+  if (!object.is_object())
+    source.fail(at, fmt::format("expected an object such as {{\"sparsity\": 0.9}}; found {}", shown(object)));
+  Names known;
+  for (const Field<Prune>& field : prune_fields()) known.push_back(field.name);
+  for (const auto& item : object.items())
+    if (std::find(known.begin(), known.end(), item.key()) == known.end()) fail_unknown(item.key(), at, known, source);
+  Pointer last;
+  const std::size_t count = given(prune_kinds(), object, at, last).size();
+  if (count != 1)
+    source.fail(last, fmt::format("{} takes exactly one of {}; {}", kPruneKey, fmt::join(prune_kinds(), ", "),
+                                  count == 0 ? "give one" : kHowToRemove));
+  for (const PruneDetail& detail : prune_details())
+    if (object.contains(detail.name) && !object.contains(detail.kind))
+      source.fail(at / std::string(detail.name), fmt::format("{} goes with {} only", detail.name, detail.kind));
+  Prune prune;
+  for (const Field<Prune>& field : prune_fields()) read(field, object, at, source, prune);
+  check_pattern(prune, at, source);
+  return prune;
+}
+
+// Pruned weights come back as zeros: codecs that can do so do, and a rule that forbids it is a mistake.
+void keep_zeros(const Json& object, const Pointer& at, const Source& source, CodecSpec& spec) {
+  if (spec.codec == CodecId::kTrellis && spec.labelling == "natural")
+    source.fail(at / "labelling",
+                "natural has no zero in every state, and pruned weights must come back as zeros: "
+                "expected zero or auto");
+  if (spec.codec == CodecId::kCodebook && object.contains("pin_zero") && !spec.pin_zero)
+    source.fail(at / "pin_zero", "pruned weights must come back as zeros: expected true; found false");
+  if (spec.codec == CodecId::kTrellis || spec.codec == CodecId::kCodebook) spec.keep_zeros();
+}
+
+Rule read_rule(const Json& object, const Pointer& at, const Target* target, const Source& source) {
   if (!object.is_object()) source.fail(at, fmt::format("expected an object with a rule; found {}", shown(object)));
   check_rule_keys(object, at, source);
   Rule rule;
@@ -134,7 +176,14 @@ Rule read_rule(const Json& object, const Pointer& at, bool has_target, const Sou
     }
     read(parameter.field, object, at, source, rule.spec);
   }
-  check_step(codec, object, at, has_target, source);
+  check_step(codec, object, at, target != nullptr, source);
+  if (const auto prune = object.find(kPruneKey); prune != object.end()) {
+    const Pointer place = at / std::string(kPruneKey);
+    rule.spec.prune = read_prune(*prune, place, source);
+    if (target != nullptr && target->max_abs_error)
+      source.fail(place, "the target's max_abs_error bounds the error of every weight, which pruning does not");
+    keep_zeros(object, at, source, rule.spec);
+  }
   return rule;
 }
 
@@ -160,7 +209,7 @@ Config read_config(const Source& source) {
   if (rules->size() > kMaxRules)
     source.fail(at, fmt::format("expected at most {} rules; found {}", kMaxRules, rules->size()));
   for (std::size_t i = 0; i < rules->size(); i++)
-    result.rules.push_back(read_rule((*rules)[i], at / i, result.target.has_value(), source));
+    result.rules.push_back(read_rule((*rules)[i], at / i, result.target ? &*result.target : nullptr, source));
   return result;
 }
 

@@ -1,6 +1,6 @@
 # Embeds the presets into the library: writes a source with the text of each configs/<name>.json, at configure time and
 # again when one of them changes. A new preset is a file and a word here.
-set(WEFT_PRESETS lossless near-lossless balanced small lut4)
+set(WEFT_PRESETS lossless near-lossless balanced small lut4 deep-compression)
 
 set(WEFT_PRESET_LINES "")
 foreach(preset IN LISTS WEFT_PRESETS)

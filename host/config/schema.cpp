@@ -33,6 +33,7 @@ Schema rule_schema(const config::CodecEntry& codec) {
   Schema properties = Schema::object();
   for (const auto& field : config::rule_fields())
     if (field.name != config::kCodecKey) properties[std::string(field.name)] = reference(field.name);
+  properties[std::string(config::kPruneKey)] = reference(config::kPruneKey);
   properties[std::string(config::kCodecKey)] = {{"const", name_of(codec.id)}, {"description", codec.doc}};
   for (const auto& parameter : config::codec_parameters())
     if (config::has_parameter(parameter, codec.id))
@@ -41,7 +42,28 @@ Schema rule_schema(const config::CodecEntry& codec) {
                 {"properties", std::move(properties)},
                 {"required", Schema::array({config::kCodecKey})},
                 {"additionalProperties", false}};
-  if (!codec.at_most_one_of.empty()) schema["not"] = {{"required", codec.at_most_one_of}};
+  Schema forbidden = Schema::array();
+  if (!codec.at_most_one_of.empty()) forbidden.push_back({{"required", codec.at_most_one_of}});
+  // What would not give pruned weights back as zeros.
+  const auto forbid = [&](const char* name, const Schema& value) {
+    forbidden.push_back(
+        {{"required", Schema::array({config::kPruneKey, name})}, {"properties", {{name, {{"const", value}}}}}});
+  };
+  if (codec.id == CodecId::kTrellis) forbid("labelling", "natural");
+  if (codec.id == CodecId::kCodebook) forbid("pin_zero", false);
+  if (!forbidden.empty()) schema["not"] = {{"anyOf", std::move(forbidden)}};
+  return schema;
+}
+
+Schema prune_schema() {
+  Schema schema{{"type", "object"}, {"properties", Schema::object()}, {"additionalProperties", false}};
+  for (const auto& field : config::prune_fields()) schema["properties"][std::string(field.name)] = property(field);
+  for (const std::string_view name : config::prune_kinds())
+    schema["oneOf"].push_back({{"required", Schema::array({name})}});
+  for (const auto& detail : config::prune_details())
+    schema["not"]["anyOf"].push_back(
+        {{"required", Schema::array({detail.name})}, {"not", {{"required", Schema::array({detail.kind})}}}});
+  schema["description"] = "Weights that become zero before the tensor is coded, and come back as zeros.";
   return schema;
 }
 
@@ -82,6 +104,7 @@ std::string config_schema() {
     if (field.name != config::kCodecKey) definitions[std::string(field.name)] = property(field);
   for (const auto& parameter : config::codec_parameters())
     definitions[definition_of(parameter)] = property(parameter.field);
+  definitions[std::string(config::kPruneKey)] = prune_schema();
   for (const auto& codec : config::codecs()) {
     const std::string name = fmt::format("{}_rule", name_of(codec.id));
     definitions[name] = rule_schema(codec);

@@ -102,8 +102,9 @@ void Source::apply(const std::string& override_text) {
       child = &(*parent)[*index];
       pointer /= *index;
     } else if (parent->is_object()) {
-      if (pointer.empty() && part == kTargetKey && !last && !value.is_null() && !parent->contains(part))
-        (*parent)[part] = Json::object();  // so that --set target.bits_per_weight=3 does for a config without a target
+      // So that --set target.bits_per_weight=3 does for a config without a target.
+      const bool is_section = pointer.empty() ? part == kTargetKey : part == kPruneKey;
+      if (is_section && !last && !value.is_null() && !parent->contains(part)) (*parent)[part] = Json::object();
       const bool exists = parent->contains(part);
       if (!exists && (!last || value.is_null()))
         refuse(fmt::format("{} has no {}{}", of, json::quote(part), did_you_mean(part, keys_of(*parent))));

@@ -11,6 +11,13 @@ void write(const config::Field<Owner>& field, const Owner& owner, Ordered& objec
   if (const config::Json value = field.get(owner); !value.is_null()) object[std::string(field.name)] = value;
 }
 
+// Details of another kind of pruning are left out, as the parser wants them to be.
+void write_prune(const Prune& prune, Ordered& object) {
+  for (const auto& field : config::prune_fields()) write(field, prune, object);
+  for (const auto& detail : config::prune_details())
+    if (!object.contains(detail.kind)) object.erase(std::string(detail.name));
+}
+
 }  // namespace
 
 std::string to_json(const Config& config) {
@@ -26,6 +33,7 @@ std::string to_json(const Config& config) {
     for (const auto& field : config::rule_fields()) write(field, rule, object);
     for (const auto& parameter : config::codec_parameters())
       if (config::has_parameter(parameter, rule.spec.codec)) write(parameter.field, rule.spec, object);
+    if (rule.spec.prune) write_prune(*rule.spec.prune, object[std::string(config::kPruneKey)]);
     rules.push_back(std::move(object));
   }
   return root.dump(2, ' ', false, Ordered::error_handler_t::replace) + "\n";

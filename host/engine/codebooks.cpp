@@ -7,7 +7,6 @@
 #include <cmath>
 #include <cstring>
 #include <mutex>
-#include <numeric>
 #include <span>
 
 #include "backends/cpu/kernels.hpp"
@@ -20,15 +19,22 @@ namespace {
 
 constexpr std::uint64_t kSampleRun = 4096;               // consecutive units of a sample
 constexpr std::uint64_t kClusterBytes = 14;              // a value, its key, the sort's copy of that, prefix sums
+constexpr std::uint64_t kWeighedBytes = 40;              // and weights of all these
 constexpr std::size_t kPatterns = std::size_t{1} << 16;  // of a 16-bit type
-constexpr std::uint64_t kHistogramBytes = kPatterns * (8 + 8 + kClusterBytes);
+constexpr std::uint64_t kHistogramBytes = kPatterns * (8 + 8 + 8 + kWeighedBytes);
+constexpr double kImportanceUnits = 0x1p31;  // that the largest importance of a histogram's has
 
 bool has_histogram(DType dtype) { return unit_bytes(dtype) == 2; }
+
+std::uint64_t clustered_units(const Plan& plan, std::size_t stream) {
+  return plan.importances[stream] ? kWeighedUnits : kClusteredUnits;
+}
 
 // Values of a stream, each with a weight unless all weigh the same.
 struct Sample {
   std::vector<float> values, weights;
   std::uint64_t units = 0;    // looked at
+  std::uint64_t finite = 0;   // of these
   bool beyond_float = false;  // an F64 value is finite and not zero, but as a float32 it is not
 };
 
@@ -41,11 +47,12 @@ class Sampler {
   // The finite values of these pieces of one stream.
   [[nodiscard]] Sample read(std::span<const Piece> pieces) const {
     const DType dtype = plan_.index.streams[pieces.front().stream].dtype;
-    return has_histogram(dtype) ? read_histogram(pieces, dtype) : read_values(pieces, dtype);
+    const Importance* importance = plan_.importances[pieces.front().stream].get();
+    return has_histogram(dtype) ? read_histogram(pieces, dtype, importance) : read_values(pieces, dtype, importance);
   }
 
  private:
-  // Calls f(worker, piece, bytes of its units) for all pieces on all threads.
+  // Calls f(piece, bytes of its units) for all pieces on all threads.
   template <class F>
   void for_pieces(std::span<const Piece> pieces, DType dtype, F f) const {
     std::vector<std::vector<std::byte>> buffers(threads_);
@@ -58,19 +65,38 @@ class Sampler {
     });
   }
 
-  [[nodiscard]] Sample read_histogram(std::span<const Piece> pieces, DType dtype) const {
+  [[nodiscard]] float largest_importance(std::span<const Piece> pieces, const Importance& importance) const {
+    std::vector<float> largest(threads_);
+    run_parallel(threads_, pieces.size(), cancel_, [&](std::uint32_t worker, std::size_t p) {
+      std::vector<float> weights(pieces[p].units);
+      times_[worker].time(Stage::kRead, weights.size() * sizeof(float),
+                          [&] { importance.read(pieces[p].first, weights); });
+      for (const float weight : weights) largest[worker] = std::max(largest[worker], weight);
+    });
+    return *std::max_element(largest.begin(), largest.end());
+  }
+
+  [[nodiscard]] Sample read_histogram(std::span<const Piece> pieces, DType dtype, const Importance* importance) const {
     Sample sample;
-    std::vector<std::uint64_t> totals(kPatterns);
+    std::vector<std::uint64_t> totals(kPatterns), sums(importance != nullptr ? kPatterns : 0);
     std::mutex mutex;
-    for_pieces(pieces, dtype, [&](std::size_t, std::span<const std::byte> units) {
+    const double largest = importance != nullptr ? static_cast<double>(largest_importance(pieces, *importance)) : 0;
+    const double scale = largest > 0 ? kImportanceUnits / largest : 0;
+    for_pieces(pieces, dtype, [&](std::size_t p, std::span<const std::byte> units) {
       std::vector<std::uint32_t> counts(kPatterns);
-      for (std::size_t at = 0; at < units.size(); at += 2) {
+      std::vector<std::uint64_t> weighed(sums.size());
+      std::vector<float> weights(importance != nullptr ? pieces[p].units : 0);
+      if (importance != nullptr) importance->read(pieces[p].first, weights);
+      for (std::size_t i = 0; i < pieces[p].units; i++) {
         std::uint16_t pattern = 0;
-        std::memcpy(&pattern, units.data() + at, 2);
+        std::memcpy(&pattern, units.data() + 2 * i, 2);
         counts[pattern]++;
+        if (importance != nullptr)
+          weighed[pattern] += static_cast<std::uint64_t>(static_cast<double>(weights[i]) * scale);
       }
       const std::lock_guard lock(mutex);
       for (std::size_t i = 0; i < kPatterns; i++) totals[i] += counts[i];
+      for (std::size_t i = 0; i < sums.size(); i++) sums[i] += weighed[i];
     });
     for (const Piece& piece : pieces) sample.units += piece.units;
     for (std::size_t i = 0; i < kPatterns; i++) {
@@ -80,12 +106,15 @@ class Sampler {
       cpu::active_kernels().to_float(dtype, std::as_bytes(std::span(&pattern, 1)).data(), 1, &value);
       if (!std::isfinite(value)) continue;
       sample.values.push_back(value);
-      sample.weights.push_back(static_cast<float>(totals[i]));
+      sample.finite += totals[i];
+      sample.weights.push_back(importance == nullptr ? static_cast<float>(totals[i])
+                               : scale > 0           ? static_cast<float>(static_cast<double>(sums[i]) / scale)
+                                                     : 0.0f);
     }
     return sample;
   }
 
-  [[nodiscard]] Sample read_values(std::span<const Piece> pieces, DType dtype) const {
+  [[nodiscard]] Sample read_values(std::span<const Piece> pieces, DType dtype, const Importance* importance) const {
     Sample sample;
     std::vector<std::uint64_t> places;
     for (const Piece& piece : pieces) {
@@ -93,14 +122,24 @@ class Sampler {
       sample.units += piece.units;
     }
     sample.values.resize(sample.units);
+    if (importance != nullptr) sample.weights.resize(sample.units);
     std::atomic<bool> is_beyond{false};
     for_pieces(pieces, dtype, [&](std::size_t p, std::span<const std::byte> units) {
       const std::span values(sample.values.data() + places[p], pieces[p].units);
       cpu::active_kernels().to_float(dtype, units.data(), values.size(), values.data());
       if (beyond_float(dtype, units, values)) is_beyond = true;
+      if (importance != nullptr)
+        importance->read(pieces[p].first, std::span(sample.weights).subspan(places[p], pieces[p].units));
     });
     sample.beyond_float = is_beyond;
+    if (importance != nullptr) {
+      std::size_t kept = 0;
+      for (std::size_t i = 0; i < sample.values.size(); i++)
+        if (std::isfinite(sample.values[i])) sample.weights[kept++] = sample.weights[i];
+      sample.weights.resize(kept);
+    }
     std::erase_if(sample.values, [](float value) { return !std::isfinite(value); });
+    sample.finite = sample.values.size();
     return sample;
   }
 
@@ -110,12 +149,6 @@ class Sampler {
   const std::atomic<bool>* cancel_;
   std::vector<StageTimes>& times_;
 };
-
-// How many values there are, by weight.
-double count_of(const Sample& sample) {
-  if (sample.weights.empty()) return static_cast<double>(sample.values.size());
-  return std::accumulate(sample.weights.begin(), sample.weights.end(), 0.0);
-}
 
 bool all_zero(const Sample& sample) {
   return std::all_of(sample.values.begin(), sample.values.end(), [](float value) { return value == 0; });
@@ -137,7 +170,10 @@ bool set_centroids(const std::vector<float>& wanted, DType element, CodebookStre
   codebook.centroids.clear();
   for (std::size_t i = 0; i < stored.size(); i++) {
     if (!std::isfinite(stored[i]) || !std::isfinite(restored[i])) return false;
-    if (i > 0 && restored[i] == restored[i - 1]) continue;
+    if (i > 0 && restored[i] == restored[i - 1]) {
+      if (stored[i] == 0) codebook.centroids.back() = 0;  // of those, zero itself
+      continue;
+    }
     codebook.centroids.push_back(stored[i] + 0.0f);  // -0 becomes +0
   }
   return true;
@@ -165,7 +201,7 @@ std::string set_codebook(const Sample& sample, const CodecSpec& spec, std::uint3
   codebook.bit_price = clusters.lambda;
   if (!set_centroids(clusters.centroids, stream.dtype, codebook))
     return fmt::format("its values are beyond the range of {} entries", name_of(codebook.dtype));
-  const double share = 1 - count_of(sample) / static_cast<double>(sample.units);
+  const double share = 1 - static_cast<double>(sample.finite) / static_cast<double>(sample.units);
   if (!saves(codebook, stream, share * static_cast<double>(stream.units))) return "a codebook saves nothing";
   clustering.inertia = clusters.inertia;
   clustering.iterations = clusters.iterations;
@@ -176,34 +212,38 @@ std::string set_codebook(const Sample& sample, const CodecSpec& spec, std::uint3
 
 }  // namespace
 
-std::vector<Piece> pieces_for_codebooks(const Index& index) {
+std::vector<Piece> pieces_for_codebooks(const Plan& plan) {
+  const Index& index = plan.index;
   std::vector<Piece> pieces;
   for (std::size_t s = 0; s < index.streams.size(); s++) {
     const StreamRecord& stream = index.streams[s];
     if (stream.codec != CodecId::kCodebook) continue;
-    if (has_histogram(stream.dtype) || stream.units <= kClusteredUnits) {
+    const std::uint64_t most = clustered_units(plan, s);
+    if (has_histogram(stream.dtype) || stream.units <= most) {
       for (std::size_t i = 0; i < stream.segment_count; i++) {
         const SegmentRecord& segment = index.segments[stream.first_segment + i];
         pieces.push_back({s, segment.first_unit, segment.units});
       }
       continue;
     }
-    constexpr std::uint64_t kRuns = kClusteredUnits / kSampleRun;
+    const std::uint64_t runs = most / kSampleRun;
     const std::uint64_t last = stream.units - kSampleRun;  // where the last run begins
-    for (std::uint64_t run = 0; run < kRuns; run++) {
-      const std::uint64_t whole = last / (kRuns - 1) * run, rest = last % (kRuns - 1) * run / (kRuns - 1);
+    for (std::uint64_t run = 0; run < runs; run++) {
+      const std::uint64_t whole = last / (runs - 1) * run, rest = last % (runs - 1) * run / (runs - 1);
       pieces.push_back({s, whole + rest, kSampleRun});
     }
   }
   return pieces;
 }
 
-void check_codebook_memory(const Index& index, std::uint64_t memory_limit) {
+void check_codebook_memory(const Plan& plan, std::uint64_t memory_limit) {
   std::uint64_t bytes = 0;
-  for (const StreamRecord& stream : index.streams) {
+  for (std::size_t s = 0; s < plan.index.streams.size(); s++) {
+    const StreamRecord& stream = plan.index.streams[s];
     if (stream.codec != CodecId::kCodebook) continue;
-    bytes = std::max(
-        bytes, has_histogram(stream.dtype) ? kHistogramBytes : std::min(stream.units, kClusteredUnits) * kClusterBytes);
+    const std::uint64_t per_unit = plan.importances[s] ? kWeighedBytes : kClusterBytes;
+    bytes = std::max(bytes, has_histogram(stream.dtype) ? kHistogramBytes
+                                                        : std::min(stream.units, clustered_units(plan, s)) * per_unit);
   }
   (void)thread_count(1, memory_limit, bytes);
 }

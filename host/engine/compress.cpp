@@ -7,6 +7,7 @@
 #include "archive/archive_writer.hpp"
 #include "engine/batches.hpp"
 #include "engine/codebooks.hpp"
+#include "engine/find_prunings.hpp"
 #include "engine/models.hpp"
 #include "engine/plan.hpp"
 #include "engine/progress.hpp"
@@ -56,9 +57,9 @@ class Compression {
         streams_(streams_of_segments(plan_.index)) {
     batches_ = make_batches(
         *backend_, options, plan_.index.segments.size(), [this](std::size_t s) { return segment_bytes(s); },
-        [this](std::size_t s) { return encode_bytes(stream_of(s), plan_.index.segments[s].units); });
+        [this](std::size_t s) { return encode_bytes(plan_, streams_[s], plan_.index.segments[s].units); });
     threads_ = thread_count(options.threads, options.memory_limit, largest_memory(batches_));
-    check_codebook_memory(plan_.index, options.memory_limit);
+    check_codebook_memory(plan_, options.memory_limit);
     limit_model_threads(plan_, threads_, options.memory_limit);
     times_.resize(threads_);
   }
@@ -66,6 +67,7 @@ class Compression {
   Report run(const Config& config, const std::filesystem::path& output) {
     const auto begin = std::chrono::steady_clock::now();
     Report report;
+    find_prunings(network_, plan_, threads_, options_.memory_limit, options_.cancel, times_);
     if (!config.target) {
       write(output, report, [](const Report&) { return true; });
     } else {
@@ -91,7 +93,7 @@ class Compression {
     io::AtomicFile file(output, options_.overwrite);
     choose_models(network_, plan_, std::vector<bool>(plan_.index.streams.size(), true), options_.cancel, times_);
     choose_steps(network_, plan_, pieces_for_steps(plan_.index), threads_, options_.cancel, times_);
-    choose_codebooks(network_, plan_, pieces_for_codebooks(plan_.index), threads_, options_.cancel, times_);
+    choose_codebooks(network_, plan_, pieces_for_codebooks(plan_), threads_, options_.cancel, times_);
     archive::ArchiveWriter writer(file);
     errors_.assign(plan_.index.tensors.size(), {});
     plane_bytes_ = 0;
@@ -163,6 +165,7 @@ class Compression {
     report.tensors = describe_tensors(plan_.index, all_tensors(plan_.index));
     for (std::size_t t = 0; t < report.tensors.size(); t++) set_errors(report.tensors[t], errors_[t]);
     add_notes(plan_, report.tensors);
+    add_prunings(plan_, errors_, report.tensors);
     for (const auto& file : network_.files()) report.bytes_in += file.bytes;
     report.overhead_bytes = report.bytes_out - plane_bytes_;
     report.warnings = network_.warnings();

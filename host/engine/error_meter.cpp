@@ -6,24 +6,13 @@
 #include <cstring>
 #include <limits>
 
-#include "backends/cpu/kernels.hpp"
+#include "engine/values.hpp"
 
 namespace weft::engine {
 namespace {
 
-constexpr std::size_t kChunk = 4096;
+constexpr std::size_t kChunk = kValueChunk;
 constexpr std::size_t kPartialSums = 16;
-
-// A chunk of values in double precision, exact for every type.
-void to_double(DType dtype, std::span<const std::byte> units, std::size_t n, double* values) {
-  if (dtype == DType::kF64) {
-    std::memcpy(values, units.data(), n * sizeof(double));
-    return;
-  }
-  std::array<float, kChunk> narrow;
-  cpu::active_kernels().to_float(dtype, units.data(), n, narrow.data());
-  std::copy_n(narrow.begin(), n, values);
-}
 
 struct ChunkSums {
   std::array<double, kPartialSums> squared_error{}, squares{}, largest{};
@@ -55,6 +44,8 @@ void ErrorSums::add(const ErrorSums& other) {
   largest_error = std::max(largest_error, other.largest_error);
   exact = exact && other.exact;
   keeps_non_finite = keeps_non_finite && other.keeps_non_finite;
+  zeros += other.zeros;
+  pruned += other.pruned;
 }
 
 ErrorSums measure_error(DType dtype, std::span<const std::byte> original, std::span<const std::byte> decoded) {
@@ -67,8 +58,8 @@ ErrorSums measure_error(DType dtype, std::span<const std::byte> original, std::s
   for (std::size_t at = 0; at < n; at += kChunk) {
     const std::size_t size = std::min(kChunk, n - at);
     const auto a = original.subspan(at * unit, size * unit), b = decoded.subspan(at * unit, size * unit);
-    to_double(dtype, a, size, before.data());
-    to_double(dtype, b, size, after.data());
+    to_doubles(dtype, a, size, before.data());
+    to_doubles(dtype, b, size, after.data());
     ChunkSums chunk;
     std::size_t i = 0;
     for (; i + kPartialSums <= size; i += kPartialSums)

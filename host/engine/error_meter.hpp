@@ -5,6 +5,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <span>
 
 #include "weft/dtype.hpp"
@@ -17,6 +18,8 @@ struct ErrorSums {
   double largest_error = 0;
   bool exact = true;             // every bit is the same
   bool keeps_non_finite = true;  // NaN and infinities came back as they were
+  // Of a pruned tensor, by who prunes it: zeros that were coded, and those of them that the original does not have.
+  std::uint64_t zeros = 0, pruned = 0;
 
   void add(const ErrorSums& other);
 };

@@ -1,5 +1,6 @@
 // The dry run: a trial instead of a compression.
 #include "engine/codebooks.hpp"
+#include "engine/find_prunings.hpp"
 #include "engine/models.hpp"
 #include "engine/plan.hpp"
 #include "engine/progress.hpp"
@@ -18,12 +19,15 @@ Report estimate(const Network& network, const Config& config, const RunOptions& 
   const std::unique_ptr<Backend> backend = make_backend(options.device, options.device_memory);
   Plan plan = make_plan(network, config);
   std::uint64_t largest = 0;
-  for (const StreamRecord& stream : plan.index.streams)
-    largest = std::max(largest, encode_bytes(stream, std::min(stream.units, std::uint64_t{1} << stream.segment_log2)));
+  for (std::size_t s = 0; s < plan.index.streams.size(); s++) {
+    const StreamRecord& stream = plan.index.streams[s];
+    largest = std::max(largest, encode_bytes(plan, s, std::min(stream.units, std::uint64_t{1} << stream.segment_log2)));
+  }
   const std::uint32_t threads = thread_count(options.threads, options.memory_limit, largest);
-  check_codebook_memory(plan.index, options.memory_limit);
+  check_codebook_memory(plan, options.memory_limit);
   limit_model_threads(plan, threads, options.memory_limit);
   std::vector<StageTimes> times(threads);
+  find_prunings(network, plan, threads, options.memory_limit, options.cancel, times);
   std::optional<RateControl> control;
   const Plan blank = plan;
   if (config.target) {
@@ -45,6 +49,7 @@ Report estimate(const Network& network, const Config& config, const RunOptions& 
   report.tensors = describe_tensors(plan.index, all_tensors(plan.index));
   for (std::size_t t = 0; t < report.tensors.size(); t++) set_errors(report.tensors[t], figures.errors[t]);
   add_notes(plan, report.tensors);
+  add_prunings(plan, figures.errors, report.tensors);
   for (const auto& file : network.files()) report.bytes_in += file.bytes;
   report.command = "dry-run";
   report.input = network.path().string();

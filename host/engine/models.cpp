@@ -178,16 +178,18 @@ class ModelMaker {
     stream.trellis.states_log2 = static_cast<std::uint8_t>(std::lrint(std::log2(static_cast<double>(spec.states))));
     // Fewer bits let a bit cost more: the slope of the rate falls off (DESIGN 5, 6).
     const double relative = rms > 0 ? cell / rms : 1;
+    stream.trellis.pins_zero = spec.prune.has_value();
     stream.trellis.lambda = spec.trellis_lambda.value_or(relative < 0.9 ? 0.09 : relative > 1.3 ? 0.11 : 0.1);
     return "";
   }
 
-  // Takes the model that is found into the stream, which keeps its step, states and lambda.
+  // Takes the model that is found into the stream, which keeps its step, states, lambda and pinned zeros.
   static void adopt(const TrellisStream& model, TrellisStream& stream) {
     TrellisStream next = model;
     next.fine_step = stream.fine_step;
     next.states_log2 = stream.states_log2;
     next.lambda = stream.lambda;
+    next.pins_zero = stream.pins_zero;
     stream = std::move(next);
   }
 

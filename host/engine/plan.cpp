@@ -17,6 +17,7 @@ namespace {
 constexpr int kSegmentLog2 = 20;                        // one table and one set of corrections per million units
 constexpr std::uint64_t kSharedUnits = 1u << 14;        // tensors below this size share streams
 constexpr std::uint64_t kSharedStreamUnits = 1u << 20;  // and a shared stream ends here, so that its parts stay near
+constexpr std::uint64_t kMostChannels = 1u << 22;       // whose norms are kept
 
 // What tensors must have in common to share a stream.
 using StreamKey = std::tuple<CodecId, DType, double>;
@@ -25,19 +26,30 @@ std::uint64_t units_of(const TensorInfo& tensor) {
   return tensor.bytes / static_cast<std::uint64_t>(unit_bytes(tensor.dtype));
 }
 
-// The channel layout of a per-channel tensor; steps come later.
-void set_channels(const TensorInfo& tensor, const CodecSpec& spec, StreamRecord& stream) {
+// Unit i of a tensor is in channel i / inner % count.
+struct Channels {
+  std::uint64_t inner = 1, count = 0;
+};
+
+Channels channels_of(const TensorInfo& tensor, std::int64_t channel_axis) {
   const auto rank = static_cast<std::int64_t>(tensor.shape.size());
-  const std::int64_t axis = spec.channel_axis < 0 ? spec.channel_axis + rank : spec.channel_axis;
+  const std::int64_t axis = channel_axis < 0 ? channel_axis + rank : channel_axis;
   if (axis < 0 || axis >= rank)
     throw Error(
         ErrorKind::kConfig,
         fmt::format("tensor {}: its rule says channel_axis {}, but it has {} dimensions; give the rule a min_rank",
-                    tensor.name, spec.channel_axis, rank));
-  stream.uniform.inner = 1;
-  for (auto i = static_cast<std::size_t>(axis) + 1; i < tensor.shape.size(); i++)
-    stream.uniform.inner *= tensor.shape[i];
-  stream.uniform.scale_codes.assign(tensor.shape[static_cast<std::size_t>(axis)], 0);
+                    tensor.name, channel_axis, rank));
+  Channels channels;
+  for (auto i = static_cast<std::size_t>(axis) + 1; i < tensor.shape.size(); i++) channels.inner *= tensor.shape[i];
+  channels.count = tensor.shape[static_cast<std::size_t>(axis)];
+  return channels;
+}
+
+// The channel layout of a per-channel tensor; steps come later.
+void set_channels(const TensorInfo& tensor, const CodecSpec& spec, StreamRecord& stream) {
+  const Channels channels = channels_of(tensor, spec.channel_axis);
+  stream.uniform.inner = channels.inner;
+  stream.uniform.scale_codes.assign(channels.count, 0);
 }
 
 class Planner {
@@ -48,6 +60,7 @@ class Planner {
     plan_.index.asset_streams.assign(network.files().size(), 0);
     plan_.index.tensors = network.tensors();
     plan_.index.places.resize(network.tensors().size());
+    plan_.prunings.resize(network.tensors().size());
     plan_.notes.resize(network.tensors().size());
   }
 
@@ -75,6 +88,7 @@ class Planner {
     plan_.specs.push_back(spec);
     plan_.asset_files.push_back(0);
     plan_.clusterings.emplace_back();
+    plan_.importances.emplace_back();
     return plan_.index.streams.size() - 1;
   }
 
@@ -89,7 +103,9 @@ class Planner {
 
   void add_tensor(std::size_t t) {
     const TensorInfo& tensor = network_.tensors()[t];
-    CodecSpec spec = spec_for(config_, tensor.name, tensor.dtype, tensor.elements, tensor.shape.size());
+    int rule = -1;
+    CodecSpec spec = spec_for(config_, tensor.name, tensor.dtype, tensor.elements, tensor.shape.size(), &rule);
+    if (spec.prune) prune(t, rule, spec);
     if (is_lossy(spec.codec) && !is_quantizable(tensor.dtype)) {
       plan_.notes[t] = fmt::format("{} values are not quantized", name_of(tensor.dtype));
       spec = CodecSpec{};
@@ -105,6 +121,8 @@ class Planner {
       if (is_trellis && units > (1u << kSegmentLog2) && units <= kWholeUnits && spec.choose_view)
         plan_.index.streams[s].segment_log2 = kWholeUnitsLog2;
       if (spec.codec == CodecId::kUniform && spec.per_channel) set_channels(tensor, spec, plan_.index.streams[s]);
+      if (spec.codec == CodecId::kCodebook && spec.importance_file)
+        plan_.importances[s] = importance_files_.find(*spec.importance_file, tensor);
     } else {
       s = shared_stream(spec, tensor.dtype);
     }
@@ -112,6 +130,26 @@ class Planner {
     plan_.index.places[t] = {s, stream.units, units};
     stream.members.push_back(t);
     stream.units += units;
+  }
+
+  // What is pruned is found later.
+  void prune(std::size_t t, int rule, CodecSpec& spec) {
+    const TensorInfo& tensor = network_.tensors()[t];
+    if (!is_quantizable(tensor.dtype)) plan_.notes[t] = fmt::format("{} values are not pruned", name_of(tensor.dtype));
+    if (!is_quantizable(tensor.dtype) || tensor.elements == 0) return spec.prune.reset();
+    TensorPruning& pruning = plan_.prunings[t];
+    pruning.wanted = spec.prune;
+    pruning.rule = rule;
+    spec.keep_zeros();
+    if (!spec.prune->channels) return;
+    const Channels channels = channels_of(tensor, spec.prune->channel_axis);
+    if (channels.count > kMostChannels)
+      throw Error(ErrorKind::kConfig,
+                  fmt::format("tensor {}: pruning of channels takes at most {}; found {} along axis {}; give the rule "
+                              "another channel_axis, or a min_rank",
+                              tensor.name, kMostChannels, channels.count, spec.prune->channel_axis));
+    pruning.inner = channels.inner;
+    pruning.channels.assign(channels.count, false);
   }
 
   std::size_t shared_stream(const CodecSpec& spec, DType dtype) {
@@ -125,6 +163,7 @@ class Planner {
   const Config& config_;
   Plan plan_;
   std::map<StreamKey, std::size_t> shared_;
+  ImportanceFiles importance_files_;
 };
 
 // Raw units, planes, fixed-point and float values, coded bytes, and the units decoded again.
@@ -178,6 +217,12 @@ std::uint64_t encode_bytes(const StreamRecord& stream, std::uint64_t units) {
   return units * encode_bytes_per_unit(stream) + trellis_bytes(stream) + kTableBytes;
 }
 
+std::uint64_t encode_bytes(const Plan& plan, std::size_t stream, std::uint64_t units) {
+  const StreamRecord& record = plan.index.streams[stream];
+  const std::uint64_t originals = is_pruned(plan, stream) ? static_cast<std::uint64_t>(unit_bytes(record.dtype)) : 0;
+  return encode_bytes(record, units) + units * originals;
+}
+
 std::uint64_t decode_bytes(const StreamRecord& stream, std::uint64_t units) {
   const auto unit = static_cast<std::uint64_t>(unit_bytes(stream.dtype));
   return units * ((has_view(stream) ? 3 : 2) * unit + 1) + kTableBytes + trellis_bytes(stream);
@@ -194,24 +239,34 @@ void add_notes(const Plan& plan, std::vector<TensorReport>& reports) {
   }
 }
 
-void read_units(const Network& network, const Plan& plan, std::size_t s, std::uint64_t first,
-                std::span<std::byte> out) {
+bool is_pruned(const Plan& plan, std::size_t stream) {
+  const auto& members = plan.index.streams[stream].members;
+  return std::any_of(members.begin(), members.end(),
+                     [&](std::size_t t) { return plan.prunings[t].wanted.has_value(); });
+}
+
+void read_units(const Network& network, const Plan& plan, std::size_t s, std::uint64_t first, std::span<std::byte> out,
+                Weights weights) {
   const StreamRecord& stream = plan.index.streams[s];
-  if (!has_view(stream)) return read_memory_order(network, plan, s, first, out);
+  if (!has_view(stream)) return read_memory_order(network, plan, s, first, out, weights);
   // A stream with a view is one segment (kWholeUnits), so this is all of it.
   std::vector<std::byte> memory(out.size());
-  read_memory_order(network, plan, s, 0, memory);
+  read_memory_order(network, plan, s, 0, memory, weights);
   to_view_order(stream, memory, out);
 }
 
 void read_memory_order(const Network& network, const Plan& plan, std::size_t s, std::uint64_t first,
-                       std::span<std::byte> out) {
+                       std::span<std::byte> out, Weights weights) {
   const StreamRecord& stream = plan.index.streams[s];
   const auto unit = static_cast<std::uint64_t>(unit_bytes(stream.dtype));
   if (stream.codec == CodecId::kAsset) return network.read_file(plan.asset_files[s], first, out);
   for_members(plan.index, stream, first, out.size() / unit,
               [&](std::size_t tensor, std::uint64_t at, std::uint64_t to, std::uint64_t units) {
-                network.read_tensor(tensor, at * unit, out.subspan(to * unit, units * unit));
+                const auto part = out.subspan(to * unit, units * unit);
+                if (weights == Weights::kOriginal || !plan.prunings[tensor].wanted)
+                  network.read_tensor(tensor, at * unit, part);
+                else
+                  read_pruned(network, tensor, plan.prunings[tensor], at, part);
               });
 }
 

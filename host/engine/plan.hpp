@@ -6,11 +6,14 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <memory>
 #include <span>
 #include <string>
 #include <vector>
 
 #include "backends/backend.hpp"
+#include "engine/importance.hpp"
+#include "engine/pruning.hpp"
 #include "weft/archive.hpp"
 #include "weft/config.hpp"
 #include "weft/network.hpp"
@@ -29,11 +32,13 @@ inline constexpr std::uint64_t kWholeUnits = std::uint64_t{1} << kWholeUnitsLog2
 
 struct Plan {
   Index index;
-  std::vector<CodecSpec> specs;          // per stream
-  std::vector<std::size_t> asset_files;  // per stream: its file, if it is an asset's
-  std::vector<Clustering> clusterings;   // per stream: how its codebook was found, if it has one
-  std::vector<std::string> notes;        // per tensor: why it is not coded as the config wishes
-  std::uint32_t model_threads = 1;       // workers that the memory allows to look at whole trellis tensors
+  std::vector<CodecSpec> specs;                                // per stream
+  std::vector<std::size_t> asset_files;                        // per stream: its file, if it is an asset's
+  std::vector<Clustering> clusterings;                         // per stream: how its codebook was found, if it has one
+  std::vector<std::shared_ptr<const Importance>> importances;  // per stream: of its weights, if its rule names a file
+  std::vector<TensorPruning> prunings;                         // per tensor
+  std::vector<std::string> notes;                              // per tensor: why it is not coded as the config wishes
+  std::uint32_t model_threads = 1;  // workers that the memory allows to look at whole trellis tensors
 };
 
 // Throws Error(kConfig) for a rule that does not fit a tensor, such as a channel axis that it does not have.
@@ -47,6 +52,7 @@ void fall_back_to_lossless(Plan& plan, std::size_t stream, const std::string& wh
 
 // Bytes of working memory for one worker: encoding or decoding this many units of a stream.
 [[nodiscard]] std::uint64_t encode_bytes(const StreamRecord& stream, std::uint64_t units);
+[[nodiscard]] std::uint64_t encode_bytes(const Plan& plan, std::size_t stream, std::uint64_t units);
 [[nodiscard]] std::uint64_t decode_bytes(const StreamRecord& stream, std::uint64_t units);
 
 // Calls f(tensor, first unit in the tensor, first unit in the run, units) for the members' parts of the stream's units
@@ -64,11 +70,15 @@ void for_members(const Index& index, const StreamRecord& stream, std::uint64_t f
 // What the plan knows of its tensors beyond the index: notes, and how codebooks were found.
 void add_notes(const Plan& plan, std::vector<TensorReport>& reports);
 
+// Whether a tensor of the stream is pruned.
+[[nodiscard]] bool is_pruned(const Plan& plan, std::size_t stream);
+
+enum class Weights : std::uint8_t { kPruned, kOriginal };
 // Reads units [first, first + out.size() / unit bytes) of a stream from the network.
 void read_units(const Network& network, const Plan& plan, std::size_t stream, std::uint64_t first,
-                std::span<std::byte> out);
+                std::span<std::byte> out, Weights weights = Weights::kPruned);
 // The same before a view reorders them.
 void read_memory_order(const Network& network, const Plan& plan, std::size_t stream, std::uint64_t first,
-                       std::span<std::byte> out);
+                       std::span<std::byte> out, Weights weights = Weights::kPruned);
 
 }  // namespace weft::engine

@@ -91,6 +91,11 @@ void set_errors(TensorReport& report, const ErrorSums& sums) {
   report.max_abs_error = sums.largest_error;
 }
 
+void add_prunings(const Plan& plan, const std::vector<ErrorSums>& errors, std::vector<TensorReport>& reports) {
+  for (std::size_t t = 0; t < reports.size(); t++)
+    if (plan.prunings[t].wanted) reports[t].prune = PruneReport{errors[t].zeros, errors[t].pruned};
+}
+
 void finish_report(Report& report, std::chrono::steady_clock::time_point begin, const std::vector<StageTimes>& times,
                    const Backend& backend) {
   StageTimes total;

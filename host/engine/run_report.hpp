@@ -7,6 +7,7 @@
 
 #include "backends/backend.hpp"
 #include "engine/error_meter.hpp"
+#include "engine/plan.hpp"
 #include "engine/stages.hpp"
 #include "weft/archive.hpp"
 #include "weft/report.hpp"
@@ -21,6 +22,8 @@ namespace weft::engine {
 [[nodiscard]] std::vector<std::size_t> all_tensors(const Index& index);
 
 void set_errors(TensorReport& report, const ErrorSums& sums);
+// What pruning did to the tensors that the plan wants pruned; errors are per tensor.
+void add_prunings(const Plan& plan, const std::vector<ErrorSums>& errors, std::vector<TensorReport>& reports);
 
 // Wall time, threads, stages, memory, and what the backend has to say; call it at the end of a run.
 void finish_report(Report& report, std::chrono::steady_clock::time_point begin, const std::vector<StageTimes>& times,

@@ -22,6 +22,11 @@ std::span<const SegmentEncoder::Result> SegmentEncoder::encode(std::span<const W
     units.resize(view.units * static_cast<std::uint64_t>(unit_bytes(view.dtype)));
     times.time(Stage::kRead, units.size(),
                [&] { read_units(network_, plan_, works[i].stream, view.first_unit, units); });
+    if (auto& originals = buffers_[i].originals; is_pruned(plan_, works[i].stream)) {
+      originals.resize(units.size());
+      times.time(Stage::kRead, units.size(),
+                 [&] { read_units(network_, plan_, works[i].stream, view.first_unit, originals, Weights::kOriginal); });
+    }
     items.push_back({view, &plan_.specs[works[i].stream], units, &results_[i].encoded});
     bytes += units.size();
   }
@@ -62,11 +67,21 @@ void SegmentEncoder::compare(const Work& work, const Buffers& buffers, Result& r
   for_members(
       plan_.index, record, work.view.first_unit, work.view.units,
       [&](std::size_t tensor, std::uint64_t, std::uint64_t at, std::uint64_t n) {
-        const ErrorSums sums =
-            measure_error(record.dtype, units.subspan(at * unit, n * unit), decoded.subspan(at * unit, n * unit));
+        const auto coded = units.subspan(at * unit, n * unit), restored = decoded.subspan(at * unit, n * unit);
+        ErrorSums sums = measure_error(record.dtype, coded, restored);
         if (lossy ? !sums.keeps_non_finite : !sums.exact)
           throw Error(ErrorKind::kInternal, fmt::format("tensor {} does not survive encoding; please report this",
                                                         plan_.index.tensors[tensor].name));
+        if (plan_.prunings[tensor].wanted) {
+          const auto original = std::span(buffers.originals).subspan(at * unit, n * unit);
+          if (lossy && !keeps_zeros(record.dtype, coded, restored))
+            throw Error(ErrorKind::kInternal, fmt::format("pruned weights of tensor {} do not come back as zeros; "
+                                                          "please report this",
+                                                          plan_.index.tensors[tensor].name));
+          sums = measure_error(record.dtype, original, restored);
+          const PruneCounts counts = count_pruned(record.dtype, original, coded);
+          sums.zeros = counts.zeros, sums.pruned = counts.pruned;
+        }
         result.errors.push_back(sums);
       });
   if (record.codec == CodecId::kAsset && !std::equal(units.begin(), units.end(), decoded.begin()))

@@ -38,6 +38,7 @@ class SegmentEncoder {
  private:
   struct Buffers {
     std::vector<std::byte> units, decoded;
+    std::vector<std::byte> originals;  // where pruning has changed the units
     std::vector<std::span<const std::byte>> blocks;
   };
 

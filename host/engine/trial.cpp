@@ -163,6 +163,8 @@ std::vector<ErrorSums> Trial::errors(const Index& index) const {
     if (index.streams[s].members.size() != 1) continue;
     sums[t].squared_error *= factor[s];
     sums[t].squares *= factor[s];
+    sums[t].zeros = scaled(sums[t].zeros, factor[s]);
+    sums[t].pruned = scaled(sums[t].pruned, factor[s]);
   }
   return sums;
 }

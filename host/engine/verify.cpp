@@ -10,6 +10,7 @@
 #include "engine/decode_run.hpp"
 #include "engine/error_meter.hpp"
 #include "engine/plan.hpp"
+#include "engine/pruning.hpp"
 #include "engine/run_report.hpp"
 #include "weft/engine.hpp"
 #include "weft/error.hpp"
@@ -82,8 +83,8 @@ Counterparts match(const Archive& archive, const Network& original) {
 
 class Comparison {
  public:
-  Comparison(const Archive& archive, const Network& original)
-      : archive_(archive), original_(original), counterparts_(match(archive, original)) {}
+  Comparison(const Archive& archive, const Network& original, bool pruned)
+      : archive_(archive), original_(original), pruned_(pruned), counterparts_(match(archive, original)) {}
 
   // Called by many threads.
   void compare(const DecodeTask& task, std::span<const std::byte> units, StageTimes& times) {
@@ -105,10 +106,10 @@ class Comparison {
                   expected.resize(n * unit);
                   times.time(Stage::kRead, expected.size(),
                              [&] { original_.read_tensor(counterparts_.tensors[tensor], at * unit, expected); });
-                  const ErrorSums sums = times.time(Stage::kVerify, expected.size(), [&] {
-                    return measure_error(stream.dtype, expected, units.subspan(from * unit, n * unit));
-                  });
-                  check(tensor, stream.codec, sums);
+                  const auto restored = units.subspan(from * unit, n * unit);
+                  const ErrorSums sums = times.time(Stage::kVerify, expected.size(),
+                                                    [&] { return measure_error(stream.dtype, expected, restored); });
+                  check(tensor, stream.codec, sums, expected, restored);
                   const std::lock_guard lock(mutex_);
                   parts_[{tensor, at}] = sums;
                 });
@@ -121,16 +122,27 @@ class Comparison {
   }
 
  private:
-  void check(std::size_t tensor, CodecId codec, const ErrorSums& sums) const {
-    const std::string& name = archive_.index().tensors[tensor].name;
-    if (!is_lossy(codec) && !sums.exact)
-      differ(archive_, original_, fmt::format("tensor {} is stored losslessly, but its values differ", name));
+  void check(std::size_t tensor, CodecId codec, const ErrorSums& sums, std::span<const std::byte> expected,
+             std::span<const std::byte> restored) const {
+    const TensorInfo& info = archive_.index().tensors[tensor];
+    const std::string& name = info.name;
+    if (!is_lossy(codec) && !sums.exact) {
+      const bool may_be_pruned = is_same_but_for_zeros(info.dtype, expected, restored);
+      if (!may_be_pruned)
+        differ(archive_, original_, fmt::format("tensor {} is stored losslessly, but its values differ", name));
+      if (!pruned_)
+        differ(archive_, original_,
+               fmt::format("tensor {} is stored losslessly, but has zeros where the original has other values; that is "
+                           "what pruning does: if it is meant, allow it (--pruned)",
+                           name));
+    }
     if (!sums.keeps_non_finite)
       differ(archive_, original_, fmt::format("tensor {}: values that are not finite differ", name));
   }
 
   const Archive& archive_;
   const Network& original_;
+  bool pruned_;
   Counterparts counterparts_;
   std::mutex mutex_;
   std::map<std::pair<std::size_t, std::uint64_t>, ErrorSums> parts_;
@@ -142,7 +154,7 @@ Report verify(const Archive& archive, const Network* against, const RunOptions& 
   const auto begin = std::chrono::steady_clock::now();
   const Index& index = archive.index();
   std::optional<Comparison> comparison;
-  if (against != nullptr) comparison.emplace(archive, *against);
+  if (against != nullptr) comparison.emplace(archive, *against, options.pruned);
   Report report;
   std::vector<StageTimes> times;
   const std::unique_ptr<Backend> backend = make_backend(options.device, options.device_memory);

@@ -38,6 +38,18 @@ Sums total_of(const Report& report) {
   return sums;
 }
 
+PruneSums prunes_of(const Report& report) {
+  PruneSums sums;
+  for (const TensorReport& tensor : report.tensors) {
+    if (!tensor.prune) continue;
+    sums.tensors++;
+    sums.elements += tensor.elements;
+    sums.zeros += tensor.prune->zeros;
+    sums.pruned += tensor.prune->pruned;
+  }
+  return sums;
+}
+
 std::optional<double> ratio(const Sums& sums) {
   if (sums.compressed == 0) return {};
   return static_cast<double>(sums.original) / static_cast<double>(sums.compressed);

@@ -22,6 +22,12 @@ struct Sums {
 // All tensors' weights and errors, but the bytes of whole files.
 [[nodiscard]] Sums total_of(const Report& report);
 
+// Of the pruned tensors together.
+struct PruneSums {
+  std::uint64_t tensors = 0, elements = 0, zeros = 0, pruned = 0;
+};
+[[nodiscard]] PruneSums prunes_of(const Report& report);
+
 [[nodiscard]] std::optional<double> ratio(const Sums& sums);
 [[nodiscard]] std::optional<double> bits_per_weight(const Sums& sums);
 [[nodiscard]] std::optional<double> mse(const Sums& sums);

@@ -41,11 +41,18 @@ Json trellis_json(const TrellisReport& trellis) {
           {"view", trellis.view},     {"scales", trellis.scales},       {"shape", trellis.shape}};
 }
 
+Json prune_json(std::uint64_t zeros, std::uint64_t pruned, std::uint64_t elements) {
+  return {{"pruned", pruned},
+          {"zeros", zeros},
+          {"sparsity", elements > 0 ? Json(static_cast<double>(zeros) / static_cast<double>(elements)) : Json()}};
+}
+
 Json tensor_json(const TensorReport& tensor, const Report& report) {
   Json object{{"name", tensor.name}, {"dtype", tensor.dtype}, {"shape", tensor.shape}, {"codec", tensor.codec}};
   object["step"] = number(tensor.step);
   if (tensor.trellis) object["trellis"] = trellis_json(*tensor.trellis);
   if (tensor.codebook) object["codebook"] = codebook_json(*tensor.codebook);
+  if (tensor.prune) object["prune"] = prune_json(tensor.prune->zeros, tensor.prune->pruned, tensor.elements);
   object["note"] = tensor.note.empty() ? Json() : Json(tensor.note);
   add_figures(report::sums_of(tensor, report), object);
   return object;
@@ -67,6 +74,10 @@ std::string to_json(const Report& report) {
   root["config"] = config_json(report.config_json);
   Json& totals = root["totals"] = {{"tensors", report.tensors.size()}};
   add_figures(report::total_of(report), totals);
+  if (const report::PruneSums sums = report::prunes_of(report); sums.tensors > 0) {
+    totals["prune"] = prune_json(sums.zeros, sums.pruned, sums.elements);
+    totals["prune"]["tensors"] = sums.tensors;
+  }
   if (report.target)
     root["target"] = {{"name", report.target->name},
                       {"wanted", report.target->wanted},

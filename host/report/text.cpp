@@ -103,6 +103,11 @@ std::string tensor_table(const Report& report) {
   }
   std::string result = table.render();
   for (const TensorReport& tensor : report.tensors)
+    if (tensor.prune && tensor.elements > 0)
+      result += fmt::format("pruned: {}: {} weights; {:.2f} % are zero\n", text::printable(tensor.name),
+                            grouped(tensor.prune->pruned),
+                            100 * static_cast<double>(tensor.prune->zeros) / static_cast<double>(tensor.elements));
+  for (const TensorReport& tensor : report.tensors)
     if (!tensor.note.empty())
       result += fmt::format("note: {}: {}\n", text::printable(tensor.name), text::printable(tensor.note));
   return result;
@@ -137,6 +142,11 @@ std::string summary(const Report& report, bool verbose) {
     if (target.encodes > 1) lines += fmt::format("; encoded {} times", target.encodes);
     lines += '\n';
   }
+  if (const report::PruneSums sums = report::prunes_of(report); sums.elements > 0)
+    lines +=
+        fmt::format("pruned       {} weights; {:.2f} % of the weights of {} tensor{} are zero\n", grouped(sums.pruned),
+                    100 * static_cast<double>(sums.zeros) / static_cast<double>(sums.elements), grouped(sums.tensors),
+                    sums.tensors == 1 ? "" : "s");
   lines += fmt::format("time         {}\n", text::duration(report.wall_seconds));
   lines += fmt::format("peak memory  {}", text::binary_bytes(report.peak_host_bytes));
   if (report.peak_device_bytes > 0)

@@ -7,6 +7,7 @@
 #include <cmath>
 
 #include "text/utf8.hpp"
+#include "text/xml.hpp"
 
 namespace weft::sweep {
 namespace {
@@ -17,21 +18,6 @@ constexpr std::size_t kLegendColumns = 3;
 // Told apart by people who see fewer colours, on white and on black (Okabe and Ito, without their yellow and black).
 constexpr std::array<const char*, 6> kColours = {"#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9"};
 constexpr std::array<const char*, 3> kDashes = {"none", "7 4", "2 3"};
-
-std::string escape(const std::string& text) {
-  std::string escaped;
-  for (const char c : text) {
-    if (c == '&')
-      escaped += "&amp;";
-    else if (c == '<')
-      escaped += "&lt;";
-    else if (c == '>')
-      escaped += "&gt;";
-    else if (static_cast<unsigned char>(c) >= 0x20)
-      escaped += c;
-  }
-  return escaped;
-}
 
 // An axis with round marks: 1, 2 or 5 times a power of ten apart.
 struct Axis {
@@ -77,7 +63,7 @@ class Plot {
         "<style>:root{{--ink:#333;--grid:#bbb}}@media (prefers-color-scheme:dark){{:root{{--ink:#ddd;--grid:#666}}}}"
         "text{{fill:#777;fill:var(--ink)}}.g{{stroke:#999;stroke:var(--grid);stroke-width:.6}}</style>\n",
         kWidth, height);
-    text(kLeft, 26, "start", "<tspan font-size=\"16\" font-weight=\"bold\">" + escape(title) + "</tspan>");
+    text(kLeft, 26, "start", "<tspan font-size=\"16\" font-weight=\"bold\">" + text::xml_escaped(title) + "</tspan>");
     axes();
     for (std::size_t c = 0; c < curves_.size(); c++) curve(c);
     return svg_ + "</svg>\n";
@@ -124,7 +110,7 @@ class Plot {
       marks += fmt::format(
           "<circle cx=\"{:.1f}\" cy=\"{:.1f}\" r=\"3.5\" fill=\"{}\"><title>{}: {:.3f} bits/weight, "
           "{:.2f} dB</title></circle>\n",
-          x, y, colour, escape(curves_[c].name), point.bits_per_weight, point.sqnr_db);
+          x, y, colour, text::xml_escaped(curves_[c].name), point.bits_per_weight, point.sqnr_db);
     }
     if (!path.empty()) line(path);
     svg_ += marks;
@@ -132,7 +118,7 @@ class Plot {
     const std::size_t row = c / kLegendColumns;
     const double y = kTop + kPlotHeight + kBottom + kLegendLine * static_cast<double>(row);
     line(fmt::format("M{:.1f} {:.1f}h24", kLeft + column, y - 4));
-    text(kLeft + column + 32, y, "start", escape(text::shorten_middle(curves_[c].name, 26)));
+    text(kLeft + column + 32, y, "start", text::xml_escaped(text::shorten_middle(curves_[c].name, 26)));
   }
 
   const std::vector<NamedCurve>& curves_;

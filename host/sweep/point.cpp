@@ -1,5 +1,6 @@
 #include "sweep/point.hpp"
 
+#include <algorithm>
 #include <cmath>
 #include <string_view>
 #include <system_error>
@@ -52,6 +53,8 @@ PointFigures measure_point(const Network& network, const Config& config, const s
   RunOptions run = options;
   run.overwrite = true;
   run.verify = false;  // verify() follows
+  run.pruned = std::any_of(config.rules.begin(), config.rules.end(),
+                           [](const Rule& rule) { return rule.spec.prune.has_value(); });
   const Report compressed = compress(network, config, work, run);
   const Archive archive = Archive::open(work);
   const Report checked = verify(archive, &network, run);

@@ -68,6 +68,7 @@ struct TrellisStream {
   std::array<std::uint64_t, 3> view{1, 1, 1};  // a box of the tensor's data that is coded with its axes reversed
   std::vector<ScaleFactor> factors;            // at most three
   double lambda = 0;                           // squared cells that a bit may cost the encoder; not in the archive
+  bool pins_zero = false;                      // the encoder gives zeros back as zeros; not in the archive
   bool operator==(const TrellisStream&) const = default;
 };
 

@@ -33,9 +33,21 @@ inline constexpr std::array kStepCodecs{CodecId::kUniform, CodecId::kTrellis};
   return false;
 }
 
+// Which weights become zero before a tensor is coded. Exactly one of sparsity, pattern and channels is set.
+struct Prune {
+  std::optional<double> sparsity;  // fraction of the weights: those of the least magnitude
+  std::string scope = "tensor";    // tensor | rule: the fraction of each tensor, or of all tensors of the rule together
+  std::optional<std::string> pattern;  // "N:M": of every M consecutive weights of a row, the N largest stay
+  std::optional<double> channels;      // fraction of the output channels: those of the least L2 norm
+  std::int64_t channel_axis = 0;       // channels: which axis is the output channel; negative counts from the end
+
+  bool operator==(const Prune&) const = default;
+};
+
 // Parameters of one rule's codec. Fields that a codec does not use keep their defaults.
 struct CodecSpec {
   CodecId codec = CodecId::kLossless;
+  std::optional<Prune> prune;  // any codec
   // lossless: a sign/mantissa plane is entropy-coded when that saves at least this fraction of it.
   double min_saving = 0.005;
   // Codecs with a step: at most one of the two is set; without either the config's target decides.
@@ -53,10 +65,17 @@ struct CodecSpec {
   std::string model = "auto";            // auto | order0 | scaled | predictive
   bool choose_view = true;               // try other orders of the axes
   // codebook
-  std::uint32_t clusters = 16;         // entries wanted
-  DType centroid_dtype = DType::kF32;  // that entries are stored in: F32, BF16 or F16
-  double codebook_lambda = 0;          // rate-distortion trade, in units of the tensor's variance per bit
-  bool pin_zero = false;               // one entry is zero, so that pruned weights stay zero
+  std::uint32_t clusters = 16;                 // entries wanted
+  DType centroid_dtype = DType::kF32;          // that entries are stored in: F32, BF16 or F16
+  double codebook_lambda = 0;                  // rate-distortion trade, in units of the tensor's variance per bit
+  bool pin_zero = false;                       // one entry is zero, so that pruned weights stay zero
+  std::optional<std::string> importance_file;  // safetensors: how much the squared error of weights or channels counts
+
+  // Makes a codec give zeros back as zeros, which pruned weights need.
+  void keep_zeros() {
+    labelling = "zero";
+    pin_zero = true;
+  }
 
   bool operator==(const CodecSpec&) const = default;
 };
@@ -104,7 +123,8 @@ struct Config {
 // null removes a key.
 [[nodiscard]] Config parse_config(std::string_view json, const std::string& where,
                                   const std::vector<std::string>& overrides = {});
-// A path to a JSON file or the name of a preset (lossless, near-lossless, balanced, small, lut4).
+// A path to a JSON file or the name of a preset (lossless, near-lossless, balanced, small, lut4,
+// deep-compression).
 [[nodiscard]] Config load_config(const std::string& path_or_preset, const std::vector<std::string>& overrides = {});
 // The resolved config as JSON text (2-space indent); parsing it again gives the same Config.
 [[nodiscard]] std::string to_json(const Config& config);

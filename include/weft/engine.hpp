@@ -31,6 +31,7 @@ struct RunOptions {
   std::uint64_t device_memory = 0;                // bytes on each GPU; 0: most of what is free
   bool overwrite = false;                         // replace an existing output
   bool verify = true;                             // compress: decode every block again and compare before the rename
+  bool pruned = false;                            // verify: zeros may stand for weights that pruning took
   const std::atomic<bool>* cancel = nullptr;      // polled between pieces; true ends the run with Error(kInterrupted)
   std::function<void(const Progress&)> progress;  // called from worker threads, one at a time
 };
@@ -48,7 +49,7 @@ Report decompress(const Archive& archive, const std::filesystem::path& output, c
                   const RunOptions& options);
 
 // Decodes everything and checks every checksum. With `against`, also compares with the original network: names, types,
-// shapes; lossless tensors bit by bit, lossy ones by error, which the report holds. Throws Error(kArchive) at the first
+// shapes; lossless tensors bit by bit (with options.pruned but for zeros), lossy ones by error, which the report holds. Throws Error(kArchive) at the first
 // corrupt block, Error(kVerify) when the comparison fails.
 Report verify(const Archive& archive, const Network* against, const RunOptions& options);
 

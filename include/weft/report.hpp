@@ -32,6 +32,12 @@ struct TrellisReport {
   std::uint32_t shape = 0;            // in the archive's bank
 };
 
+// What pruning did to a tensor; only its maker knows.
+struct PruneReport {
+  std::uint64_t zeros = 0;   // that were coded; a lossy codec may add to them
+  std::uint64_t pruned = 0;  // of these, weights that were not zero before
+};
+
 struct TensorReport {
   std::string name;
   std::string dtype;
@@ -47,6 +53,7 @@ struct TensorReport {
   double sum_squares = 0;  // of finite original values
   double max_abs_error = 0;
   std::optional<TrellisReport> trellis{};
+  std::optional<PruneReport> prune{};
 };
 
 struct StageReport {

@@ -44,7 +44,7 @@ TEST(CliConfig, CheckNamesTheWrongKeyItsPlaceAndTheRightOne) {
 
 TEST(CliConfig, ShowPrintsAConfigThatShowsTheSameAgain) {
   const TempFolder folder;
-  for (const char* preset : {"lossless", "near-lossless", "balanced", "small", "lut4"}) {
+  for (const char* preset : {"lossless", "near-lossless", "balanced", "small", "lut4", "deep-compression"}) {
     const Outcome outcome = run_weft({"config", "show", preset, "--set", "threads=2"}, folder.path());
     ASSERT_EQ(outcome.exit_code, 0) << outcome.err;
     EXPECT_EQ(nlohmann::json::parse(outcome.out)["threads"], 2);

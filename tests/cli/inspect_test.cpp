@@ -63,6 +63,26 @@ TEST(CliInspect, ShowsTheCodebookOfATensor) {
   EXPECT_FALSE(json["tensors"][1].contains("codebook"));
 }
 
+TEST(CliInspect, DrawsAHistogram) {
+  const TempFolder folder;
+  folder.write("m.safetensors", sample_network());
+  ASSERT_EQ(run_weft({"compress", "m.safetensors", "-c", "lut4", "-q"}, folder.path()).exit_code, 0);
+  const Outcome network = run_weft({"inspect", "m.safetensors", "--histogram", "layer.0.weight"}, folder.path());
+  EXPECT_EQ(network.exit_code, 0) << network.err;
+  EXPECT_THAT(network.out, AllOf(HasSubstr("layer.0.weight: 6,144 weights"), Not(HasSubstr("^"))));
+  const Outcome archive = run_weft({"inspect", "m.weft", "--histogram", "layer.0.weight"}, folder.path());
+  EXPECT_THAT(archive.out, AllOf(HasSubstr("codebook of 16"), HasSubstr("^")));
+  EXPECT_EQ(run_weft({"inspect", "m.weft", "--histogram", "layer.0.weight", "--svg", "h.svg"}, folder.path()).exit_code,
+            0);
+  EXPECT_THAT(folder.read("h.svg"), HasSubstr("</svg>"));
+  EXPECT_EQ(run_weft({"inspect", "m.weft", "--histogram", "layer.0.weight", "--svg", "h.svg"}, folder.path()).exit_code,
+            2);
+  const Outcome misspelt = run_weft({"inspect", "m.weft", "--histogram", "layer.0.wieght"}, folder.path());
+  EXPECT_EQ(misspelt.exit_code, 2);
+  EXPECT_THAT(misspelt.err, HasSubstr("did you mean \"layer.0.weight\"?"));
+  EXPECT_EQ(run_weft({"inspect", "m.weft", "--svg", "x.svg"}, folder.path()).exit_code, 2);
+}
+
 TEST(CliInspect, NamesCannotSteerTheTerminal) {
   const TempFolder folder;
   const std::string name = "evil\033[2J\r\nok\u202Egnp\u009B";

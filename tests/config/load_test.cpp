@@ -22,7 +22,7 @@ std::string refusal(const std::string& name) {
 }
 
 TEST(LoadConfig, KnowsThePresets) {
-  for (const char* name : {"lossless", "near-lossless", "balanced", "small", "lut4"}) {
+  for (const char* name : {"lossless", "near-lossless", "balanced", "small", "lut4", "deep-compression"}) {
     const Config config = load_config(name);
     ASSERT_FALSE(config.rules.empty()) << name;
     EXPECT_EQ(spec_for(config, "model.norm.weight", DType::kF32, 1 << 20, 2).codec, CodecId::kLossless) << name;
@@ -30,7 +30,7 @@ TEST(LoadConfig, KnowsThePresets) {
     EXPECT_EQ(spec_for(config, "fc.weight", DType::kF32, 1023, 2).codec, CodecId::kLossless) << name;
     EXPECT_EQ(spec_for(config, "fc.weight", DType::kF32, 1 << 20, 1).codec, CodecId::kLossless) << name;
   }
-  EXPECT_EQ(config::presets().size(), 5u);
+  EXPECT_EQ(config::presets().size(), 6u);
 }
 
 TEST(LoadConfig, PresetsGrowCoarser) {
@@ -58,7 +58,7 @@ TEST(LoadConfig, AppliesOverridesToPresets) {
 TEST(LoadConfig, ListsPresetsForUnknownNames) {
   EXPECT_EQ(refusal("balance"),
             "there is no preset \"balance\"; did you mean \"balanced\"? (presets: lossless, near-lossless, balanced, "
-            "small, lut4; a config file is a path with a '/' in it or with the ending .json)");
+            "small, lut4, deep-compression; a config file is a path with a '/' in it or with the ending .json)");
   EXPECT_TRUE(refusal("quick").starts_with("there is no preset \"quick\" (presets: lossless,"));
   EXPECT_NE(refusal(""), "");
 }

@@ -296,6 +296,61 @@ TEST(ParseConfig, RefusesTargetsThatAreNone) {
   EXPECT_NE(refusal(rule(R"("codec": "uniform", "step": 1, "importance": 0)")), "");
 }
 
+TEST(ParseConfig, ReadsPruning) {
+  const auto prune = [](const std::string& text, const std::string& codec = "lossless") {
+    return parse(rule("\"codec\": \"" + codec + "\", \"prune\": " + text)).rules[0].spec;
+  };
+  EXPECT_EQ(prune(R"({"sparsity": 0.9})").prune->sparsity, 0.9);
+  EXPECT_EQ(prune(R"({"sparsity": 0.9})").prune->scope, "tensor");
+  EXPECT_EQ(prune(R"({"sparsity": 1, "scope": "rule"})").prune->scope, "rule");
+  EXPECT_EQ(prune(R"({"pattern": "2:4"})").prune->pattern, "2:4");
+  EXPECT_EQ(prune(R"({"channels": 0.25, "channel_axis": -2})").prune->channel_axis, -2);
+  EXPECT_TRUE(prune(R"({"sparsity": 0})", "codebook").pin_zero);
+  EXPECT_EQ(parse(rule(R"("codec": "trellis", "step": 1, "prune": {"sparsity": 0})")).rules[0].spec.labelling, "zero");
+  EXPECT_EQ(parse(rule(R"("codec": "raw")"), {"rules.0.prune.sparsity=0.5"}).rules[0].spec.prune->sparsity, 0.5);
+  EXPECT_FALSE(parse(rule(R"("codec": "raw", "prune": {"sparsity": 1})"), {"rules.0.prune=null"}).rules[0].spec.prune);
+}
+
+TEST(ParseConfig, RefusesPruningThatIsNone) {
+  const auto refused = [](const std::string& text) { return refusal(rule("\"codec\": \"raw\", \"prune\": " + text)); };
+  EXPECT_EQ(refused("0.9"), "c.json: /rules/0/prune: expected an object such as {\"sparsity\": 0.9}; found 0.9");
+  EXPECT_EQ(refused("null"), "c.json: /rules/0/prune: expected an object such as {\"sparsity\": 0.9}; found null");
+  EXPECT_EQ(refused("{}"), "c.json: /rules/0/prune: prune takes exactly one of sparsity, pattern, channels; give one");
+  EXPECT_EQ(
+      refused(R"({"sparsity": 0.5, "pattern": "2:4"})"),
+      "c.json: /rules/0/prune/pattern: prune takes exactly one of sparsity, pattern, channels; give only one (--set "
+      "path.to.key=null removes a key)");
+  EXPECT_EQ(refused(R"({"sparsity": 90})"), "c.json: /rules/0/prune/sparsity: expected a number from 0 to 1; found 90");
+  EXPECT_EQ(refused(R"({"sparcity": 0.9})"),
+            "c.json: /rules/0/prune/sparcity: unknown key \"sparcity\"; did you mean \"sparsity\"?");
+  EXPECT_EQ(refused(R"({"pattern": "2:4", "scope": "rule"})"),
+            "c.json: /rules/0/prune/scope: scope goes with sparsity only");
+  EXPECT_EQ(refused(R"({"sparsity": 0.5, "channel_axis": 1})"),
+            "c.json: /rules/0/prune/channel_axis: channel_axis goes with channels only");
+  for (const char* text : {"4:2", "4:4", "99:98"})
+    EXPECT_EQ(refused(std::string("{\"pattern\": \"") + text + "\"}"),
+              std::string("c.json: /rules/0/prune/pattern: expected N:M with N below M, such as \"2:4\"; found \"") +
+                  text + "\"");
+  for (const char* text : {"0:4", "2:400", "2-4", "2:", ":4", "-2:4", "2:4 ", "999999999999:9999999999999", ""})
+    EXPECT_NE(refused(std::string("{\"pattern\": \"") + text + "\"}").find("expected N:M, such as \"2:4\""),
+              std::string::npos)
+        << text;
+  for (const char* value : {"-0.1", "1.1", "1e400", "\"0.5\"", "null", "[0.5]"})
+    EXPECT_NE(refused(std::string("{\"channels\": ") + value + "}"), "") << value;
+}
+
+TEST(ParseConfig, RefusesCodecsThatWouldNotKeepPrunedZeros) {
+  EXPECT_EQ(refusal(rule(R"("codec": "codebook", "pin_zero": false, "prune": {"sparsity": 0.5})")),
+            "c.json: /rules/0/pin_zero: pruned weights must come back as zeros: expected true; found false");
+  EXPECT_EQ(
+      refusal(rule(R"("codec": "trellis", "step": 1, "labelling": "natural", "prune": {"pattern": "2:4"})")),
+      "c.json: /rules/0/labelling: natural has no zero in every state, and pruned weights must come back as zeros: "
+      "expected zero or auto");
+  EXPECT_EQ(
+      refusal(R"({"target": {"max_abs_error": 1}, "rules": [{"codec": "raw", "prune": {"channels": 0.5}}]})"),
+      "c.json: /rules/0/prune: the target's max_abs_error bounds the error of every weight, which pruning does not");
+}
+
 TEST(ParseConfig, SurvivesHostileText) {
   EXPECT_NE(refusal("").find("not valid JSON: line 1, column 1"), std::string::npos);
   EXPECT_NE(refusal("{\n  \"threads\": 1,\n}").find("line 3, column 1"), std::string::npos);

@@ -123,14 +123,15 @@ TEST(Schema, AgreesWithTheParser) {
                                 "\"uniform\"", "\"raw\"",   "[]",
                                 "[\"a\"]",     "[\"F32\"]", "[\"F32\", \"BF16\"]",
                                 "[1]",         "{}",        "\"relative\"",
-                                "\"auto\""};
+                                "\"auto\"",    "\"2:4\"",   "\"0:4\"",
+                                "\"rule\""};
   int accepted = 0, refused = 0;
   const auto compare = [&](const Json& value) {
     const bool fits = conforms(value);
     EXPECT_EQ(parses(value.dump()), fits) << value.dump();
     (fits ? accepted : refused)++;
   };
-  std::vector<std::string> keys{"rules", "nonsense"}, rule_keys{"nonsense"};
+  std::vector<std::string> keys{"rules", "nonsense"}, rule_keys{"nonsense", "prune"};
   for (const auto& field : config::config_fields()) keys.emplace_back(field.name);
   for (const auto& field : config::rule_fields()) rule_keys.emplace_back(field.name);
   for (const auto& parameter : config::codec_parameters()) rule_keys.emplace_back(parameter.field.name);
@@ -145,6 +146,17 @@ TEST(Schema, AgreesWithTheParser) {
         compare({{"rules", Json::array({object})}});
         compare({{"rules", Json::array({object})}, {"target", {{"ratio", 3}}}});
       }
+    for (const auto& field : config::prune_fields())
+      for (const char* prune : {"{}", R"({"sparsity": 0.5})", R"({"pattern": "2:4"})", R"({"channels": 0.5})",
+                                R"({"sparsity": 0.5, "scope": "rule"})", R"({"channels": 1, "channel_axis": -1})"})
+        for (const char* rule : {R"({"codec": "raw"})", R"({"codec": "codebook", "pin_zero": false})",
+                                 R"({"codec": "codebook", "pin_zero": true})",
+                                 R"({"codec": "trellis", "step": 1, "labelling": "natural"})"}) {
+          Json object = Json::parse(prune), with = Json::parse(rule);
+          object[field.name] = value;
+          with["prune"] = object;
+          compare({{"rules", Json::array({with})}});
+        }
     for (const auto& field : config::target_fields())
       for (const char* target :
            {"{}", R"({"ratio": 3})", R"({"max_abs_error": 1})", R"({"distortion": "relative"})",

@@ -79,6 +79,25 @@ TEST(WriteConfig, GivesTheSameConfigBack) {
         rule.spec.codebook_lambda = real(0, 10);
         rule.spec.pin_zero = random() % 2;
       }
+      if (random() % 2) {
+        Prune& prune = rule.spec.prune.emplace();
+        switch (random() % 4) {
+          case 0:
+            prune.sparsity = real(0, 1);
+            break;
+          case 1:
+            prune.sparsity = real(0, 1);
+            prune.scope = "rule";
+            break;
+          case 2:
+            prune.pattern = "2:4";
+            break;
+          default:
+            prune.channels = real(0, 1);
+            prune.channel_axis = static_cast<std::int64_t>(random() % 3) - 1;
+        }
+        if (rule.spec.codec == CodecId::kTrellis || rule.spec.codec == CodecId::kCodebook) rule.spec.keep_zeros();
+      }
       config.rules.push_back(rule);
     }
     if (random() % 2) {
@@ -99,6 +118,8 @@ TEST(WriteConfig, GivesTheSameConfigBack) {
         default:
           target.max_abs_error = real(1e-6, 1);
       }
+      if (target.max_abs_error)
+        for (Rule& rule : config.rules) rule.spec.prune.reset(), rule.spec.labelling = "auto";
       if (!target.max_abs_error) target.distortion = static_cast<Distortion>(random() % 4);
       for (Rule& rule : config.rules)
         if (random() % 2) rule.spec.step = rule.spec.relative_step = {};

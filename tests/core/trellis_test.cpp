@@ -55,6 +55,32 @@ TEST_P(TrellisTest, MakesTheBytesOfThePortableModel) {
     }
 }
 
+TEST_P(TrellisTest, PinnedZerosStayZeros) {
+  bool without_pins_differ = false;
+  for (const auto& mode : test::trellis_modes()) {
+    if (!mode.keeps_zero) continue;
+    for (const double lambda : {0.0, 0.1, 10.0}) {
+      SCOPED_TRACE(test::name_of(mode) + ", lambda " + std::to_string(lambda));
+      TrellisStream stream = test::trellis_stream(mode, 12, 7);
+      stream.lambda = lambda;
+      stream.pins_zero = true;
+      auto weights = test::trellis_weights(stream, 1200, 3, 2);
+      for (std::size_t i = 0; i < weights.size(); i++)
+        if (i % 3 != 0 || (i > 300 && i < 600)) weights[i] = 0;
+      const TrellisBlock block(*GetParam(), stream, gauss(), weights, 3);
+      const TrellisBlock expected(cpu::portable_kernels(), stream, gauss(), weights, 3);
+      ASSERT_EQ(block.words, expected.words);
+      const auto levels = used_levels(block, block.work.woven_levels);
+      for (std::size_t i = 0; i < weights.size(); i++)
+        ASSERT_TRUE(weights[i] != 0 || levels[i] == core::kLevelBias) << i;
+      stream.pins_zero = false;
+      const TrellisBlock free(*GetParam(), stream, gauss(), weights, 3);
+      without_pins_differ = without_pins_differ || free.words != block.words;
+    }
+  }
+  EXPECT_TRUE(without_pins_differ);
+}
+
 // All states at all steps, so a path that the search did not find is a failure; every index is tried, not four a weight.
 class Exhaustive {
  public:

@@ -106,6 +106,17 @@ TEST(ReportJson, HasTheCodebookOfATensor) {
             R"({"clusters":2,"centroid_dtype":"F32","inertia":null,"iterations":null,"dead":null})");
 }
 
+TEST(ReportJson, HasWhatWasPruned) {
+  Report report = sample();
+  EXPECT_FALSE(Json::parse(to_json(report))["totals"].contains("prune"));
+  report.tensors[0].prune = PruneReport{200, 190};
+  report.tensors[1].prune = PruneReport{5, 0};
+  const Json root = Json::parse(to_json(report));
+  EXPECT_EQ(root["tensors"][0]["prune"], (Json{{"pruned", 190}, {"zeros", 200}, {"sparsity", 0.8}}));
+  EXPECT_EQ(root["totals"]["prune"],
+            (Json{{"pruned", 190}, {"zeros", 205}, {"sparsity", 205.0 / 260}, {"tensors", 2}}));
+}
+
 TEST(ReportJson, WritesNullForWhatIsUndefined) {
   Report report;
   const Json empty = Json::parse(to_json(report));

@@ -97,6 +97,15 @@ model.a_very_long_name_...with.many.parts.weight  F32    lossless        2      
 note: model.a_very_long_name_of_a_module.with.many.parts.weight: too small)");
 }
 
+TEST(ReportText, SaysWhatWasPruned) {
+  Report report = sample();
+  EXPECT_EQ(to_text(report, true).find("pruned"), std::string::npos);
+  report.tensors[0].prune = PruneReport{report.tensors[0].elements / 2, 1234};
+  EXPECT_NE(to_text(report, false).find("pruned       1,234 weights; 50.00 % of the weights of 1 tensor are zero\n"),
+            std::string::npos);
+  EXPECT_NE(to_text(report, true).find("1,234 weights; 50.00 % are zero"), std::string::npos);
+}
+
 TEST(ReportText, NamesTheDeviceMemory) {
   Report report = sample();
   report.peak_device_bytes = 3u << 30;

@@ -41,7 +41,7 @@ class CodebookCodec final : public CpuCodec {
  public:
   [[nodiscard]] int planes(int) const override { return 2; }
 
-  void encode(Scratch& scratch, const SegmentView& view, const CodecSpec&, std::span<const std::byte> units,
+  void encode(Scratch& scratch, const SegmentView& view, const CodecSpec& spec, std::span<const std::byte> units,
               EncodedSegment& out) const override {
     const std::size_t n = view.units, count = view.codebook->centroids.size();
     const Kernels& kernels = scratch.kernels;
@@ -65,6 +65,10 @@ class CodebookCodec final : public CpuCodec {
       core::normalise(counts, frequencies);
       bits.resize(count);
       for (std::size_t i = 0; i < count; i++) bits[i] = bits_of_symbol(frequencies[i]);
+      // A pinned zero is never dearer than another entry, so zeros stay zeros.
+      const auto zero = std::find(entries.begin(), entries.end(), 0.0);
+      if (spec.pin_zero && zero != entries.end())
+        bits[static_cast<std::size_t>(zero - entries.begin())] = *std::min_element(bits.begin(), bits.end());
       choose();
     }
     out.tables[0] = choose_table(counts, 0);

@@ -140,7 +140,8 @@ class TrellisCodec final : public CpuCodec {
     for_woven(order, [&](std::uint32_t i, std::size_t at) {
       const std::int32_t level = work.woven_levels[at] - static_cast<std::int32_t>(core::kLevelBias);
       const float offset = values[i] - static_cast<float>(level);
-      if (offset * offset <= limit && std::fabs(static_cast<float>(level)) <= largest_level)
+      const bool strays = view.trellis->pins_zero && values[i] == 0 && level != 0;
+      if (offset * offset <= limit && std::fabs(static_cast<float>(level)) <= largest_level && !strays)
         return inward.add(level, offset);
       const bool fits = std::fabs(values[i]) < largest_level;  // false for NaN
       const std::int32_t stored = fits ? static_cast<std::int32_t>(std::lrint(values[i])) : core::kFarExact;

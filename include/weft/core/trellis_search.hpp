@@ -15,6 +15,7 @@
 namespace weft::core {
 
 inline constexpr std::uint32_t kLevelBias = 512;
+inline constexpr std::uint32_t kPinnedCost = 1u << 24;  // more than any far_cost
 
 // What the past of a lane is turned into; all null without prediction.
 struct Predictor {
@@ -30,6 +31,9 @@ struct SearchInput {
   const std::uint32_t* reach;   // per class: largest |symbol - kIndexZero|
   Predictor predictor;
   std::uint32_t far_cost;  // below 2^24
+  bool pins_zero =
+      false;  // with the zero-keeping labelling: a weight that is 0 gets another level only where that saves
+              // kPinnedCost, and is then for the caller to store apart
 };
 
 struct SearchScratch {
@@ -201,6 +205,14 @@ WEFT_HD Branch<W> odd_zero_branch(typename W::U32 x, std::uint32_t z, typename W
           W::splat(kLevelBias) + negate_where<W>(negative, level_of(chosen))};
 }
 
+// What a pinned zero adds to the cost of a level (biased).
+template <Warp W>
+WEFT_HD typename W::U32 stray_cost(typename W::U32 x, typename W::U32 level) {
+  const auto none = W::splat(0), some = W::splat(1);
+  const auto strays = W::select(W::less(none, level ^ W::splat(kLevelBias)), W::splat(kPinnedCost), none);
+  return W::select(W::less(size_of<W>(x), some), strays, none);
+}
+
 // Finds the path and writes its indices + 128, woven, to `path` ([run * 32] bytes).
 template <Warp W, int kStatesLog2, bool kZero, bool kPredict>
 WEFT_HD void search_trellis(const Weave& weave, const SearchInput& in, const SearchScratch& scratch,
@@ -257,6 +269,9 @@ WEFT_HD void search_trellis(const Weave& weave, const SearchInput& in, const Sea
     const U32 packed =
         branches[0][0].index | branches[0][1].index << 8 | branches[1][0].index << 16 | branches[1][1].index << 24;
     W::store_table(scratch.indices + std::size_t{t} * kLanes, packed);
+    if (kZero && in.pins_zero)
+      for (auto& quantizer : branches)
+        for (Branch<W>& branch : quantizer) branch.cost = branch.cost + stray_cost<W>(x, branch.level);
     U32 added[2][2], error[2][2];
     const U32 scale = kPredict ? W::gather(in.predictor.error_scales, expected) : W::splat(0);
     for (int q = 0; q < 2; q++)
