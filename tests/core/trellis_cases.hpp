@@ -80,7 +80,7 @@ struct TrellisBlock {
     predictor = cpu::predictor_of(stream, work);
     cpu::quantize_block(kernels, stream, *tables, 0, values, weave, work);
     input = {work.woven_fixed.data(), work.woven_classes.data(), tables->prices(), tables->reach(), predictor,
-             cpu::far_cost(stream), stream.pins_zero};
+             cpu::far_cost(stream),   stream.pins_zero};
     std::vector<std::uint16_t> buffer(core::encode_bound_words(values.size()));
     std::uint16_t* end = buffer.data() + buffer.size();
     const std::uint32_t count = kernels.trellis->encode(weave, work.entries.data(), tables->encode(), end);

@@ -66,8 +66,8 @@ void quantize_block(const Kernels& kernels, const TrellisStream& stream, const T
   work.path.resize(woven);
   work.entries.resize(woven);
   work.woven_levels.resize(woven);
-  const core::SearchInput in{work.woven_fixed.data(), work.woven_classes.data(),  tables.prices(),
-                             tables.reach(),          predictor_of(stream, work), far_cost(stream), stream.pins_zero};
+  const core::SearchInput in{work.woven_fixed.data(),    work.woven_classes.data(), tables.prices(), tables.reach(),
+                             predictor_of(stream, work), far_cost(stream),          stream.pins_zero};
   kernels.trellis->search(mode, order, in, {work.decisions.data(), work.indices.data()}, work.path.data());
   kernels.trellis->follow(mode, order, in, work.path.data(), work.entries.data(), work.woven_levels.data());
 }
