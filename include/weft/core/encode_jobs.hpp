@@ -1,0 +1,126 @@
+// What encoding works on (encode_block.hpp): segments, blocks and planes as a device sees them, and a block's units.
+#pragma once
+
+#include "weft/core/byte_planes.hpp"
+#include "weft/core/dequantize.hpp"
+#include "weft/core/kernel_warp.hpp"
+#include "weft/core/rans_encode.hpp"
+#include "weft/core/table_choice.hpp"
+#include "weft/core/vector_memory.hpp"
+
+namespace weft::core {
+
+inline constexpr std::uint32_t kMaxPlanes = 8;
+
+enum class EncodeKind : std::uint8_t { kRaw, kLossless, kUniform };
+
+// Per segment and plane, in device memory.
+struct PlaneTables {
+  std::uint64_t counts[256];
+  std::uint16_t frequencies[256];
+  EncodeTable encode;
+  double keep;              // 1 - min_saving
+  std::uint32_t has_table;  // answer
+};
+
+// How far values lie inside of levels +-1, +-2 and beyond, and how many there are; signed numbers modulo 2^64.
+struct InwardTotals {
+  std::uint64_t inward[3], inside[3];
+};
+
+struct SegmentJob {
+  const std::uint8_t* units;  // aligned to 16
+  std::uint8_t* symbols;      // uniform: per unit
+  std::uint8_t* low;          // uniform, with low bits: per unit
+  PlaneTables* planes;
+  std::uint8_t* out;        // the blocks
+  std::uint64_t out_bytes;  // room there
+  UniformParameters uniform;
+  std::uint64_t first_element;
+  std::int64_t lambda_weight;    // uniform: 0 takes the nearest level
+  std::int32_t thresholds[257];  // uniform without low bits
+  InwardTotals totals;           // uniform
+  std::uint32_t first_block, block_count;
+  std::uint8_t block_log2, unit_bytes, plane_count, coded_planes;
+  EncodeKind kind;
+  std::uint8_t rotate, correct;
+  std::uint64_t size;  // answer: bytes of all blocks; more than out_bytes: nothing was written
+};
+
+struct EncodeBlockJob {
+  std::uint32_t segment, index, n;
+  std::uint32_t exceptions;              // answer of the survey, as are the next two
+  std::uint32_t varying;                 // bit p: plane p is not constant
+  std::uint8_t first[kMaxPlanes];        // first symbol of each plane
+  std::uint16_t* words_end[kMaxPlanes];  // scratch for the coded planes, aligned to 16
+  std::uint32_t word_count[kMaxPlanes];  // answer of the coding
+  std::uint64_t offset;                  // answers of the layout: in the segment's blocks
+  std::uint32_t size, gap;               // gap: zeros before it
+  std::uint32_t used;                    // bit p: plane p is coded
+  std::uint32_t plane_bytes;
+};
+
+// The units of a block, one at a time.
+template <class Unit>
+struct BlockUnits {
+  const std::uint8_t* at;
+  bool rotate;
+
+  WEFT_HD BlockUnits(const std::uint8_t* units, bool rotated) : at(units), rotate(rotated) {}
+  WEFT_HD BlockUnits(const SegmentJob& segment, const EncodeBlockJob& block)
+      : BlockUnits(segment.units + (std::size_t{block.index} << segment.block_log2) * sizeof(Unit),
+                   segment.rotate != 0) {}
+  WEFT_HD Unit raw(std::uint32_t i) const { return load_aligned<Unit>(at + std::size_t{i} * sizeof(Unit)); }
+  WEFT_HD Unit operator[](std::uint32_t i) const { return rotate ? rotate_sign_down(raw(i)) : raw(i); }
+
+  // byte(unit, shift_of(p)) is a unit's symbol in plane p: rotation and shift are one.
+  WEFT_HD std::uint32_t shift_of(int p) const {
+    constexpr std::uint32_t kBits = 8 * sizeof(Unit);
+    const std::uint32_t shift = kBits - 8 * (static_cast<std::uint32_t>(p) + 1);
+    return rotate ? (shift + kBits - 1) % kBits : shift;
+  }
+  WEFT_HD static std::uint32_t byte(Unit unit, std::uint32_t shift) {
+    if constexpr (sizeof(Unit) == 1) {
+      return unit;
+    } else if constexpr (sizeof(Unit) == 2) {
+      return (unit * 0x00010001u) >> shift & 255;
+    } else {
+      constexpr std::uint32_t kMask = 8 * sizeof(Unit) - 1;
+      return static_cast<std::uint32_t>(unit >> shift | unit << ((0 - shift) & kMask)) & 255;
+    }
+  }
+  WEFT_HD std::uint32_t byte_at(std::uint32_t i, std::uint32_t shift) const { return byte(raw(i), shift); }
+};
+
+// What a plane becomes: its descriptor and the bytes it takes.
+struct PlaneShape {
+  std::uint32_t descriptor, bytes;
+};
+
+WEFT_HD constexpr std::uint32_t plane_descriptor(std::uint32_t mode, std::uint32_t lanes_log2, std::uint32_t size) {
+  return mode | lanes_log2 << 2 | size << 8;
+}
+inline constexpr std::uint32_t kModeRaw = 0, kModeConstant = 1, kModeRans = 2;
+
+WEFT_HD PlaneShape shape_of(const SegmentJob& segment, const EncodeBlockJob& block, std::uint32_t p) {
+  std::uint32_t raw = block.n;
+  if (segment.kind == EncodeKind::kRaw) {
+    raw = block.n * segment.unit_bytes;
+  } else if (segment.kind == EncodeKind::kUniform && p > 0) {
+    const int low_bits = segment.uniform.low_bits;
+    if (p == 1) raw = low_bits == 0 ? 0 : low_bits == 4 ? (block.n + 1) / 2 : block.n;
+    if (p == 2) raw = block.exceptions * (4u + segment.unit_bytes);
+  } else {
+    if ((block.varying >> p & 1) == 0) return {plane_descriptor(kModeConstant, 0, block.first[p]), 0};
+    if (segment.planes[p].has_table != 0 && 2 * block.word_count[p] < block.n)
+      return {plane_descriptor(kModeRans, static_cast<std::uint32_t>(lanes_log2_for(block.n)), 2 * block.word_count[p]),
+              2 * block.word_count[p]};
+  }
+  return {plane_descriptor(kModeRaw, 0, raw), raw};
+}
+
+WEFT_HD constexpr std::uint32_t block_alignment_of(std::uint32_t units) { return units >= 16384 ? 16 : 2; }
+// `a` is a power of two.
+WEFT_HD constexpr std::uint64_t round_up(std::uint64_t x, std::uint64_t a) { return (x + a - 1) & ~(a - 1); }
+
+}  // namespace weft::core

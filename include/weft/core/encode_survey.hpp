@@ -1,0 +1,248 @@
+// The first pass of encoding over blocks: counting symbols, of quantized weights after quantizing them.
+//
+// * A device is fast here when it loads 16 bytes a lane, well ahead, and when lanes that count the same symbol do not wait for
+//   each other: so every few lanes have counters of their own.
+#pragma once
+
+#include "weft/core/encode_jobs.hpp"
+#include "weft/core/level_choice.hpp"
+
+namespace weft::core {
+
+// Counters of symbols in memory that a few warps share. Each lane, or every few, has a copy of its own, in a memory bank
+// of its own: so equal symbols do not wait for each other, nor do those that fall into one bank.
+template <int kPlanes>
+struct SymbolCounters {
+  static constexpr std::uint32_t kCopies = kPlanes <= 2 ? kLanes : 64 / kPlanes;
+  static constexpr std::uint32_t kCounts = kPlanes * kTableSymbols, kWords = kCounts * kCopies;
+  std::uint32_t* words;
+  template <KernelWarp W>
+  WEFT_HD void count(int plane, std::uint32_t symbol, std::uint32_t lane) const {
+    W::add(words + (static_cast<std::uint32_t>(plane * kTableSymbols) + symbol) * kCopies + lane % kCopies, 1u);
+  }
+  // Counter i, which is symbol i % 256 of plane i / 256. Lanes that ask for neighbours begin with different copies.
+  WEFT_HD std::uint32_t sum(std::uint32_t i) const {
+    std::uint32_t all = 0;
+    for (std::uint32_t copy = 0; copy < kCopies; copy++) all += words[i * kCopies + (copy + i) % kCopies];
+    return all;
+  }
+};
+
+// Units that a lane loads at once: 16 bytes.
+template <class Unit>
+struct UnitVector {
+  static constexpr std::uint32_t kUnits = 16 / sizeof(Unit), kEach = sizeof(Unit) < 4 ? 4 / sizeof(Unit) : 1;
+  Words4 words;
+  WEFT_HD Unit operator[](std::uint32_t k) const {
+    if constexpr (sizeof(Unit) == 8) {
+      return std::uint64_t{words.word[2 * k + 1]} << 32 | words.word[2 * k];
+    } else {
+      return static_cast<Unit>(words.word[k / kEach] >> (8 * sizeof(Unit) * (k % kEach)));
+    }
+  }
+  // Once for each unit, from zeros.
+  WEFT_HD void set(std::uint32_t k, Unit unit) {
+    if constexpr (sizeof(Unit) == 8) {
+      words.word[2 * k] = static_cast<std::uint32_t>(unit);
+      words.word[2 * k + 1] = static_cast<std::uint32_t>(unit >> 32);
+    } else {
+      words.word[k / kEach] |= std::uint32_t{unit} << (8 * sizeof(Unit) * (k % kEach));
+    }
+  }
+};
+
+// Calls take(vector, i, count) in a lane for its share of units 0 .. n - 1: `count` of them from i on, most often all
+// that a vector has. The next two vectors are loaded before.
+template <class Unit, class Take>
+WEFT_HD void for_each_vector(const BlockUnits<Unit>& units, std::uint32_t n, std::uint32_t lane, Take take) {
+  using Vector = UnitVector<Unit>;
+  constexpr std::uint32_t kStride = kLanes * Vector::kUnits;
+  const std::uint32_t first = lane * Vector::kUnits;
+  const auto load = [&](std::uint32_t i) {
+    return Vector{load_aligned<Words4>(units.at + std::size_t{i} * sizeof(Unit))};
+  };
+  std::uint32_t i = first;
+  if (first + Vector::kUnits <= n) {
+    const std::uint32_t last = first + (n - first - Vector::kUnits) / kStride * kStride;  // that is whole
+    const auto clamp = [&](std::uint32_t at) { return at < last ? at : last; };
+    Vector current = load(first), next = load(clamp(first + kStride));
+    for (; i <= last; i += kStride) {
+      const Vector after = load(clamp(i + 2 * kStride));
+      take(current, i, Vector::kUnits);
+      current = next;
+      next = after;
+    }
+  }
+  if (i < n) {
+    Vector part{};
+    WEFT_UNROLL(16)
+    for (std::uint32_t k = 0; k < Vector::kUnits; k++)
+      if (i + k < n) part.set(k, units.raw(i + k));
+    take(part, i, n - i);
+  }
+}
+
+// Counts the symbols of all planes.
+template <KernelWarp W, class Unit>
+WEFT_HD void survey_units(const SegmentJob& segment, EncodeBlockJob& block, SymbolCounters<sizeof(Unit)> counters) {
+  const BlockUnits<Unit> units(segment, block);
+  const Unit first = units[0];
+  const auto varying = W::each_lane_value([&](std::uint32_t lane) {
+    Unit differing = 0;
+    for_each_vector(units, block.n, lane, [&](const UnitVector<Unit>& vector, std::uint32_t, std::uint32_t count) {
+      WEFT_UNROLL(16)
+      for (std::uint32_t k = 0; k < UnitVector<Unit>::kUnits; k++) {
+        if (k >= count) break;
+        const Unit unit = units.rotate ? rotate_sign_down(vector[k]) : vector[k];
+        differing = static_cast<Unit>(differing | (unit ^ first));
+        for (int p = 0; p < static_cast<int>(sizeof(Unit)); p++)
+          counters.template count<W>(p, plane_byte(unit, p), lane);
+      }
+    });
+    std::uint32_t planes = 0;
+    for (int p = 0; p < static_cast<int>(sizeof(Unit)); p++) planes |= plane_byte(differing, p) != 0 ? 1u << p : 0u;
+    return planes;
+  });
+  block.varying = W::or_lanes(varying);
+  for (int p = 0; p < static_cast<int>(sizeof(Unit)); p++) block.first[p] = plane_byte(first, p);
+}
+
+template <FloatType kType>
+WEFT_HD float float_of_unit(typename FloatUnit<kType>::Unit unit) {
+  if constexpr (kType == FloatType::kBF16) {
+    return float_of_bits(bf16_to_f32(unit));
+  } else if constexpr (kType == FloatType::kF16) {
+    return float_of_bits(f16_to_f32(unit));
+  } else if constexpr (kType == FloatType::kF32) {
+    return float_of_bits(unit);
+  } else {
+    double wide = 0;
+    std::memcpy(&wide, &unit, sizeof wide);
+    return static_cast<float>(wide);
+  }
+}
+
+// Fixed-point values of a block's units.
+template <FloatType kType>
+struct FixedValues {
+  BlockUnits<typename FloatUnit<kType>::Unit> units;
+  const UniformParameters& uniform;
+  ChannelPosition position;
+  float limit, inverse;
+
+  WEFT_HD FixedValues(const SegmentJob& segment, const EncodeBlockJob& block)
+      : units(segment, block),
+        uniform(segment.uniform),
+        position(uniform, segment.first_element + (std::uint64_t{block.index} << segment.block_log2)),
+        limit(fixed_limit(uniform.low_bits)),
+        inverse(inverse_step(uniform.fine_step)) {}
+  template <bool kOneStep>
+  WEFT_HD std::int32_t of(typename FloatUnit<kType>::Unit unit, std::uint32_t i) const {
+    const float mine =
+        kOneStep || uniform.scale_codes == nullptr ? inverse : inverse_step(position.step_at(uniform, i));
+    return to_fixed(float_of_unit<kType>(unit), mine, limit);
+  }
+  WEFT_HD std::int32_t operator[](std::uint32_t i) const { return of<false>(units.raw(i), i); }
+};
+
+// The same of one lane: this fits 32 bits, for a lane has 2^13 values of a block at most, and none is farther than a cell
+// from its level.
+struct InwardOfLane {
+  std::int32_t inward[3] = {};
+  std::uint32_t inside[3] = {};
+  WEFT_HD void add(std::int32_t fixed, std::int32_t level) {
+    const std::int32_t size = level < 0 ? -level : level;
+    const std::int32_t rest = size * (1 << kFixedBits) - (level < 0 ? -fixed : fixed);
+    for (int k = 0; k < 3; k++) {  // no index into registers
+      const bool mine = k < 2 ? size == k + 1 : size > 2;
+      inward[k] += mine ? rest : 0;
+      inside[k] += mine ? 1 : 0;
+    }
+  }
+  template <KernelWarp W>
+  WEFT_HD void add_to(InwardTotals* totals) const {
+    for (int k = 0; k < 3; k++) {
+      W::add(&totals->inward[k], static_cast<std::uint64_t>(std::int64_t{inward[k]}));
+      W::add(&totals->inside[k], std::uint64_t{inside[k]});
+    }
+  }
+};
+
+// The first `count` bytes of `packed`; kBytes at most, a number that `out` is a multiple of.
+template <std::uint32_t kBytes>
+WEFT_HD void store_packed(std::uint8_t* out, std::uint64_t packed, std::uint32_t count) {
+  if (count < kBytes)
+    for (std::uint32_t k = 0; k < count; k++) out[k] = static_cast<std::uint8_t>(packed >> (8 * k));
+  else if constexpr (kBytes == 8)
+    store_aligned(out, packed);
+  else if constexpr (kBytes == 4)
+    store_aligned(out, static_cast<std::uint32_t>(packed));
+  else
+    store_aligned(out, static_cast<std::uint16_t>(packed));
+}
+
+// Quantizes a block by `thresholds`, a copy of the segment's, or to the nearest level with low bits; counts the symbols;
+// keeps symbols and low bits, and adds to the totals, if this is the last time.
+//
+// kPlain: one step and no low bits.
+template <KernelWarp W, FloatType kType, bool kLast, bool kPlain>
+WEFT_HD void quantize_block_as(const SegmentJob& segment, EncodeBlockJob& block, const std::int32_t* thresholds,
+                               SymbolCounters<1> counters, InwardTotals* totals) {
+  using Unit = typename FloatUnit<kType>::Unit;
+  using Vector = UnitVector<Unit>;
+  const FixedValues<kType> values(segment, block);
+  const int low_bits = kPlain ? 0 : segment.uniform.low_bits;
+  const std::size_t begin = std::size_t{block.index} << segment.block_log2;
+  const auto code_of = [&](std::int32_t fixed) {
+    return low_bits > 0 ? nearest_code(fixed, low_bits) : symbol_by_threshold(fixed, thresholds);
+  };
+  const std::uint32_t first = code_of(values.template of<kPlain>(values.units.raw(0), 0)) >> low_bits,
+                      low_mask = (1u << low_bits) - 1;
+  const auto found = W::each_lane_value([&](std::uint32_t lane) {
+    std::uint32_t outside = 0, differing = 0;
+    InwardOfLane sums;
+    for_each_vector(values.units, block.n, lane, [&](const Vector& vector, std::uint32_t i, std::uint32_t count) {
+      std::uint64_t symbols = 0, low = 0;
+      WEFT_UNROLL(8)
+      for (std::uint32_t k = 0; k < Vector::kUnits; k++) {
+        if (k >= count) break;
+        const std::int32_t fixed = values.template of<kPlain>(vector[k], i + k);
+        const std::uint32_t code = code_of(fixed), symbol = code >> low_bits;
+        counters.template count<W>(0, symbol, lane);
+        if constexpr (kLast) {
+          symbols |= std::uint64_t{symbol} << (8 * k);
+          low |= std::uint64_t{code & low_mask} << (8 * k);
+          differing |= symbol ^ first;
+          // What is out of range has level 0, which no sum takes.
+          outside += fixed == kOutOfRange ? 1 : 0;
+          sums.add(fixed == kOutOfRange ? 0 : fixed, level_of(symbol, code & low_mask, low_bits));
+        }
+      }
+      if constexpr (kLast) {
+        store_packed<Vector::kUnits>(segment.symbols + begin + i, symbols, count);
+        if (low_bits > 0) store_packed<Vector::kUnits>(segment.low + begin + i, low, count);
+      }
+    });
+    if constexpr (kLast) sums.template add_to<W>(totals);
+    return outside << 1 | (differing != 0 ? 1 : 0);
+  });
+  if constexpr (kLast) {
+    std::uint32_t sum = 0;
+    for (int bit = 0; bit < 14; bit++)  // a lane counts at most 2^13
+      sum += W::count(W::less(W::splat(0), found & W::splat(2u << bit))) << bit;
+    block.exceptions = sum;
+    block.varying = W::or_lanes(found) & 1;
+    block.first[0] = static_cast<std::uint8_t>(first);
+  }
+}
+
+template <KernelWarp W, FloatType kType, bool kLast>
+WEFT_HD void quantize_block(const SegmentJob& segment, EncodeBlockJob& block, const std::int32_t* thresholds,
+                            SymbolCounters<1> counters, InwardTotals* totals) {
+  if (segment.uniform.scale_codes == nullptr && segment.uniform.low_bits == 0)
+    quantize_block_as<W, kType, kLast, true>(segment, block, thresholds, counters, totals);
+  else
+    quantize_block_as<W, kType, kLast, false>(segment, block, thresholds, counters, totals);
+}
+
+}  // namespace weft::core
