@@ -1,4 +1,4 @@
-// weft_bench [micro] [codecs] [cluster [--values FILE]] [--json FILE]: speeds in memory, side by side.
+// weft_bench [micro] [codecs] [trellis] [cluster [--values FILE]] [--json FILE]: speeds in memory, side by side.
 #include <fstream>
 #include <iostream>
 #include <string_view>
@@ -7,7 +7,7 @@
 #include "suites.hpp"
 
 int main(int argc, char** argv) {
-  bool micro = false, codecs = false, cluster = false;
+  bool micro = false, codecs = false, trellis = false, cluster = false;
   std::string json_path, values_path;
   for (int i = 1; i < argc; i++) {
     const std::string_view argument = argv[i];
@@ -15,6 +15,8 @@ int main(int argc, char** argv) {
       micro = true;
     } else if (argument == "codecs") {
       codecs = true;
+    } else if (argument == "trellis") {
+      trellis = true;
     } else if (argument == "cluster") {
       cluster = true;
     } else if (argument == "--values" && i + 1 < argc) {
@@ -22,11 +24,11 @@ int main(int argc, char** argv) {
     } else if (argument == "--json" && i + 1 < argc) {
       json_path = argv[++i];
     } else {
-      std::cerr << "usage: weft_bench [micro] [codecs] [cluster [--values FILE]] [--json FILE]\n";
+      std::cerr << "usage: weft_bench [micro] [codecs] [trellis] [cluster [--values FILE]] [--json FILE]\n";
       return 2;
     }
   }
-  const bool all = !micro && !codecs && !cluster;
+  const bool all = !micro && !codecs && !trellis && !cluster;
   nlohmann::ordered_json json = nlohmann::ordered_json::array();
   const auto show = [&](const std::vector<weft::bench::Table>& tables) {
     for (const auto& table : tables) {
@@ -38,6 +40,7 @@ int main(int argc, char** argv) {
     fmt::print("one thread unless said otherwise, backend {}\n", weft::make_cpu_backend()->name());
     if (all || micro) show(weft::bench::micro_tables());
     if (all || codecs) show(weft::bench::codec_tables());
+    if (all || trellis) show(weft::bench::trellis_tables());
     if (all || cluster) show(weft::bench::cluster_tables(values_path));
   } catch (const std::exception& error) {
     std::cerr << "weft_bench: " << error.what() << "\n";

@@ -15,6 +15,12 @@ inline double thread_seconds() {
   return static_cast<double>(now.tv_sec) + 1e-9 * static_cast<double>(now.tv_nsec);
 }
 
+// Reads and changes the value as far as the compiler can tell, which would leave out work that nobody looks at.
+template <class T>
+void keep(T& value) {
+  asm volatile("" : : "r"(&value) : "memory");
+}
+
 // Seconds that a call of f takes at best, from at least three batches and for at least `budget` seconds. A batch has so
 // many calls that it takes a millisecond, because the clock may stand still for shorter times.
 template <class F>

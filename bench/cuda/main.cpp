@@ -5,7 +5,6 @@
 #include <deque>
 #include <exception>
 #include <iostream>
-#include <random>
 #include <thread>
 
 #include "backends/cuda/decode_batch.hpp"
@@ -15,8 +14,8 @@
 #include "engine/segment_encoder.hpp"
 #include "measure.hpp"
 #include "support/weights.hpp"
-#include "trellis/scales.hpp"
 #include "trellis/shape.hpp"
+#include "trellis_weights.hpp"
 #include "weft/error.hpp"
 
 namespace weft::bench {
@@ -51,19 +50,10 @@ struct Workload {
   }
 };
 
-// Makes weights as wide as their classes say, or such as their neighbours predict.
-void model(const TrellisStream& stream, std::vector<double>& values) {
-  std::vector<std::uint8_t> classes(values.size());
-  trellis::scale_classes(stream, 0, classes);
-  for (std::size_t i = 0; i < values.size(); i++) values[i] *= std::exp2((classes[i] - stream.base_class) / 3.0);
-  for (std::size_t i = 3; stream.predicts && i < values.size(); i++)
-    for (std::size_t k = 0; k < 3; k++) values[i] += stream.taps[k] / 64.0 * values[i - 1 - k];
-}
-
 std::vector<std::byte> draw(const SegmentView& view, std::uint64_t seed) {
   auto values = testing::draw_weights(kSegmentUnits, seed, 0.02);
   const DType dtype = view.dtype;
-  if (view.codec == CodecId::kTrellis) model(*view.trellis, values);
+  if (view.codec == CodecId::kTrellis) follow_stream(*view.trellis, values);
   std::string bytes;
   if (is_quantizable(dtype)) {
     bytes = testing::weight_bytes(dtype, values);
@@ -102,7 +92,6 @@ std::unique_ptr<Workload> make_workload(const std::string& name, CodecId codec, 
   return work;
 }
 
-// BF16 in cells of half a deviation, with scales of rows and columns of 4096, or with prediction and without scales.
 std::unique_ptr<Workload> make_trellis_workload(const std::string& name, bool predicts) {
   auto work = std::make_unique<Workload>();
   work->name = name;
@@ -112,22 +101,7 @@ std::unique_ptr<Workload> make_trellis_workload(const std::string& name, bool pr
   work->view.units = kSegmentUnits;
   work->view.trellis = &work->trellis;
   work->view.shape = &trellis::typical_shapes()[3];
-  TrellisStream& stream = work->trellis;
-  stream.fine_step = static_cast<float>(0.25 * 0.02 / 64);
-  stream.base_class = 18;  // a deviation of four steps
-  stream.lambda = 0.08;
-  if (predicts) {
-    stream.predicts = true;
-    stream.taps = {20, -8, 4};
-    stream.shifts = {-2, -2, -1, -1, -1, 0, 0, 0, 1, 1, 1, 2};
-  } else {
-    std::mt19937 random(1);
-    for (const std::uint64_t inner : {std::uint64_t{4096}, std::uint64_t{1}}) {
-      ScaleFactor factor{inner, std::vector<std::int8_t>(inner == 1 ? 4096 : 256)};
-      for (auto& code : factor.codes) code = static_cast<std::int8_t>(static_cast<int>(random() % 5) - 2);
-      stream.factors.push_back(std::move(factor));
-    }
-  }
+  work->trellis = trellis_stream(predicts, 3);
   encode(*work);
   return work;
 }

@@ -27,6 +27,7 @@ constexpr std::uint64_t kRun = 1u << 18;  // units that are read at once
 std::size_t find_tensor(const std::filesystem::path& input, const std::vector<TensorInfo>& tensors,
                         const std::string& name) {
   std::vector<std::string_view> names;
+  names.reserve(tensors.size());
   for (const TensorInfo& tensor : tensors) names.push_back(tensor.name);
   const auto found = std::find(names.begin(), names.end(), name);
   if (found == names.end())

@@ -1,0 +1,63 @@
+// Codec trellis on one thread, models given: segments of 2^20 F32 weights, their tables in the cache as in a long run.
+#include <stdexcept>
+
+#include "backends/backend.hpp"
+#include "engine/segment_encoder.hpp"
+#include "suites.hpp"
+#include "timing.hpp"
+#include "trellis/shape.hpp"
+#include "trellis_weights.hpp"
+
+namespace weft::bench {
+namespace {
+
+constexpr std::size_t kUnits = std::size_t{1} << 20;
+
+std::vector<std::byte> draw(const TrellisStream& stream) {
+  std::mt19937_64 random(7);
+  std::normal_distribution<double> normal(0, 0.02);
+  std::vector<double> values(kUnits);
+  for (double& value : values) value = normal(random);
+  follow_stream(stream, values);
+  const std::vector<float> floats(values.begin(), values.end());
+  const auto bytes = std::as_bytes(std::span(floats));
+  return {bytes.begin(), bytes.end()};
+}
+
+// Millions of weights per second, encoding and decoding, and bits per weight.
+std::vector<double> measure(bool predicts, int states_log2) {
+  const TrellisStream stream = trellis_stream(predicts, states_log2);
+  const std::vector<std::byte> units = draw(stream);
+  SegmentView view;
+  view.codec = CodecId::kTrellis;
+  view.dtype = DType::kF32;
+  view.block_log2 = 17;
+  view.units = kUnits;
+  view.trellis = &stream;
+  view.shape = &trellis::typical_shapes()[3];
+  CodecSpec spec;
+  spec.codec = CodecId::kTrellis;
+  const auto coder = make_cpu_backend()->make_coder();
+  EncodedSegment encoded;
+  const double encode = fastest([&] { coder->encode(view, spec, units, encoded); });
+  std::vector<std::span<const std::byte>> blocks;
+  engine::split_blocks(view, 0, encoded.block_sizes, encoded.bytes, blocks);
+  const SegmentView decoding = encoded.with_tables(view);
+  std::vector<std::byte> back(units.size());
+  const double decode = fastest([&] {
+    if (const auto fault = coder->decode(decoding, 0, blocks, back)) throw std::runtime_error(fault->reason);
+  });
+  return {kUnits / encode / 1e6, kUnits / decode / 1e6, 8.0 * static_cast<double>(encoded.bytes.size()) / kUnits};
+}
+
+}  // namespace
+
+std::vector<Table> trellis_tables() {
+  Table table("codec trellis", "M weights/s", {"encode", "decode", "bits/weight"});
+  for (const int states_log2 : {3, 5, 8})
+    table.add(fmt::format("scaled, {} states", 1 << states_log2), measure(false, states_log2));
+  table.add("predictive, 8 states", measure(true, 3));
+  return {table};
+}
+
+}  // namespace weft::bench
