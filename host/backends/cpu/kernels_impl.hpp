@@ -111,7 +111,7 @@ void histogram(const std::uint8_t* data, std::size_t n, std::uint64_t* counts) {
 
 void to_float(DType dtype, const std::byte* units, std::size_t n, float* values) {
   if (dtype == DType::kF32) {
-    std::memcpy(values, units, 4 * n);
+    if (n > 0) std::memcpy(values, units, 4 * n);
   } else if (dtype == DType::kBF16) {
     for (std::size_t i = 0; i < n; i++)
       values[i] = core::float_of_bits(core::bf16_to_f32(load_unit<std::uint16_t>(units + 2 * i)));
@@ -125,7 +125,7 @@ void to_float(DType dtype, const std::byte* units, std::size_t n, float* values)
 
 void from_float(DType dtype, const float* values, std::size_t n, std::byte* units) {
   if (dtype == DType::kF32) {
-    std::memcpy(units, values, 4 * n);
+    if (n > 0) std::memcpy(units, values, 4 * n);
   } else if (dtype == DType::kBF16) {
     for (std::size_t i = 0; i < n; i++) {
       const std::uint16_t bits = core::f32_to_bf16(core::bits_of_float(values[i]));
