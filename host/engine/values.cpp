@@ -10,7 +10,7 @@ namespace weft::engine {
 
 void to_doubles(DType dtype, std::span<const std::byte> units, std::size_t n, double* values) {
   if (dtype == DType::kF64) {
-    std::memcpy(values, units.data(), n * sizeof(double));
+    if (n > 0) std::memcpy(values, units.data(), n * sizeof(double));
     return;
   }
   std::array<float, kValueChunk> narrow;

@@ -91,7 +91,7 @@ class MemoryNetwork final : public Network {
   static void copy(const std::string& from, std::uint64_t offset, std::span<std::byte> out) {
     if (offset > from.size() || out.size() > from.size() - offset)
       throw Error(ErrorKind::kInternal, "the engine reads past the end of a tensor or file");
-    std::memcpy(out.data(), from.data() + offset, out.size());
+    if (!out.empty()) std::memcpy(out.data(), from.data() + offset, out.size());
   }
 
   std::vector<std::string> data_;      // per tensor
