@@ -1,4 +1,4 @@
-// Whether these tests run under a sanitizer that changes how much memory a process takes.
+// Whether these tests run under a sanitizer: one that changes how much memory a process takes, or the one for threads.
 #pragma once
 
 namespace weft::testing {
@@ -9,6 +9,12 @@ inline constexpr bool kSanitized = true;
 inline constexpr bool kSanitized = __has_feature(address_sanitizer) || __has_feature(thread_sanitizer);
 #else
 inline constexpr bool kSanitized = false;
+#endif
+
+#if defined(__SANITIZE_THREAD__)
+inline constexpr bool kThreadSanitized = true;
+#else
+inline constexpr bool kThreadSanitized = false;
 #endif
 
 }  // namespace weft::testing
