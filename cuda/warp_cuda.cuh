@@ -80,15 +80,6 @@ struct CudaWarp {
   WEFT_DEVICE void store_table(std::uint32_t* p, U32 x) { p[lane()] = x.value; }
   WEFT_DEVICE void store_halves(std::uint16_t* p, U32 x) { p[lane()] = static_cast<std::uint16_t>(x.value); }
 
-  // The words of decode_full_round, without an index beside the pointer. A lane that needs none loads one, too: a branch
-  // around the load would cost more, and 32 words are left.
-  WEFT_DEVICE void take_words(const std::uint16_t*& next, U32& x) {
-    const bool low = x.value < core::kStateLow;
-    const std::uint32_t bits = __ballot_sync(kAll, low);
-    const std::uint32_t word = __ldg(next + rank(bits));
-    x.value = low ? core::permute_bytes(word, x.value, 0x5410) : x.value;
-    next += popcount(bits);
-  }
   using WordStream = WordRing;
   static constexpr std::size_t kWordBytes = WordRing::kRoom;
   WEFT_DEVICE void take_words(WordStream& stream, U32& x) {

@@ -261,9 +261,7 @@ WEFT_HD std::uint32_t decode_tiles(const Finish& finish, DecodeState<W>& state, 
     const auto rest = next;
     fetch(n - done > kTileSymbols ? done + kTileSymbols : done);  // the last one once more: cheaper than a branch
     stream.ready();
-#if defined(__CUDA_ARCH__)
-#pragma unroll
-#endif
+    WEFT_UNROLL(8)
     for (std::uint32_t at = 0; at < kTileSymbols; at += kLanes) {
       const auto entry = decode_step<W>(state.x, table);
       W::take_words(stream, state.x);
@@ -326,29 +324,37 @@ WEFT_HD Status decode_planes(const Finish& finish, const std::uint32_t* table, c
   return enough ? finish_decoding<W>(state, word_count, lanes) : Status::kTruncated;
 }
 
-// Puts the exceptions' units in their places, after all positions have proved to be ascending and within the block.
-template <KernelWarp W, class Unit>
-WEFT_HD Status apply_exceptions(const BlockJob& job, std::uint8_t* out) {
-  const std::uint32_t count = job.exception_count;
+// Whether position(0) .. position(count - 1) ascend and are below n.
+template <KernelWarp W, class Position>
+WEFT_HD bool ascend_within(std::uint32_t count, std::uint32_t n, Position position) {
   bool valid = true;
   for (std::uint32_t first = 0; first < count; first += kLanes) {
     // A lane says 1 for a bad position: lanes differ by value alone.
     const auto bad = W::each_lane_value([&](std::uint32_t lane) -> std::uint32_t {
       const std::uint32_t i = first + lane;
       if (i >= count) return 0;
-      const auto position = load_bytewise<std::uint32_t>(job.exceptions + 4 * std::size_t{i});
-      const bool ascends = i == 0 || load_bytewise<std::uint32_t>(job.exceptions + 4 * std::size_t{i - 1}) < position;
-      return position < job.n && ascends ? 0 : 1;
+      const std::uint32_t here = position(i);
+      const bool ascends = i == 0 || position(i - 1) < here;
+      return here < n && ascends ? 0 : 1;
     });
     valid = valid && !W::any(W::less(W::splat(0), bad));
   }
-  if (!valid) return Status::kExceptions;
+  return valid;
+}
+
+// Puts the exceptions' units in their places, after all positions have proved to be ascending and within the block.
+template <KernelWarp W, class Unit>
+WEFT_HD Status apply_exceptions(const BlockJob& job, std::uint8_t* out) {
+  const std::uint32_t count = job.exception_count;
+  const auto position_of = [&job](std::uint32_t i) {
+    return load_bytewise<std::uint32_t>(job.exceptions + 4 * std::size_t{i});
+  };
+  if (!ascend_within<W>(count, job.n, position_of)) return Status::kExceptions;
   W::sync();
   const std::uint8_t* units = job.exceptions + 4 * std::size_t{count};
   W::for_each_lane([&](std::uint32_t lane) {
     for (std::uint32_t i = lane; i < count; i += kLanes) {
-      const auto position = load_bytewise<std::uint32_t>(job.exceptions + 4 * std::size_t{i});
-      store_bytewise(out + std::size_t{position} * sizeof(Unit),
+      store_bytewise(out + std::size_t{position_of(i)} * sizeof(Unit),
                      load_bytewise<Unit>(units + std::size_t{i} * sizeof(Unit)));
     }
   });

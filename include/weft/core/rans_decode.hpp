@@ -59,18 +59,13 @@ WEFT_HD bool start_decoding(DecodeState<W>& state, const std::uint16_t* words, s
   return refill<W>(state, present, words, word_count);
 }
 
-// refill() of all lanes while 32 words are left, so that nothing can run out. `next` is the next word. A model may know a
-// shorter way to hand out words (take_words).
+// refill() of all lanes while 32 words are left, so that nothing can run out. `next` is the next word.
 template <Warp W>
 WEFT_HD void refill_all(typename W::U32& x, const std::uint16_t*& next) {
-  if constexpr (requires { W::take_words(next, x); }) {
-    W::take_words(next, x);
-  } else {
-    const auto low = W::less(x, W::splat(kStateLow));
-    const auto word = W::expand_load(next, low);
-    x = W::select(low, (x << kWordBits) | word, x);
-    next += W::count(low);
-  }
+  const auto low = W::less(x, W::splat(kStateLow));
+  const auto word = W::expand_load(next, low);
+  x = W::select(low, (x << kWordBits) | word, x);
+  next += W::count(low);
 }
 
 // The same with the number of the next word.

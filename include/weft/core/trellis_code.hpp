@@ -173,9 +173,7 @@ WEFT_HD Status decode_path(const Weave& weave, TrellisWalk<W, kZero, kPredict> w
   auto stream = near(rans.cursor);
   for (; all_lanes >= t + kSteps && stream.ready(kSteps); t += kSteps) {
     classes.look_ahead();
-#if defined(__CUDA_ARCH__)
-#pragma unroll
-#endif
+    WEFT_UNROLL(8)
     for (std::uint32_t step = 0; step < kSteps; step++) {
       walk.look(classes.coming(step));
       const U32 symbol = tables.step(walk, rans.x);

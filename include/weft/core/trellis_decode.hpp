@@ -10,7 +10,7 @@
 
 #include <bit>
 
-#include "weft/core/dequantize.hpp"
+#include "weft/core/decode_block.hpp"
 #include "weft/core/scale_walk.hpp"
 #include "weft/core/trellis_code.hpp"
 #include "weft/core/trellis_rows.hpp"
@@ -228,18 +228,8 @@ template <KernelWarp W, class Unit>
 WEFT_HD Status put_far_weights(const TrellisParameters& stream, const TrellisJob& job, std::uint8_t* out) {
   const std::uint32_t count = job.far_count;
   const auto record = [&job](std::uint32_t i) { return load_bytewise<std::uint32_t>(job.far + 4 * std::size_t{i}); };
-  bool valid = true;
-  for (std::uint32_t first = 0; first < count; first += kLanes) {
-    const auto bad = W::each_lane_value([&](std::uint32_t lane) -> std::uint32_t {
-      const std::uint32_t i = first + lane;
-      if (i >= count) return 0;
-      const std::uint32_t position = far_position(record(i));
-      const bool ascends = i == 0 || far_position(record(i - 1)) < position;
-      return position < job.n && ascends ? 0 : 1;
-    });
-    valid = valid && !W::any(W::less(W::splat(0), bad));
-  }
-  if (!valid) return Status::kExceptions;
+  const auto position_of = [&record](std::uint32_t i) { return far_position(record(i)); };
+  if (!ascend_within<W>(count, job.n, position_of)) return Status::kExceptions;
   W::sync();
   const std::uint8_t* units = job.far + 4 * std::size_t{count};
   for (std::uint32_t first = 0; first < count; first += kLanes) {
