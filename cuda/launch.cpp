@@ -7,7 +7,8 @@ cudaError_t launch_decode(Launch launch, DecodeOp op, const core::BlockGroup* gr
                           const core::BlockJob* jobs, std::uint8_t* out, std::uint32_t* status) {
   const auto part = op <= DecodeOp::kMerge8     ? launch_merge
                     : op <= DecodeOp::kTableF64 ? launch_dequantize_table
-                                                : launch_dequantize_steps;
+                    : op <= DecodeOp::kStepsF64 ? launch_dequantize_steps
+                                                : launch_pairs;
   return part(launch, op, groups, count, jobs, out, status);
 }
 

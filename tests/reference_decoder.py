@@ -17,7 +17,7 @@ from itertools import accumulate
 from types import SimpleNamespace as Record
 
 import reference_trellis as trellis
-from reference_reader import Corrupt, Reader, check, rans_symbols, read_table
+from reference_reader import Corrupt, Reader, check, paired_symbols, rans_symbols, read_table
 
 (RAW, LOSSLESS, UNIFORM, ASSET, CODEBOOK, TRELLIS) = range(6)
 (MODE_RAW, MODE_CONSTANT, MODE_RANS, MODE_ZSTD) = range(4)
@@ -62,7 +62,7 @@ def read_frame(data):
     check(len(data) >= 56, "the archive is truncated")
     major, minor, reserved, crc = struct.unpack_from("<BBHI", data, 8)
     check(crc == crc32c(data[:12]), "the header's checksum is wrong")
-    check((major, minor, reserved) == (0, 3, 0), f"this decoder reads 0.3, not {major}.{minor} or a reserved bit")
+    check((major, minor, reserved) == (0, 4, 0), f"this decoder reads 0.4, not {major}.{minor} or a reserved bit")
     offset, stored, raw, index_crc, coding, reserved, crc, magic = struct.unpack("<QQQIB3sI4s", data[-40:])
     check(magic == b"WEFT", "the archive is truncated: it has no footer")
     check(crc == crc32c(data[-40:-8]), "the footer's checksum is wrong")
@@ -228,6 +228,9 @@ def plane_symbols(plane, n, table):
         check(plane.mode == MODE_CONSTANT or plane.size == n, "a raw plane has the wrong size")
         return plane.data if plane.mode == MODE_RAW else bytes([plane.size]) * n
     check(table is not None, "an entropy-coded plane has no table")
+    base, table = table
+    if base is not None:
+        return paired_symbols(plane.data, n, plane.lanes, base, table)
     return rans_symbols(plane.data, n, plane.lanes, table)
 
 

@@ -78,7 +78,7 @@ class MadeHere(unittest.TestCase):
             for n in (1, 31, 32, 33, 1000):
                 symbols = [7 if rng.random() < rare / 4096 else 9 for _ in range(n)]
                 table = (7, [rare, 0, 4096 - rare])
-                reader = weft.Reader(bytes([7, 2]) + varint(rare) + varint(0) + varint(4096 - rare), "table")
+                reader = weft.Reader(bytes([0, 7, 2]) + varint(rare) + varint(0) + varint(4096 - rare), "table")
                 for lanes_log2 in range(6):
                     data = rans_encode(symbols, table, 1 << lanes_log2)
                     plane = weft.Record(mode=2, lanes=1 << lanes_log2, size=len(data), data=data)
@@ -128,8 +128,8 @@ class Refuses(unittest.TestCase):
         size = struct.unpack_from("<Q", w.finish(), len(w.finish()) - 32)[0]
         index = w.finish()[-40 - size : -40]
         weft.decode(w.frame(index))
-        for change in ({"major": 1}, {"minor": 1}, {"minor": 4}, {"reserved": 256}):
-            refuse(self, w.frame(index, **change), "this decoder reads 0.3")
+        for change in ({"major": 1}, {"minor": 1}, {"minor": 5}, {"reserved": 256}):
+            refuse(self, w.frame(index, **change), "this decoder reads 0.4")
         for change in ({"zeros": b"\0\0\1"}, {"coding": 2}):
             refuse(self, w.frame(index, **change), "reserved bit of the footer")
         refuse(self, w.frame(index, raw=len(index) + 1), "the index's size")
@@ -157,6 +157,7 @@ class Refuses(unittest.TestCase):
             (lambda w: w.tables.append((255, [2048, 2048])), "table"),
             (lambda w: w.tables.append((0, [2048, 2047])), "table"),
             (lambda w: w.tables.append((0, [2048, 2048, 0])), "table"),
+            (lambda w: w.tables.append((0, [2048, 2048], 241)), "table of pairs"),
             (lambda w: w.payload.append(0), "payload"),
             (lambda w: w.streams.__setitem__(0, b"\x03" + w.streams[0][1:]), "codec"),
             (lambda w: w.streams.__setitem__(0, b"\x00\x09" + w.streams[0][2:]), "size of blocks"),
@@ -171,11 +172,30 @@ class Refuses(unittest.TestCase):
     def block(self, planes, dtype="U8", units=4, tables=(0,)):
         w = Writer()
         sizes = w.add_block(make_block(planes, units), units)
-        w.tables.append((0, [2048, 2048]))
+        w.tables += (0, [2048, 2048]), (0, [2048, 2048], 7)
         stream = w.add_stream(weft.LOSSLESS, 10, 10, b"", b"".join(map(varint, tables)), sizes)
         w.add_tensor("x", dtype, [units], stream)
         w.files.append(network_entry("x.safetensors", 1, varint(0)))
         return w.finish()
+
+    def test_pairs(self):
+        words = rans_encode(b"\0\1\0", (0, [2048, 2048]), 2)  # 77 87 77 in pairs
+
+        def block(*records, count=None, cut=0, units=6):
+            tail = struct.pack(f"<{len(records) + 1}I", *records, len(records) if count is None else count)
+            plane = (words + tail)[cut:]
+            return self.block([(2, 1, len(plane), plane)], units=units, tables=(2,))
+
+        seven, last = bytes([7, 7, 8, 7, 7, 7]), 5 | 200 << 24
+        self.assertEqual(restored(block())[""][-6:], seven)
+        self.assertEqual(restored(block(last, 1 << 24))[""][-6:], b"\1" + seven[1:5] + bytes([200]))
+        for archive in (block(1 << 24, last), block(last, last), block(6), block(1 << 18)):
+            refuse(self, archive, "descend")
+        refuse(self, block(units=5), "impossible size")
+        refuse(self, block(count=1 << 31), "impossible size")
+        refuse(self, block(cut=len(words) + 2), "impossible size")
+        refuse(self, block(last, count=0), "does not end")
+        refuse(self, block(units=4), "does not end")
 
     def test_blocks(self):
         words = struct.pack("<2H", 32768, 32768)
@@ -191,7 +211,7 @@ class Refuses(unittest.TestCase):
         refuse(self, self.block([(0, 8, 4, b"abcd")]), "descriptor")
         refuse(self, self.block([(1, 0, 256, b"")]), "descriptor")
         refuse(self, self.block([(2, 1, 4, words)]), "no table")
-        refuse(self, self.block([(2, 1, 4, words)], tables=(2,)), "table that is not there")
+        refuse(self, self.block([(2, 1, 4, words)], tables=(3,)), "table that is not there")
         refuse(self, self.block([(2, 1, 3, words[:3])], tables=(1,)), "impossible size")
         refuse(self, self.block([(2, 2, 4, words)], tables=(1,)), "impossible size")
         refuse(self, self.block([(2, 0, 2, b"\0\0")], tables=(1,)), "too few words")

@@ -60,6 +60,22 @@ def rans_encode(symbols, table, lanes):
     return rans_words([(i % lanes, frequencies[s - first], starts[s - first]) for i, s in enumerate(symbols)], lanes)
 
 
+def paired(symbols, base):
+    """Neighbours as pairs; what is outside of the 16 symbols from the base on counts as the base."""
+    places = [s - base if base <= s < base + 16 else 0 for s in symbols]
+    return [a | b << 4 for a, b in zip(places[::2], places[1::2])]
+
+
+def code_symbols(symbols, table, lanes):
+    """A plane with a table, which may be one of pairs: their words, and records of the symbols outside."""
+    first, frequencies, *base = table
+    if not base:
+        return rans_encode(symbols, table, lanes)
+    words = rans_encode(paired(symbols, base[0]), (first, frequencies), lanes)
+    records = [i | s << 24 for i, s in enumerate(symbols) if not base[0] <= s < base[0] + 16][::-1]
+    return words + struct.pack(f"<{len(records) + 1}I", *records, len(records))
+
+
 def rans_words(steps, lanes):
     """FORMAT.md 3.1 backwards, from the last step (lane, f, c) to the first: words in reverse order."""
     states, words = [32768] * lanes, []
@@ -115,6 +131,7 @@ class Writer:
         self.layout, self.files, self.tensors, self.tables, self.streams = layout, [], [], [], []
         self.shapes, self.codes = [], []  # each shape as bytes; the codes of each factor, or section 5 as bytes
         self.payload = bytearray(bytes(16))
+        self.pairs = False  # whether planes of an even number of symbols are coded in pairs
 
     def add_block(self, block, units):
         self.payload += bytes(-len(self.payload) % (16 if units >= 16384 else 2)) + block
@@ -136,6 +153,12 @@ class Writer:
         return self.add_stream(weft.ASSET, 10, 12, varint(len(data)), b"", sizes)
 
     def add_table(self, symbols):
+        if self.pairs and len(symbols) % 2 == 0:
+            base = max(range(241), key=lambda b: sum(b <= s < b + 16 for s in symbols))
+            pairs = paired(symbols, base)
+            if len(set(pairs)) > 1:
+                self.tables.append((*make_table(pairs), base))
+                return len(self.tables)
         self.tables.append(make_table(symbols))
         return len(self.tables)
 
@@ -143,7 +166,7 @@ class Writer:
         if len(set(symbols)) == 1:
             return 1, 0, symbols[0], b""
         if table:
-            coded = rans_encode(symbols, self.tables[table - 1], 1 << lanes_log2)
+            coded = code_symbols(symbols, self.tables[table - 1], 1 << lanes_log2)
             if len(coded) < len(symbols):
                 return 2, lanes_log2, len(coded), coded
         return 0, 0, len(symbols), bytes(symbols)
@@ -213,8 +236,9 @@ class Writer:
             difference, previous = t[3] - previous, t[3]
             tensors += signed_varint(difference)
         tables = varint(len(self.tables))
-        for first, frequencies in self.tables:
-            tables += bytes([first, len(frequencies) - 1]) + b"".join(map(varint, frequencies))
+        for first, frequencies, *base in self.tables:
+            tables += bytes([base[0] + 1 if base else 0, first, len(frequencies) - 1])
+            tables += b"".join(map(varint, frequencies))
         tables += varint(len(self.shapes)) + b"".join(self.shapes)
         streams = varint(len(self.streams)) + b"".join(self.streams)
         codes = self.codes if isinstance(self.codes, bytes) else range_coded(self.codes)
@@ -223,7 +247,7 @@ class Writer:
 
     def frame(self, index, **changes):
         """The archive around an index; `changes` are other values for fields of header and footer."""
-        v = {"major": 0, "minor": 3, "reserved": 0, "coding": 0, "raw": len(index), "zeros": bytes(3), **changes}
+        v = {"major": 0, "minor": 4, "reserved": 0, "coding": 0, "raw": len(index), "zeros": bytes(3), **changes}
         header = with_crc(b"\x89WEFT\r\n\x1a" + struct.pack("<BBH", v["major"], v["minor"], v["reserved"]))
         footer = struct.pack("<QQQI", len(self.payload), len(index), v["raw"], weft.crc32c(index))
         footer += bytes([v["coding"]]) + v["zeros"]
@@ -267,6 +291,37 @@ def lossless_archive():
     header = varint(1) + varint(3) + b"".join(string(k.encode()) + string(v.encode()) for k, v in metadata.items())
     w.files.append(network_entry("model.safetensors", len(tensors), header))
     return w.finish(), {"": safetensors(tensors, metadata)}
+
+
+def pairs_archive():
+    """Planes in pairs: of lossless streams all planes, of others the first; records, even and odd blocks, lanes."""
+    rng, w, tensors = random.Random(9), Writer(), []
+    w.pairs = True
+
+    def add(name, dtype, data, stream):
+        shape = [len(data) // weft.TYPES[TYPE_NUMBERS[dtype]][2]]
+        tensors.append((name, dtype, shape, data))
+        w.add_tensor(name, dtype, shape, stream)
+
+    def levels(n, width):
+        return [max(-128, min(127, round(rng.gauss(0, width)))) for _ in range(n)]
+
+    for lanes_log2, (dtype, units) in enumerate([("BF16", 3000), ("U8", 2049), ("F32", 2050), ("F64", 1024), ("I16", 6)]):
+        unit = weft.TYPES[TYPE_NUMBERS[dtype]][2]
+        data = bytes(k + 128 for k in levels(units * unit, 4))
+        add(dtype, dtype, data, w.add_lossless(data, dtype, lanes_log2=lanes_log2))
+    nan = struct.pack("<I", 0xFFC12345)
+    for name, shape, low_bits, scales in (("table", 2050, 0, None), ("steps", 1500, 0, [128, 131]), ("low", 1200, 4, None)):
+        wide = levels(shape, 4) if low_bits == 0 else [8 * k for k in levels(shape, 4)]
+        steps = [2.0**-9 * (weft.SCALES[scales[i // 5 % 2] % 8] if scales else 1) for i in range(shape)]
+        steps = [struct.unpack("<f", struct.pack("<f", s))[0] for s in steps]
+        data = expected_weights(wide, steps, (3, -2, 1), [(1, nan)], "<f")
+        add(name, "F32", data, w.add_uniform(wide, low_bits, 2.0**-9, (3, -2, 1), [(1, nan)], scales, 5))
+    symbols = [min(int(rng.expovariate(0.3)), 19) for _ in range(1100)]
+    values = [struct.pack("<f", i / 8) for i in range(20)]
+    add("codebook", "F32", b"".join(values[y] for y in symbols), w.add_codebook(symbols, "F32", b"".join(values)))
+    w.files.append(network_entry("p.safetensors", len(tensors), varint(0)))
+    return w.finish(), {"": safetensors(tensors)}
 
 
 def expected_weights(levels, step, corrections, exceptions, code):
@@ -432,7 +487,7 @@ def large_blocks_archive():
 
 ARCHIVES = {"lossless": lossless_archive, "uniform": uniform_archive, "folder": folder_archive}
 ARCHIVES["codebook"], ARCHIVES["trellis"] = codebook_archive, trellis_archive
-ARCHIVES["large_blocks"] = large_blocks_archive
+ARCHIVES["large_blocks"], ARCHIVES["pairs"] = large_blocks_archive, pairs_archive
 
 
 def make(folder):

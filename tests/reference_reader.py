@@ -67,12 +67,14 @@ def slots(first, frequencies):
 
 
 def read_table(reader):
-    """2.3"""
+    """2.3: the base of the pairs, or None, and the slots."""
+    pairs = reader.u8()
+    check(pairs <= 241, "a table of pairs has symbols over 255")
     first, last = reader.u8(), reader.u8()
     frequencies = [reader.varint() for _ in range(last + 1)]
     check(first + last <= 255 and sum(frequencies) == 4096, "a table has symbols over 255 or not the sum 4096")
     check(last and frequencies[0] and frequencies[-1], "a table's first or last frequency is 0, or there is but one")
-    return slots(first, frequencies)
+    return pairs - 1 if pairs else None, slots(first, frequencies)
 
 
 class Rans:
@@ -108,3 +110,18 @@ def rans_symbols(data, n, lanes, table):
     out = bytes(rans.symbol(i % lanes, table) for i in range(n))
     rans.finish()
     return out
+
+
+def paired_symbols(data, n, lanes, base, table):
+    """3.1: n symbols in pairs, and the records that put them right."""
+    check(n % 2 == 0 and len(data) >= 4, "a plane of pairs has an impossible size")
+    end = len(data) - 4 - 4 * int.from_bytes(data[-4:], "little")
+    check(end >= 0, "a plane of pairs has an impossible size")
+    out, before = bytearray(n), n
+    pairs = rans_symbols(data[:end], n // 2, lanes, table)
+    out[0::2], out[1::2] = bytes(base + p % 16 for p in pairs), bytes(base + p // 16 for p in pairs)
+    for (record,) in struct.iter_unpack("<I", data[end:-4]):
+        position, symbol = record % (1 << 24), record >> 24
+        check(position < before, "the records of a plane do not descend")
+        out[position], before = symbol, position
+    return bytes(out)

@@ -16,7 +16,7 @@ constexpr int kWarmUp = 2, kRuns = 11;
 
 std::string name_of(cuda::DecodeOp op) { return "decode " + std::to_string(static_cast<int>(op)); }
 std::string name_of(cuda::EncodePass pass) {
-  constexpr const char* kNames[] = {"thresholds", "quantize trial", "rate thresholds", "survey",
+  constexpr const char* kNames[] = {"thresholds", "quantize trial", "rate thresholds", "window", "survey",
                                     "tables",     "code",           "layout",          "write"};
   return kNames[static_cast<int>(pass)];
 }

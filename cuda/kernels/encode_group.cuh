@@ -30,9 +30,32 @@ __device__ __forceinline__ void survey_group(core::SegmentJob& segment, const En
   __syncthreads();
   if (warp_index() < group.block_count) survey(blocks[group.first_block + warp_index()], counters);
   __syncthreads();
-  for (std::uint32_t i = threadIdx.x; i < counters.kCounts; i += kThreads)
-    if (const std::uint32_t sum = counters.sum(i); sum != 0)
-      CudaWarp::add(&segment.planes[i / 256].counts[i % 256], std::uint64_t{sum});
+  counters.template add_to<CudaWarp>(segment.planes, threadIdx.x, kThreads);
+}
+
+// A warp for each segment, in the thread block that has its first group. choose(segment, first block, scratch).
+template <class Choose>
+__device__ __forceinline__ void for_windows(const EncodeArrays& arrays, Choose choose) {
+  __shared__ core::WindowScratch scratch;
+  for_groups(arrays, [&](core::SegmentJob& segment, const EncodeGroup& group) {
+    if (segment.may_pair != 0 && group.first_block == segment.first_block)
+      choose(segment, arrays.blocks[group.first_block], scratch);
+  });
+}
+
+template <class Unit>
+__global__ __launch_bounds__(core::kLanes) void window_of_units_kernel(EncodeArrays arrays) {
+  for_windows(arrays, [](const core::SegmentJob& segment, const core::EncodeBlockJob&, core::WindowScratch& scratch) {
+    core::choose_window_of_units<CudaWarp, Unit>(segment, scratch);
+  });
+}
+
+template <core::FloatType kType>
+__global__ __launch_bounds__(core::kLanes) void window_of_weights_kernel(EncodeArrays arrays) {
+  for_windows(arrays,
+              [](const core::SegmentJob& segment, const core::EncodeBlockJob& block, core::WindowScratch& scratch) {
+                core::choose_window_of_weights<CudaWarp, kType>(segment, block, scratch);
+              });
 }
 
 template <class Unit>
@@ -66,7 +89,7 @@ __global__ __launch_bounds__(kThreads, 2) void quantize_kernel(EncodeArrays arra
 
 template <class Unit>
 __global__ __launch_bounds__(kThreads) void code_planes_kernel(EncodeArrays arrays) {
-  __shared__ core::EncodeTable table;
+  __shared__ core::NearTables near;
   __shared__ alignas(16) std::uint8_t stages[kGroupBlocks][core::kStageBytes];
   for_groups(arrays, [&](core::SegmentJob& segment, const EncodeGroup& group) {
     for (int p = 0; p < segment.coded_planes; p++) {
@@ -74,11 +97,12 @@ __global__ __launch_bounds__(kThreads) void code_planes_kernel(EncodeArrays arra
       if (plane.has_table == 0) continue;
       __syncthreads();
       static_assert(sizeof(core::EncodeTable) == 4 * kThreads);
-      reinterpret_cast<std::uint32_t*>(&table)[threadIdx.x] =
+      reinterpret_cast<std::uint32_t*>(&near.encode)[threadIdx.x] =
           reinterpret_cast<const std::uint32_t*>(&plane.encode)[threadIdx.x];
+      if (threadIdx.x < core::kTableSymbols) near.replacement[threadIdx.x] = plane.replacement[threadIdx.x];
       __syncthreads();
       if (warp_index() < group.block_count)
-        core::code_plane<CudaWarp, Unit>(segment, arrays.blocks[group.first_block + warp_index()], p, table,
+        core::code_plane<CudaWarp, Unit>(segment, arrays.blocks[group.first_block + warp_index()], p, near,
                                          stages[warp_index()]);
     }
   });

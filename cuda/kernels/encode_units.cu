@@ -7,6 +7,9 @@ namespace {
 template <class Unit>
 cudaError_t launch_pass(Launch launch, EncodePass pass, const EncodeArrays& arrays) {
   switch (pass) {
+    case EncodePass::kWindow:
+      return launch_persistent(window_of_units_kernel<Unit>, launch, BlockShape{core::kLanes}, arrays.group_count,
+                               arrays);
     case EncodePass::kSurvey:
       return launch_persistent(survey_units_kernel<Unit>, launch, BlockShape{kThreads, kCounterBytes<sizeof(Unit)>},
                                arrays.group_count, arrays);

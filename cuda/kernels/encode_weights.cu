@@ -10,6 +10,9 @@ cudaError_t launch_pass(Launch launch, EncodePass pass, const EncodeArrays& arra
     case EncodePass::kQuantizeTrial:
       return launch_persistent(quantize_kernel<kType, false>, launch, BlockShape{kThreads, kCounterBytes<1>},
                                arrays.group_count, arrays);
+    case EncodePass::kWindow:
+      return launch_persistent(window_of_weights_kernel<kType>, launch, BlockShape{core::kLanes}, arrays.group_count,
+                               arrays);
     case EncodePass::kSurvey:
       return launch_persistent(quantize_kernel<kType, true>, launch, BlockShape{kThreads, kCounterBytes<1>},
                                arrays.group_count, arrays);

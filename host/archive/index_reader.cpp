@@ -142,6 +142,10 @@ void read_tables(ByteReader& in, Index& index) {
   index.tables.reserve(count);
   for (std::size_t i = 0; i < count; i++) {
     FrequencyTable table;
+    if (const std::uint8_t pairs = in.get_u8(); pairs > 0) {
+      check(pairs - 1u <= core::kLastPairBase, "a table of pairs has symbols above 255");
+      table.pair_base = static_cast<std::uint8_t>(pairs - 1);
+    }
     table.first = in.get_u8();
     const std::size_t symbols = std::size_t{in.get_u8()} + 1;
     check(table.first + symbols <= 256, "a frequency table has symbols above 255");

@@ -63,6 +63,7 @@ void put_tensors(ByteWriter& out, const Index& index) {
 void put_tables(ByteWriter& out, const Index& index) {
   out.put_varint(index.tables.size());
   for (const auto& table : index.tables) {
+    out.put_u8(table.pair_base ? 1 + *table.pair_base : 0);
     out.put_u8(table.first);
     out.put_u8(table.frequencies.size() - 1);
     for (const std::uint16_t f : table.frequencies) out.put_varint(f);

@@ -224,6 +224,10 @@ const std::vector<Parameter>& codec_parameters() {
                                      "A sign or mantissa plane is entropy-coded when that saves at least this "
                                      "fraction of it; else it is stored and decodes faster."),
        {CodecId::kLossless}},
+      {field<&CodecSpec::pairs>("pairs", ValueType::boolean(),
+                                "Two neighbouring symbols may be coded as one where that takes at most 1/192 more "
+                                "bits: they decode up to twice as fast."),
+       {CodecId::kLossless, CodecId::kUniform, CodecId::kCodebook}},
       {field<&CodecSpec::relative_step>("relative_step", ValueType::number(0.0001, 16),
                                         "Width of a quantizer's cell over the tensor's rms."),
        kWithStep},

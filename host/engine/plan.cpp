@@ -20,7 +20,7 @@ constexpr std::uint64_t kSharedStreamUnits = 1u << 20;  // and a shared stream e
 constexpr std::uint64_t kMostChannels = 1u << 22;       // whose norms are kept
 
 // What tensors must have in common to share a stream.
-using StreamKey = std::tuple<CodecId, DType, double>;
+using StreamKey = std::tuple<CodecId, DType, double, bool>;
 
 std::uint64_t units_of(const TensorInfo& tensor) {
   return tensor.bytes / static_cast<std::uint64_t>(unit_bytes(tensor.dtype));
@@ -153,7 +153,7 @@ class Planner {
   }
 
   std::size_t shared_stream(const CodecSpec& spec, DType dtype) {
-    const StreamKey key{spec.codec, dtype, spec.min_saving};
+    const StreamKey key{spec.codec, dtype, spec.min_saving, spec.pairs};
     const auto found = shared_.find(key);
     if (found != shared_.end() && plan_.index.streams[found->second].units < kSharedStreamUnits) return found->second;
     return shared_[key] = new_stream(spec, dtype, config_.block_log2);

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <map>
 #include <optional>
+#include <tuple>
 #include <utility>
 #include <vector>
 
@@ -16,14 +17,15 @@ class TableBook {
   explicit TableBook(std::vector<FrequencyTable>& tables) : tables_(tables) {}
   std::uint32_t number(const std::optional<FrequencyTable>& table) {
     if (!table) return 0;
-    const auto [found, is_new] = numbers_.try_emplace({table->first, table->frequencies}, tables_.size() + 1);
+    const auto [found, is_new] =
+        numbers_.try_emplace({table->pair_base, table->first, table->frequencies}, tables_.size() + 1);
     if (is_new) tables_.push_back(*table);
     return static_cast<std::uint32_t>(found->second);
   }
 
  private:
   std::vector<FrequencyTable>& tables_;
-  std::map<std::pair<std::uint8_t, std::vector<std::uint16_t>>, std::size_t> numbers_;
+  std::map<std::tuple<std::optional<std::uint8_t>, std::uint8_t, std::vector<std::uint16_t>>, std::size_t> numbers_;
 };
 
 }  // namespace weft::engine

@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -19,12 +20,14 @@
 namespace weft {
 
 inline constexpr int kFormatMajor = 0;
-inline constexpr int kFormatMinor = 3;
+inline constexpr int kFormatMinor = 4;
 
-// A frequency table: consecutive symbols from `first` on; the frequencies sum to 4096.
+// A frequency table: consecutive symbols from `first` on; the frequencies sum to 4096. With a pair_base what is coded are
+// pairs of symbols (core/pairs.hpp).
 struct FrequencyTable {
   std::uint8_t first = 0;
   std::vector<std::uint16_t> frequencies;
+  std::optional<std::uint8_t> pair_base = std::nullopt;
   bool operator==(const FrequencyTable&) const = default;
 };
 

@@ -37,13 +37,13 @@ TEST(WriteConfig, WritesTheParametersOfARulesCodecOnly) {
   EXPECT_EQ(rules[0].dump(), R"({"codec":"raw","match":["*"],"min_elements":0,"min_rank":0})");
   EXPECT_EQ(
       rules[1].dump(),
-      R"({"codec":"lossless","dtypes":["F8_E4M3"],"match":["*"],"min_elements":0,"min_rank":0,"min_saving":0.005})");
+      R"({"codec":"lossless","dtypes":["F8_E4M3"],"match":["*"],"min_elements":0,"min_rank":0,"min_saving":0.005,"pairs":true})");
   EXPECT_EQ(
       rules[2].dump(),
       R"({"channel_axis":0,"codec":"uniform","correct_reconstruction":true,"importance":1.0,"lambda":0.1,"match":["*"],)"
-      R"("min_elements":0,"min_rank":0,"per_channel":false,"step":0.25})");
+      R"("min_elements":0,"min_rank":0,"pairs":true,"per_channel":false,"step":0.25})");
   EXPECT_EQ(rules[3].dump(), R"({"centroid_dtype":"BF16","clusters":16,"codec":"codebook","lambda":0.0,"match":["*"],)"
-                             R"("min_elements":0,"min_rank":0,"pin_zero":false})");
+                             R"("min_elements":0,"min_rank":0,"pairs":true,"pin_zero":false})");
 }
 
 TEST(WriteConfig, GivesTheSameConfigBack) {
@@ -65,6 +65,7 @@ TEST(WriteConfig, GivesTheSameConfigBack) {
       constexpr CodecId kCodecs[] = {CodecId::kRaw, CodecId::kLossless, CodecId::kUniform, CodecId::kCodebook};
       rule.spec.codec = kCodecs[random() % 4];
       if (rule.spec.codec == CodecId::kLossless) rule.spec.min_saving = real(0, 1);
+      if (rule.spec.codec == CodecId::kLossless) rule.spec.pairs = false;
       if (rule.spec.codec == CodecId::kUniform) {
         (random() % 2 ? rule.spec.step : rule.spec.relative_step) = real(0.001, 16);
         rule.spec.lambda = real(0, 10);

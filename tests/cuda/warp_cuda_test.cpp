@@ -1,31 +1,20 @@
 // The CUDA model of a warp against the portable one, lane by lane on the host.
-#include "cuda/warp_emulation.hpp"
-// The model uses what the emulation defines, so it comes second.
 #include <gtest/gtest.h>
 
 #include "backends/cpu/kernels.hpp"
 #include "backends/cpu/warp_portable.hpp"
 #include "backends/cuda/decode_batch.hpp"
 #include "core/trellis_cases.hpp"
+#include "cuda/answer_of_warp.hpp"
 #include "cuda/rans_cases.hpp"
 #include "support/sanitizer.hpp"
 #include "trellis/shape.hpp"
-#include "warp_cuda.cuh"
 #include "weft/core/crc32c.hpp"
 #include "weft/core/decode_block.hpp"
 #include "weft/core/rans_decode.hpp"
 
 namespace weft::cuda {
 namespace {
-
-// Runs f in all lanes, which must agree on its answer: in the core a plain number is the same in the whole warp.
-template <class F>
-auto answer_of_warp(F f) {
-  std::array<decltype(f()), core::kLanes> answers{};
-  emulation::run_warp([&] { answers[CudaWarp::lane()] = f(); });
-  for (const auto& answer : answers) EXPECT_EQ(answer, answers[0]);
-  return answers[0];
-}
 
 struct Encoded {
   std::vector<std::uint16_t> buffer;

@@ -22,7 +22,10 @@ struct Exchange {
   std::barrier<> left{32};
 };
 inline Exchange* exchange = nullptr;
-inline thread_local struct { unsigned x = 0; } thread_index;
+struct ThreadIndex {
+  unsigned x = 0;
+};
+inline thread_local ThreadIndex thread_index;
 
 // Every lane gives a value; all get f of the 32 values.
 template <class F>

@@ -241,6 +241,13 @@ def trellis_far(rng):
     return safetensors(tensors), trellis({"step": 0.05}, ("half", {"step": 120}), ("heavy", {"step": 0.2}))
 
 
+def pairs(rng):
+    """Enough weights that their symbols are coded in pairs, with records of those that are none."""
+    tensors = [floats(rng, "exponents", "BF16", [256, 256]), floats(rng, "levels", "F16", [256, 256])]
+    rules = [{"match": ["levels"], "codec": "uniform", "relative_step": 0.6}, {"match": ["*"], "codec": "lossless"}]
+    return safetensors(tensors), {"version": 1, "rules": rules}
+
+
 def sharded(rng):
     """A folder: two shards with their index, and small files that are carried along."""
     first = [floats(rng, "a.weight", "BF16", [20, 30]), floats(rng, "a.bias", "F32", [20])]
@@ -259,7 +266,7 @@ def sharded(rng):
 
 GOLDENS = [all_types, special_values, small, verbatim_header, raw, repeats, large_blocks]
 GOLDENS += [uniform_types, uniform_channels, uniform_low_bits, sharded, codebook]
-GOLDENS += [trellis_types, trellis_models, trellis_zero, trellis_far]
+GOLDENS += [trellis_types, trellis_models, trellis_zero, trellis_far, pairs]
 
 
 def write(path, content):

@@ -136,6 +136,18 @@ class HostQueue final : public cuda::Queue {
         return dequantize<kF32, false>(group, arrays);
       case kStepsF64:
         return dequantize<kF64, false>(group, arrays);
+      case kPairs1:
+        return pairs<core::PairsToBytes>(group, arrays);
+      case kPairs2:
+        return pairs<core::PairsToUnits<std::uint16_t>>(group, arrays);
+      case kPairs4:
+        return pairs<core::PairsToUnits<std::uint32_t>>(group, arrays);
+      case kPairsBF16:
+        return pairs<core::PairsToWeights<kBF16>>(group, arrays, *group.uniform);
+      case kPairsF16:
+        return pairs<core::PairsToWeights<kF16>>(group, arrays, *group.uniform);
+      case kPairsF32:
+        return pairs<core::PairsToWeights<kF32>>(group, arrays, *group.uniform);
     }
   }
   template <class Make>
@@ -155,6 +167,15 @@ class HostQueue final : public cuda::Queue {
   template <class Unit>
   void merge(const core::BlockGroup& group, const DecodeArrays& arrays) {
     decode_jobs(group, arrays, [&](const core::BlockJob& job) { return core::MergeUnits<Unit>(job, arrays.out); });
+  }
+  template <class Finish, class... More>
+  void pairs(const core::BlockGroup& group, const DecodeArrays& arrays, const More&... more) {
+    using Value = typename Finish::Value;
+    std::array<Value, core::kTableSymbols> values;
+    for (std::uint32_t pair = 0; pair < values.size(); pair++) values[pair] = Finish::value(group, pair);
+    decode_jobs(group, arrays, [&](const core::BlockJob& job) {
+      return Finish(job, arrays.out, more..., core::PairTable<Value>{group.pair_base, values.data()});
+    });
   }
   template <core::FloatType kType, bool kByTable>
   void dequantize(const core::BlockGroup& group, const DecodeArrays& arrays) {
@@ -194,27 +215,34 @@ class HostQueue final : public cuda::Queue {
         return encode_weights<core::FloatType::kF64>(pass, arrays, group);
     }
   }
+  static bool chooses_window(const core::SegmentJob& segment, const cuda::EncodeGroup& group) {
+    return segment.may_pair != 0 && group.first_block == segment.first_block;
+  }
   // What a thread block does around its warps: shared counts, and the table of the plane that is coded.
   template <int kPlanes, class Survey>
   static void survey(core::SegmentJob& segment, Survey count_all) {
     std::vector<std::uint32_t> words(core::SymbolCounters<kPlanes>::kWords);
     const core::SymbolCounters<kPlanes> counters{words.data()};
     count_all(counters);
-    for (std::uint32_t i = 0; i < counters.kCounts; i++) segment.planes[i / 256].counts[i % 256] += counters.sum(i);
+    for (std::uint32_t thread = 0; thread < 7; thread++) counters.template add_to<Warp>(segment.planes, thread, 7);
   }
   template <class Unit>
   static void code(const core::SegmentJob& segment, core::EncodeBlockJob* blocks, std::uint32_t count) {
     alignas(16) std::uint8_t stage[core::kStageBytes];
     for (int p = 0; p < segment.coded_planes; p++) {
       if (segment.planes[p].has_table == 0) continue;
-      for (std::uint32_t b = 0; b < count; b++)
-        core::code_plane<Warp, Unit>(segment, blocks[b], p, segment.planes[p].encode, stage);
+      core::NearTables near{segment.planes[p].encode, {}};
+      std::copy_n(segment.planes[p].replacement, core::kTableSymbols, near.replacement);
+      for (std::uint32_t b = 0; b < count; b++) core::code_plane<Warp, Unit>(segment, blocks[b], p, near, stage);
     }
   }
   template <class Unit>
   static void encode_units(cuda::EncodePass pass, const cuda::EncodeArrays& arrays, const cuda::EncodeGroup& group) {
     core::SegmentJob& segment = arrays.segments[group.segment];
     core::EncodeBlockJob* blocks = arrays.blocks + group.first_block;
+    core::WindowScratch scratch{};
+    if (pass == cuda::EncodePass::kWindow && chooses_window(segment, group))
+      core::choose_window_of_units<Warp, Unit>(segment, scratch);
     if (pass == cuda::EncodePass::kSurvey && segment.kind == core::EncodeKind::kLossless)
       survey<sizeof(Unit)>(segment, [&](auto counters) {
         for (std::uint32_t b = 0; b < group.block_count; b++)
@@ -235,6 +263,9 @@ class HostQueue final : public cuda::Queue {
           core::quantize_block<Warp, kType, kLast>(segment, blocks[b], segment.thresholds, counters, &segment.totals);
       });
     };
+    core::WindowScratch scratch{};
+    if (pass == cuda::EncodePass::kWindow && chooses_window(segment, group))
+      core::choose_window_of_weights<Warp, kType>(segment, blocks[0], scratch);
     if (pass == cuda::EncodePass::kSurvey) quantize.template operator()<true>();
     if (pass == cuda::EncodePass::kQuantizeTrial && segment.lambda_weight != 0) quantize.template operator()<false>();
     if (pass == cuda::EncodePass::kCode) code<std::uint8_t>(segment, blocks, group.block_count);

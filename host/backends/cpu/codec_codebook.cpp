@@ -51,17 +51,16 @@ class CodebookCodec final : public CpuCodec {
     symbols.resize(n);
     const std::vector<double> entries = restored_entries(kernels, view);
     std::vector<double> bits;
-    std::uint64_t counts[256];
     const auto choose = [&] {
       const Thresholds upper = make_thresholds(entries, bits, view.codebook->bit_price);
       kernels.search(scratch.values.data(), n, upper.data(), static_cast<int>(std::bit_width(count - 1)),
                      symbols.data());
-      std::fill_n(counts, 256, 0);
-      kernels.histogram(symbols.data(), n, counts);
     };
     choose();
     for (int round = 0; view.codebook->bit_price > 0 && round < kPriceRounds; round++) {
+      std::uint64_t counts[256] = {};
       std::uint16_t frequencies[256];
+      kernels.histogram(symbols.data(), n, counts);
       core::normalise(counts, frequencies);
       bits.resize(count);
       for (std::size_t i = 0; i < count; i++) bits[i] = bits_of_symbol(frequencies[i]);
@@ -71,7 +70,8 @@ class CodebookCodec final : public CpuCodec {
         bits[static_cast<std::size_t>(zero - entries.begin())] = *std::min_element(bits.begin(), bits.end());
       choose();
     }
-    out.tables[0] = choose_table(counts, 0);
+    scratch.encoders[0].begin(symbols, 0, spec.pairs);
+    out.tables[0] = scratch.encoders[0].table();
     write_blocks(scratch, view, units, out);
   }
 
@@ -110,14 +110,12 @@ class CodebookCodec final : public CpuCodec {
   static void write_blocks(Scratch& scratch, const SegmentView& view, std::span<const std::byte> units,
                            EncodedSegment& out) {
     const auto unit_size = static_cast<std::size_t>(unit_bytes(view.dtype));
-    PlaneEncoder& encoder = scratch.encoders[0];
-    encoder.set_table(out.tables[0] ? &*out.tables[0] : nullptr);
     bool used = false;
     std::vector<std::byte> exceptions;
     for (std::uint32_t b = 0; b < view.block_count(); b++) {
       const std::size_t begin = std::size_t{b} << view.block_log2, n = view.block_units(b);
       archive::BlockBuilder block(out.bytes, n, 2);
-      used |= encoder.encode({scratch.planes[0].data() + begin, n}, block);
+      used |= scratch.encoders[0].encode(begin, n, block);
       collect_exceptions(
           units.subspan(begin * unit_size, n * unit_size), unit_size,
           [&](std::size_t i) { return !is_finite(scratch.values[begin + i]); }, exceptions);

@@ -33,10 +33,9 @@ class LosslessCodec final : public CpuCodec {
     }
     scratch.kernels.split(units.data(), n, count, rotates(view.dtype), planes.data());
     for (int p = 0; p < count; p++) {
-      std::uint64_t counts[256] = {};
-      scratch.kernels.histogram(planes[p], n, counts);
-      out.tables[p] = choose_table(counts, p == 0 ? 0 : spec.min_saving);
-      scratch.encoders[p].set_table(out.tables[p] ? &*out.tables[p] : nullptr);
+      const bool exponents = p == 0 && count > 1;  // one-byte units have no window of 16 worth speaking of
+      scratch.encoders[p].begin({planes[p], n}, p == 0 ? 0 : spec.min_saving, exponents && spec.pairs);
+      out.tables[p] = scratch.encoders[p].table();
     }
     std::uint32_t used = 0;  // bit p: plane p of some block needs its table
     for (std::uint32_t b = 0; b < view.block_count(); b++) {
@@ -45,7 +44,7 @@ class LosslessCodec final : public CpuCodec {
       archive::BlockBuilder block(out.bytes, size, count);
       std::uint32_t block_used = 0;
       for (int p = 0; p < count; p++)
-        block_used |= static_cast<std::uint32_t>(scratch.encoders[p].encode({planes[p] + begin, size}, block)) << p;
+        block_used |= static_cast<std::uint32_t>(scratch.encoders[p].encode(begin, size, block)) << p;
       const auto block_units =
           units.subspan(begin * static_cast<std::size_t>(count), size * static_cast<std::size_t>(count));
       if (repeats_often(block_units, count) && compress_well(block_units, block.plane_bytes(), scratch.frame)) {

@@ -47,25 +47,19 @@ class UniformCodec final : public CpuCodec {
     auto& low = scratch.planes[1];
     symbols.resize(n);
     low.resize(low_bits > 0 ? n : 0);
-    std::uint64_t counts[256];
-    const auto count = [&] {
-      std::fill_n(counts, 256, 0);
-      scratch.kernels.histogram(symbols.data(), n, counts);
-    };
     if (low_bits > 0) {
       scratch.kernels.quantize_fine(scratch.fixed.data(), n, low_bits, symbols.data(), low.data());
-      count();
     } else {
       const auto quantize = [&](const Thresholds& upper) {
         scratch.kernels.quantize(scratch.fixed.data(), n, upper.data(), symbols.data());
       };
       quantize(make_thresholds(nullptr, 0));
-      count();
       if (spec.lambda > 0) {
+        std::uint64_t counts[256] = {};
         std::uint16_t frequencies[256];
+        scratch.kernels.histogram(symbols.data(), n, counts);
         core::normalise(counts, frequencies);
         quantize(make_thresholds(frequencies, spec.lambda));
-        count();
       }
     }
     if (spec.correct_reconstruction) {
@@ -74,7 +68,8 @@ class UniformCodec final : public CpuCodec {
       out.corrections = corrections_of(sums);
     }
     mark_overflows(scratch, view, out.corrections);
-    out.tables[0] = choose_table(counts, 0);
+    scratch.encoders[0].begin(symbols, 0, spec.pairs && low_bits == 0);
+    out.tables[0] = scratch.encoders[0].table();
     write_blocks(scratch, view, units, out);
   }
 
@@ -131,15 +126,13 @@ class UniformCodec final : public CpuCodec {
                            EncodedSegment& out) {
     const auto unit_size = static_cast<std::size_t>(unit_bytes(view.dtype));
     const int low_bits = view.uniform->low_bits;
-    PlaneEncoder& encoder = scratch.encoders[0];
-    encoder.set_table(out.tables[0] ? &*out.tables[0] : nullptr);
     bool used = false;
     std::vector<std::uint8_t> packed;
     std::vector<std::byte> exceptions;
     for (std::uint32_t b = 0; b < view.block_count(); b++) {
       const std::size_t begin = std::size_t{b} << view.block_log2, n = view.block_units(b);
       archive::BlockBuilder block(out.bytes, n, 3);
-      used |= encoder.encode({scratch.planes[0].data() + begin, n}, block);
+      used |= scratch.encoders[0].encode(begin, n, block);
       if (low_bits == 4) {
         packed.assign((n + 1) / 2, 0);
         for (std::size_t i = 0; i < n; i++)

@@ -10,7 +10,7 @@
 #include <string_view>
 
 #include "backends/cpu/trellis_kernels.hpp"
-#include "weft/core/rans_encode.hpp"
+#include "weft/core/pairs.hpp"
 #include "weft/dtype.hpp"
 
 namespace weft::cpu {
@@ -40,6 +40,11 @@ struct Kernels {
 
   // Adds the counts of n bytes to counts[256].
   void (*histogram)(const std::uint8_t* data, std::size_t n, std::uint64_t* counts);
+
+  // 2 n symbols to n pairs; symbols outside of the window are counted and replaced (core/pairs.hpp). And pairs to symbols.
+  void (*pack_pairs)(const std::uint8_t* symbols, std::size_t n, const core::PairWindow& window, std::uint8_t* pairs,
+                     std::uint32_t* outside);
+  void (*unpack_pairs)(const std::uint8_t* pairs, std::size_t n, std::uint8_t base, std::uint8_t* symbols);
 
   // Quantizable units to float32 (F64 is rounded) and back (rounded to nearest even).
   void (*to_float)(DType dtype, const std::byte* units, std::size_t n, float* values);

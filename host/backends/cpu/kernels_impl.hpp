@@ -109,6 +109,40 @@ void histogram(const std::uint8_t* data, std::size_t n, std::uint64_t* counts) {
     for (int k = 0; k < 8; k++) counts[s] += tables[k][s];
 }
 
+// In parts small enough to stay in registers and the nearest cache, by loops that vectorise.
+void pack_pairs(const std::uint8_t* symbols, std::size_t n, const core::PairWindow& window, std::uint8_t* pairs,
+                std::uint32_t* outside) {
+  constexpr std::size_t kPart = 128;
+  const std::uint8_t base = window.base, filler = static_cast<std::uint8_t>(window.filler - window.base);
+  for (std::size_t begin = 0; begin < n; begin += kPart) {
+    const std::size_t size = n - begin < kPart ? n - begin : kPart;
+    const std::uint8_t* from = symbols + 2 * begin;
+    std::uint8_t places[2 * kPart];
+    std::uint8_t beyond = 0;
+    for (std::size_t i = 0; i < 2 * size; i++) {
+      const auto place = static_cast<std::uint8_t>(from[i] - base);
+      beyond |= place;
+      places[i] = place < core::kPairSide ? place : filler;
+    }
+    for (std::size_t i = 0; i < size; i++) {
+      std::uint16_t both = 0;
+      std::memcpy(&both, places + 2 * i, 2);
+      pairs[begin + i] = static_cast<std::uint8_t>(both | both >> 4);
+    }
+    if (beyond < core::kPairSide) continue;
+    for (std::size_t i = 0; i < 2 * size; i++)
+      if (!window.has(from[i])) outside[from[i]]++;
+  }
+}
+
+void unpack_pairs(const std::uint8_t* pairs, std::size_t n, std::uint8_t base, std::uint8_t* symbols) {
+  const auto bases = static_cast<std::uint16_t>(base * 0x0101);
+  for (std::size_t i = 0; i < n; i++) {
+    const auto both = static_cast<std::uint16_t>(((pairs[i] & 15) | (pairs[i] & 0xF0) << 4) + bases);
+    std::memcpy(symbols + 2 * i, &both, 2);
+  }
+}
+
 void to_float(DType dtype, const std::byte* units, std::size_t n, float* values) {
   if (dtype == DType::kF32) {
     if (n > 0) std::memcpy(values, units, 4 * n);
@@ -205,8 +239,10 @@ void sum_inward(const std::int32_t* fixed, std::size_t n, int low_bits, const st
 
 template <core::Warp W>
 constexpr Kernels make_kernels(std::string_view name, const TrellisKernels* trellis) {
-  return {name,       encode_symbols<W>, decode_symbols<W>, checksum<W>,   split,  merge,      histogram, to_float,
-          from_float, to_fixed,          quantize,          quantize_fine, search, sum_inward, trellis};
+  return {
+      name,         encode_symbols<W>, decode_symbols<W>, checksum<W>, split,    merge,         histogram, pack_pairs,
+      unpack_pairs, to_float,          from_float,        to_fixed,    quantize, quantize_fine, search,    sum_inward,
+      trellis};
 }
 
 }  // namespace

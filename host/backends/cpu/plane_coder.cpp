@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cstring>
 
+#include "archive/bytes.hpp"
+
 namespace weft::cpu {
 
 using archive::BlockBuilder;
@@ -16,11 +18,11 @@ FrequencyTable compact_table(const std::uint16_t frequencies[256]) {
   return {static_cast<std::uint8_t>(first), {frequencies + first, frequencies + last + 1}};
 }
 
-std::optional<FrequencyTable> choose_table(const std::uint64_t counts[256], double min_saving) {
-  std::uint16_t frequencies[256];
-  if (core::normalise(counts, frequencies) < 2) return std::nullopt;  // constant planes need no table
-  if (!core::table_pays(counts, frequencies, 1 - min_saving)) return std::nullopt;
-  return compact_table(frequencies);
+std::optional<FrequencyTable> table_of(const core::PlaneTables& plane) {
+  if (plane.has_table == 0) return std::nullopt;
+  FrequencyTable table = compact_table(plane.frequencies);
+  if (plane.paired != 0) table.pair_base = plane.window.base;
+  return table;
 }
 
 void expand_table(const FrequencyTable& table, std::uint16_t frequencies[256]) noexcept {
@@ -28,26 +30,54 @@ void expand_table(const FrequencyTable& table, std::uint16_t frequencies[256]) n
   std::copy(table.frequencies.begin(), table.frequencies.end(), frequencies + table.first);
 }
 
-void PlaneEncoder::set_table(const FrequencyTable* table) {
-  has_table_ = table != nullptr;
-  if (!has_table_) return;
-  std::uint16_t frequencies[256];
-  expand_table(*table, frequencies);
-  core::build_encode_table(frequencies, table_);
+std::optional<PairPlane> split_pairs(std::span<const std::byte> plane, std::uint64_t n) {
+  if (n % 2 != 0 || plane.size() % 2 != 0 || plane.size() < sizeof(std::uint32_t)) return std::nullopt;
+  const auto before = plane.first(plane.size() - sizeof(std::uint32_t));
+  const auto count = archive::load_le<std::uint32_t>(before.data() + before.size());
+  if (count > before.size() / core::kRecordBytes) return std::nullopt;
+  const std::size_t words = before.size() - std::size_t{count} * core::kRecordBytes;
+  return PairPlane{before.first(words), before.subspan(words)};
 }
 
-bool PlaneEncoder::encode(std::span<const std::uint8_t> symbols, BlockBuilder& block) {
-  const std::size_t n = symbols.size();
+void PlaneEncoder::begin(std::span<const std::uint8_t> symbols, double min_saving, bool pairs) {
+  symbols_ = symbols;
+  core::OneThread team;
+  tables_.counted = {};
+  tables_.window = {};
+  tables_.keep = 1 - min_saving;
+  auto* counts = tables_.counted.pairs;
+  if (may_pair(symbols.size(), pairs)) {
+    std::uint64_t sample[256] = {};
+    kernels_.histogram(symbols.data(), std::min<std::size_t>(symbols.size(), core::kWindowSample), sample);
+    tables_.window = core::choose_window(sample, team);
+  }
+  if (tables_.window.usable != 0) {
+    pairs_.resize(symbols.size() / 2);
+    kernels_.pack_pairs(symbols.data(), pairs_.size(), tables_.window, pairs_.data(), tables_.counted.outside);
+    kernels_.histogram(pairs_.data(), pairs_.size(), counts);
+  } else {
+    kernels_.histogram(symbols.data(), symbols.size(), counts);
+  }
+  core::PlaneChoice work[2];
+  core::choose_plane_table(tables_, work, team);
+  if (tables_.paired != 0)
+    for (auto& pair : pairs_) pair = tables_.replacement[pair];
+}
+
+bool PlaneEncoder::encode(std::size_t at, std::size_t n, BlockBuilder& block) {
+  const auto symbols = symbols_.subspan(at, n);
   if (n > 0 && std::memcmp(symbols.data(), symbols.data() + 1, n - 1) == 0) {
     block.add_constant(symbols[0]);
     return false;
   }
-  if (has_table_) {
+  if (tables_.paired != 0) {
+    if (encode_pairs(symbols, std::span(pairs_).subspan(at / 2, n / 2), block)) return true;
+  } else if (tables_.has_table != 0) {
     words_.resize(core::encode_bound_words(n));
     std::uint16_t* end = words_.data() + words_.size();
     const int lanes_log2 = core::lanes_log2_for(n);
     const std::size_t count =
-        kernels_.rans_encode(symbols.data(), static_cast<std::uint32_t>(n), lanes_log2, table_, end);
+        kernels_.rans_encode(symbols.data(), static_cast<std::uint32_t>(n), lanes_log2, tables_.encode, end);
     if (2 * count < n) {
       block.add_bytes(PlaneMode::kRans, std::as_bytes(std::span(end - count, count)), lanes_log2);
       return true;
@@ -55,6 +85,38 @@ bool PlaneEncoder::encode(std::span<const std::uint8_t> symbols, BlockBuilder& b
   }
   block.add_bytes(PlaneMode::kRaw, std::as_bytes(symbols));
   return false;
+}
+
+bool PlaneEncoder::encode_pairs(std::span<const std::uint8_t> symbols, std::span<const std::uint8_t> pairs,
+                                BlockBuilder& block) {
+  constexpr std::size_t kPart = 64;  // symbols that are compared at once
+  const std::size_t n = symbols.size();
+  restored_.resize(n);
+  kernels_.unpack_pairs(pairs.data(), pairs.size(), tables_.window.base, restored_.data());
+  records_.clear();
+  for (std::size_t end = n; end > 0;) {
+    const std::size_t begin = (end - 1) / kPart * kPart;
+    if (std::memcmp(restored_.data() + begin, symbols.data() + begin, end - begin) != 0)
+      for (std::size_t i = end; i-- > begin;)
+        if (restored_[i] != symbols[i])
+          records_.push_back(core::pack_record(static_cast<std::uint32_t>(i), symbols[i]));
+    end = begin;
+  }
+  if (records_.size() > core::most_records(static_cast<std::uint32_t>(n))) return false;
+  words_.resize(core::encode_bound_words(pairs.size()));
+  std::uint16_t* end = words_.data() + words_.size();
+  const int lanes_log2 = core::lanes_log2_for(pairs.size());
+  const std::size_t count =
+      kernels_.rans_encode(pairs.data(), static_cast<std::uint32_t>(pairs.size()), lanes_log2, tables_.encode, end);
+  if (core::bytes_of_pairs(static_cast<std::uint32_t>(count), static_cast<std::uint32_t>(records_.size())) >= n)
+    return false;
+  records_.push_back(static_cast<std::uint32_t>(records_.size()));
+  const auto words = std::as_bytes(std::span(end - count, count));
+  const auto records = std::as_bytes(std::span(records_));
+  bytes_.assign(words.begin(), words.end());
+  bytes_.insert(bytes_.end(), records.begin(), records.end());
+  block.add_bytes(PlaneMode::kRans, bytes_, lanes_log2);
+  return true;
 }
 
 void PlaneDecoder::set_table(const FrequencyTable* table) {
@@ -78,6 +140,8 @@ std::string fault_of(core::Status status) {
       return "a coded plane ends too early";
     case core::Status::kTrailing:
       return "a coded plane does not end where its symbols do";
+    case core::Status::kRecords:
+      return "the records of a coded plane do not descend";
     case core::Status::kExceptions:
       break;
   }
@@ -85,7 +149,7 @@ std::string fault_of(core::Status status) {
 }
 
 std::string PlaneDecoder::decode(const PlaneView& plane, std::uint64_t n, std::uint8_t* out,
-                                 const std::uint8_t*& symbols) const {
+                                 const std::uint8_t*& symbols) {
   symbols = out;
   switch (plane.mode) {
     case PlaneMode::kRaw:
@@ -95,17 +159,38 @@ std::string PlaneDecoder::decode(const PlaneView& plane, std::uint64_t n, std::u
     case PlaneMode::kConstant:
       std::memset(out, plane.constant, n);
       return "";
-    case PlaneMode::kRans: {
+    case PlaneMode::kRans:
       if (table_.empty()) return "a coded plane has no frequency table";
       if (plane.bytes.size() % 2 != 0) return "a coded plane has an odd size";
-      const auto* words = reinterpret_cast<const std::uint16_t*>(plane.bytes.data());
-      const auto count = static_cast<std::uint32_t>(plane.bytes.size() / 2);
-      return fault_of(
-          kernels_.rans_decode(words, count, plane.lanes_log2, table_.data(), static_cast<std::uint32_t>(n), out));
-    }
+      return current_.pair_base ? decode_pairs(plane, n, out) : decode_words(plane.bytes, plane.lanes_log2, n, out);
     default:
       return "a plane has a mode that its codec does not use";
   }
+}
+
+std::string PlaneDecoder::decode_words(std::span<const std::byte> bytes, int lanes_log2, std::uint64_t n,
+                                       std::uint8_t* out) const {
+  const auto* words = reinterpret_cast<const std::uint16_t*>(bytes.data());
+  const auto count = static_cast<std::uint32_t>(bytes.size() / 2);
+  return fault_of(kernels_.rans_decode(words, count, lanes_log2, table_.data(), static_cast<std::uint32_t>(n), out));
+}
+
+std::string PlaneDecoder::decode_pairs(const PlaneView& plane, std::uint64_t n, std::uint8_t* out) {
+  const auto parts = split_pairs(plane.bytes, n);
+  if (!parts) return "a plane of pairs has the wrong size";
+  pairs_.resize(n / 2);
+  std::string fault = decode_words(parts->words, plane.lanes_log2, n / 2, pairs_.data());
+  if (!fault.empty()) return fault;
+  kernels_.unpack_pairs(pairs_.data(), pairs_.size(), *current_.pair_base, out);
+  std::uint64_t before = n;
+  for (std::size_t i = 0; i < parts->records.size(); i += core::kRecordBytes) {
+    const auto record = archive::load_le<std::uint32_t>(parts->records.data() + i);
+    const std::uint32_t position = core::position_of_record(record);
+    if (position >= before) return fault_of(core::Status::kRecords);
+    out[position] = static_cast<std::uint8_t>(core::symbol_of_record(record));
+    before = position;
+  }
+  return "";
 }
 
 }  // namespace weft::cpu

@@ -10,15 +10,19 @@
 #include "archive/block.hpp"
 #include "backends/cpu/kernels.hpp"
 #include "weft/archive.hpp"
-#include "weft/core/table_choice.hpp"
+#include "weft/core/plane_tables.hpp"
 
 namespace weft::cpu {
 
-// A table is worth having when it saves this fraction of the raw plane, and its own bytes.
-[[nodiscard]] std::optional<FrequencyTable> choose_table(const std::uint64_t counts[256], double min_saving);
-
 // The symbols from the first to the last that has a frequency; one has.
 [[nodiscard]] FrequencyTable compact_table(const std::uint16_t frequencies[256]);
+// The table that a plane is coded with; none if it is not coded.
+[[nodiscard]] std::optional<FrequencyTable> table_of(const core::PlaneTables& plane);
+
+// Whether the plane of so many symbols may be coded in pairs; `wanted` is the config's word.
+[[nodiscard]] constexpr bool may_pair(std::uint64_t symbols, bool wanted) noexcept {
+  return wanted && symbols >= core::kFewestForPairs && symbols % 2 == 0;
+}
 
 // Frequencies of all 256 symbols.
 void expand_table(const FrequencyTable& table, std::uint16_t frequencies[256]) noexcept;
@@ -26,19 +30,35 @@ void expand_table(const FrequencyTable& table, std::uint16_t frequencies[256]) n
 // What is wrong with a coded plane that ended like this; empty: nothing.
 [[nodiscard]] std::string fault_of(core::Status status);
 
+// A plane of pairs in its parts. None if they do not add up: an odd number of symbols, or more records than bytes.
+struct PairPlane {
+  std::span<const std::byte> words, records;
+};
+[[nodiscard]] std::optional<PairPlane> split_pairs(std::span<const std::byte> plane, std::uint64_t n);
+
+// Codes the planes of a segment: chooses its table first, then codes its blocks.
 class PlaneEncoder {
  public:
   explicit PlaneEncoder(const Kernels& kernels) : kernels_(kernels) {}
-  // Uses this table for the planes to come; null: none.
-  void set_table(const FrequencyTable* table);
-  // Adds the plane as a constant, coded or raw, whichever is smallest; returns whether it was coded with the table.
-  bool encode(std::span<const std::uint8_t> symbols, archive::BlockBuilder& block);
+  // Chooses how to code a segment with these symbols, which are borrowed. A table is worth having when it saves this fraction of
+  // the raw plane, and its own bytes.
+  void begin(std::span<const std::uint8_t> symbols, double min_saving, bool pairs);
+  [[nodiscard]] std::optional<FrequencyTable> table() const { return table_of(tables_); }
+  // Adds symbols [at, at + n) as a constant, coded or raw, whichever is smallest; returns whether they were coded with the
+  // table. `at` is even.
+  bool encode(std::size_t at, std::size_t n, archive::BlockBuilder& block);
 
  private:
+  bool encode_pairs(std::span<const std::uint8_t> symbols, std::span<const std::uint8_t> pairs,
+                    archive::BlockBuilder& block);
+
   const Kernels& kernels_;
-  bool has_table_ = false;
-  core::EncodeTable table_{};
+  std::span<const std::uint8_t> symbols_;
+  core::PlaneTables tables_{};
+  std::vector<std::uint8_t> pairs_, restored_;
   std::vector<std::uint16_t> words_;
+  std::vector<std::uint32_t> records_;
+  std::vector<std::byte> bytes_;
 };
 
 class PlaneDecoder {
@@ -48,12 +68,17 @@ class PlaneDecoder {
   // Decodes n symbols to out. Returns an empty string or what is wrong. A raw plane is handed out as it lies in the block, with
   // no copy: the symbols are then at the returned pointer, not in out.
   [[nodiscard]] std::string decode(const archive::PlaneView& plane, std::uint64_t n, std::uint8_t* out,
-                                   const std::uint8_t*& symbols) const;
+                                   const std::uint8_t*& symbols);
 
  private:
+  [[nodiscard]] std::string decode_words(std::span<const std::byte> words, int lanes_log2, std::uint64_t n,
+                                         std::uint8_t* out) const;
+  [[nodiscard]] std::string decode_pairs(const archive::PlaneView& plane, std::uint64_t n, std::uint8_t* out);
+
   const Kernels& kernels_;
   FrequencyTable current_;
   std::vector<std::uint32_t> table_;
+  std::vector<std::uint8_t> pairs_;
 };
 
 }  // namespace weft::cpu

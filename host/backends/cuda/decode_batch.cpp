@@ -68,6 +68,26 @@ DecodeOp op_of(const SegmentView& view) {
   }
 }
 
+// The same for blocks whose plane 0 is coded in pairs; none: the pairs are decoded to symbols first.
+std::optional<DecodeOp> pair_op_of(DecodeOp op) {
+  switch (op) {
+    case DecodeOp::kMerge1:
+      return DecodeOp::kPairs1;
+    case DecodeOp::kMerge2:
+      return DecodeOp::kPairs2;
+    case DecodeOp::kMerge4:
+      return DecodeOp::kPairs4;
+    case DecodeOp::kTableBF16:
+      return DecodeOp::kPairsBF16;
+    case DecodeOp::kTableF16:
+      return DecodeOp::kPairsF16;
+    case DecodeOp::kTableF32:
+      return DecodeOp::kPairsF32;
+    default:
+      return std::nullopt;
+  }
+}
+
 // Whether the device can read n one-byte symbols from this plane.
 bool knows_symbols(const PlaneView& plane, std::uint64_t n, const FrequencyTable* table) {
   switch (plane.mode) {
@@ -76,7 +96,8 @@ bool knows_symbols(const PlaneView& plane, std::uint64_t n, const FrequencyTable
     case PlaneMode::kConstant:
       return true;
     case PlaneMode::kRans:
-      return table != nullptr && plane.bytes.size() % 2 == 0;
+      return table != nullptr && plane.bytes.size() % 2 == 0 &&
+             (!table->pair_base || cpu::split_pairs(plane.bytes, n).has_value());
     default:
       return false;
   }
@@ -179,6 +200,27 @@ bool DecodeBatch::plan_block(std::size_t i, std::uint32_t index, Block& block) {
   return true;
 }
 
+bool DecodeBatch::in_pairs(const Block& block, int p) const {
+  const auto plane = static_cast<std::size_t>(p);
+  return block.planes.plane(p).mode == PlaneMode::kRans && items_[block.item].view.tables[plane]->pair_base.has_value();
+}
+
+DecodeOp DecodeBatch::block_op(const Block& block) const {
+  const DecodeOp op = plans_[block.item].op;
+  return in_pairs(block, 0) ? pair_op_of(op).value_or(op) : op;
+}
+
+bool DecodeBatch::goes_to_scratch(const Block& block, int p) const {
+  if (p > 0) return block.planes.plane(p).mode == PlaneMode::kRans;
+  return in_pairs(block, 0) && !pair_op_of(plans_[block.item].op);
+}
+
+std::size_t DecodeBatch::scratch_of(const Block& block, int p) const {
+  const auto before =
+      std::count_if(block.plane_job, block.plane_job + p, [](std::uint32_t job) { return job != kNoJob; });
+  return block.scratch + static_cast<std::size_t>(before) * align_up(units_of(block), 16);
+}
+
 // Numbers the jobs, those of a group one after another: first the planes that go to scratch, then the blocks.
 void DecodeBatch::plan_jobs() {
   const auto add = [this](std::vector<Group>& groups, std::size_t item, int plane, std::uint32_t job) {
@@ -190,12 +232,13 @@ void DecodeBatch::plan_jobs() {
     groups.back().job_count++;
   };
   for (std::size_t i = 0; i < items_.size(); i++) {
-    if (items_[i].view.codec != CodecId::kLossless) continue;
+    const CodecId codec = items_[i].view.codec;
+    if (codec != CodecId::kLossless && codec != CodecId::kUniform) continue;
     const auto blocks = std::span(blocks_).subspan(plans_[i].first_block, plans_[i].block_count);
-    for (int p = 1; p < plane_count(items_[i].view); p++) {
+    for (int p = 0; p < plane_count(items_[i].view); p++) {
       for (Block& block : blocks) {
-        if (block.planes.plane(p).mode != PlaneMode::kRans) continue;
-        add(scratch_groups_, i, p, jobs_);
+        if (!goes_to_scratch(block, p)) continue;
+        add(in_pairs(block, p) ? scratch_pair_groups_ : scratch_groups_, i, p, jobs_);
         block.plane_job[p] = jobs_++;
       }
     }
@@ -203,7 +246,7 @@ void DecodeBatch::plan_jobs() {
   for (Block& block : blocks_) {
     if (is_trellis_coded(block)) continue;
     GroupsOfOps& groups = is_outside(block.item) ? outside_groups_ : groups_;
-    add(groups[static_cast<std::size_t>(plans_[block.item].op)], block.item, 0, jobs_);
+    add(groups[static_cast<std::size_t>(block_op(block))], block.item, 0, jobs_);
     block.job = jobs_++;
   }
   for (Block& block : blocks_)
@@ -277,23 +320,27 @@ core::BlockJob DecodeBatch::symbols_job(const Block& block, int p, std::uint8_t*
   job.source = plane.mode == PlaneMode::kRaw        ? core::SymbolSource::kBytes
                : plane.mode == PlaneMode::kConstant ? core::SymbolSource::kConstant
                                                     : core::SymbolSource::kRans;
-  if (!plane.bytes.empty())
-    job.symbols = at(device, block.at + static_cast<std::size_t>(plane.bytes.data() -
-                                                                 items_[block.item].blocks[block.index].data()));
+  const auto place = [&](std::span<const std::byte> bytes) {
+    return at(device,
+              block.at + static_cast<std::size_t>(bytes.data() - items_[block.item].blocks[block.index].data()));
+  };
+  if (!plane.bytes.empty()) job.symbols = place(plane.bytes);
+  if (!in_pairs(block, p)) return job;
+  const cpu::PairPlane parts = *cpu::split_pairs(plane.bytes, job.n);
+  job.symbol_bytes = static_cast<std::uint32_t>(parts.words.size());
+  job.records = place(parts.records);
+  job.record_count = static_cast<std::uint32_t>(parts.records.size() / core::kRecordBytes);
   return job;
 }
 
 void DecodeBatch::add_planes(core::BlockJob& job, const Block& block, std::uint8_t* device) const {
   const SegmentView& view = items_[block.item].view;
   job.rotate = rotates(view.dtype) ? 1 : 0;
-  std::size_t scratch = block.scratch;
   for (int p = 1; p < plane_count(view); p++) {
     const core::BlockJob plane = symbols_job(block, p, device);
     if (plane.source == core::SymbolSource::kBytes) job.rest[p - 1] = plane.symbols;
     if (plane.source == core::SymbolSource::kConstant) job.rest_constant[p - 1] = plane.constant * 0x0101010101010101u;
-    if (plane.source != core::SymbolSource::kRans) continue;
-    job.rest[p - 1] = at(device, scratch);
-    scratch += align_up(job.n, 16);
+    if (plane.source == core::SymbolSource::kRans) job.rest[p - 1] = at(device, scratch_of(block, p));
   }
 }
 
@@ -321,13 +368,15 @@ void DecodeBatch::fill_jobs(std::byte* upload, std::uint8_t* device) const {
     if (stores_units(view)) job.n = job.symbol_bytes;
     if (view.codec == CodecId::kLossless) add_planes(job, block, device);
     if (view.codec == CodecId::kUniform) add_uniform_planes(job, block, device);
+    if (goes_to_scratch(block, 0)) {
+      job.symbols = at(device, scratch_of(block, 0));
+      job.source = core::SymbolSource::kBytes;
+    }
     ::new (jobs + block.job) core::BlockJob(job);
-    std::size_t scratch = block.scratch;
-    for (int p = 1; p < 8; p++) {
+    for (int p = 0; p < 8; p++) {
       if (block.plane_job[p] == kNoJob) continue;
       core::BlockJob plane = symbols_job(block, p, device);
-      plane.out = scratch;
-      scratch += align_up(job.n, 16);
+      plane.out = scratch_of(block, p);
       ::new (jobs + block.plane_job[p]) core::BlockJob(plane);
     }
   }
@@ -337,11 +386,13 @@ void DecodeBatch::add_groups(const std::vector<Group>& from, core::BlockGroup*& 
   for (const Group& group : from) {
     const Item& plan = plans_[group.item];
     const SegmentView& view = items_[group.item].view;
-    core::BlockGroup& out = *::new (to++) core::BlockGroup{nullptr, nullptr, group.first_job, group.job_count};
+    core::BlockGroup& out = *::new (to++) core::BlockGroup{nullptr, nullptr, group.first_job, group.job_count, 0};
     const auto plane = static_cast<std::size_t>(group.plane);
-    if (view.tables[plane] != nullptr)
+    if (const FrequencyTable* table = view.tables[plane]; table != nullptr) {
       out.frequencies =
           reinterpret_cast<const std::uint16_t*>(at(device, plan.tables + kTableBytes * tables_before(view, plane)));
+      out.pair_base = table->pair_base.value_or(0);
+    }
     if (view.codec == CodecId::kUniform)
       out.uniform = reinterpret_cast<const core::UniformParameters*>(at(device, plan.uniform));
   }
@@ -350,6 +401,7 @@ void DecodeBatch::add_groups(const std::vector<Group>& from, core::BlockGroup*& 
 // In the order of launch().
 void DecodeBatch::fill_groups(core::BlockGroup* groups, std::uint8_t* device) const {
   add_groups(scratch_groups_, groups, device);
+  add_groups(scratch_pair_groups_, groups, device);
   for (const auto& of_op : groups_) add_groups(of_op, groups, device);
   for (const auto& of_op : outside_groups_) add_groups(of_op, groups, device);
 }
@@ -381,6 +433,7 @@ void DecodeBatch::launch(Queue& queue, std::byte* device, std::byte* outside) co
     groups += count;
   };
   decode(DecodeOp::kMerge1, scratch_groups_, device);
+  decode(DecodeOp::kPairs1, scratch_pair_groups_, device);
   for (std::size_t op = 0; op < kDecodeOps; op++) decode(static_cast<DecodeOp>(op), groups_[op], device);
   for (std::size_t op = 0; op < kDecodeOps; op++) decode(static_cast<DecodeOp>(op), outside_groups_[op], outside);
   trellis_.launch(queue, device, outside, status + jobs_);

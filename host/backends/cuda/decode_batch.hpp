@@ -57,7 +57,7 @@ class DecodeBatch {
     std::uint32_t index;  // in the item's blocks
     archive::BlockView planes;
     std::size_t at;              // of its bytes, in the upload
-    std::size_t scratch;         // in the device's memory, where its coded planes beyond the first one are decoded to
+    std::size_t scratch;         // in the device's memory, where planes are decoded to before the block is
     std::uint32_t job;           // that decodes the block; those of trellis_ have the numbers from jobs_ on
     std::uint32_t plane_job[8];  // that decodes this plane to scratch
   };
@@ -79,6 +79,10 @@ class DecodeBatch {
   bool plan_block(std::size_t item, std::uint32_t index, Block& block);
   [[nodiscard]] bool is_outside(std::size_t item) const { return item < outside_.size() && outside_[item].has_value(); }
   void plan_jobs();
+  [[nodiscard]] bool in_pairs(const Block& block, int plane) const;
+  [[nodiscard]] DecodeOp block_op(const Block& block) const;
+  [[nodiscard]] bool goes_to_scratch(const Block& block, int plane) const;
+  [[nodiscard]] std::size_t scratch_of(const Block& block, int plane) const;
   void place();
   void fill_tables(const Item& plan, const DecodeItem& item, std::byte* upload, std::uint8_t* device) const;
   void fill_jobs(std::byte* upload, std::uint8_t* device) const;
@@ -97,7 +101,7 @@ class DecodeBatch {
   std::span<DecodeItem> items_;
   std::vector<Item> plans_;
   std::vector<Block> blocks_;
-  std::vector<Group> scratch_groups_;
+  std::vector<Group> scratch_groups_, scratch_pair_groups_;
   using GroupsOfOps = std::array<std::vector<Group>, kDecodeOps>;
   GroupsOfOps groups_, outside_groups_;
   std::vector<std::optional<std::uint64_t>> outside_;

@@ -15,6 +15,7 @@
 #include <type_traits>
 
 #include "weft/core/decode_block.hpp"
+#include "weft/core/decode_pairs.hpp"
 #include "weft/core/encode_block.hpp"
 #include "weft/core/trellis_decode.hpp"
 #include "weft/core/view.hpp"
@@ -43,8 +44,14 @@ enum class DecodeOp : std::uint8_t {
   kStepsF16,
   kStepsF32,
   kStepsF64,
+  kPairs1,  // plane 0 in pairs: to symbols, to units, to weights by a table
+  kPairs2,
+  kPairs4,
+  kPairsBF16,
+  kPairsF16,
+  kPairsF32,
 };
-inline constexpr std::size_t kDecodeOps = 12;
+inline constexpr std::size_t kDecodeOps = 18;
 
 inline constexpr std::uint32_t kTrellisGroupBlocks = 8;  // of a TrellisGroup: those of a segment of 2^20 units
 
@@ -81,6 +88,7 @@ enum class EncodePass : std::uint8_t {
   kThresholds,      // all uniform segments: halfway
   kQuantizeTrial,   // those with a lambda: counts only
   kRateThresholds,  // those with a lambda: by the trial's counts
+  kWindow,          // those that may have pairs
   kSurvey,          // quantizes for good, or counts the units' bytes
   kTables,
   kCode,

@@ -59,8 +59,19 @@ bool any_repeats(const EncodeItem& item) {
   return false;
 }
 
-// In whole pieces of 16 bytes.
+// Words, in whole pieces of 16 bytes, and the same for the records behind them.
 std::size_t scratch_words(std::uint64_t units) { return align_up(core::encode_bound_words(units), 8); }
+std::size_t record_words(std::uint64_t units) {
+  return align_up((core::most_records(static_cast<std::uint32_t>(units)) + 1) * core::kRecordBytes / 2, 8);
+}
+
+bool may_pair(const EncodeItem& item) {
+  const SegmentView& view = item.view;
+  const bool suits = view.codec == CodecId::kLossless  ? unit_bytes(view.dtype) > 1
+                     : view.codec == CodecId::kUniform ? view.uniform->low_bits == 0
+                                                       : false;
+  return suits && cpu::may_pair(view.units, item.spec->pairs);
+}
 
 template <class T>
 T* as(std::byte* bytes) {
@@ -134,8 +145,11 @@ void EncodeBatch::place() {
       plan.low = take(view.uniform->low_bits > 0 ? view.units : 0, 16);
     }
     std::size_t words = 0;
-    for (std::uint32_t b = 0; b < plan.blocks; b++) words += scratch_words(view.block_units(b));
-    plan.words = take(plan.coded * words * sizeof(std::uint16_t), 16);
+    for (std::uint32_t b = 0; b < plan.blocks; b++) {
+      words += plan.coded * scratch_words(view.block_units(b));
+      if (may_pair(*items_[i])) words += record_words(view.block_units(b));
+    }
+    plan.words = take(words * sizeof(std::uint16_t), 16);
   }
   blocks_begin_ = align_up(end, kAlignment);
   end = blocks_begin_;
@@ -169,6 +183,7 @@ core::SegmentJob EncodeBatch::segment_job(std::size_t i, std::uint8_t* device) c
              : view.codec == CodecId::kLossless ? core::EncodeKind::kLossless
                                                 : core::EncodeKind::kUniform;
   job.rotate = view.codec == CodecId::kLossless && rotates(view.dtype) ? 1 : 0;
+  job.may_pair = may_pair(*items_[i]) ? 1 : 0;
   if (view.codec != CodecId::kUniform) return job;
   const UniformStream& uniform = *view.uniform;
   job.first_element = view.first_unit;
@@ -190,7 +205,10 @@ void EncodeBatch::fill_blocks(std::size_t i, core::EncodeBlockJob* blocks, std::
     job.segment = static_cast<std::uint32_t>(i);
     job.index = b;
     job.n = static_cast<std::uint32_t>(items_[i]->view.block_units(b));
-    for (std::uint32_t p = 0; p < plan.coded; p++) job.words_end[p] = words += scratch_words(job.n);
+    for (std::uint32_t p = 0; p < plan.coded; p++) {
+      job.words_end[p] = words += scratch_words(job.n);
+      if (p == 0 && may_pair(*items_[i])) words += record_words(job.n);
+    }
     ::new (blocks + plan.first_block + b) core::EncodeBlockJob(job);
   }
 }
@@ -242,6 +260,8 @@ void EncodeBatch::launch(Queue& queue, std::byte* device) const {
     over_groups(EncodePass::kQuantizeTrial, EncodeOp::kBF16);
     over_segments(EncodePass::kRateThresholds);
   }
+  if (std::any_of(items_.begin(), items_.end(), [](const EncodeItem* item) { return may_pair(*item); }))
+    over_groups(EncodePass::kWindow, EncodeOp::kUnits1);
   over_groups(EncodePass::kSurvey, EncodeOp::kUnits1);
   over_segments(EncodePass::kTables);
   over_groups(EncodePass::kCode, EncodeOp::kUnits1);
@@ -273,7 +293,7 @@ void EncodeBatch::take(const core::SegmentJob& segment, const core::EncodeBlockJ
     used |= blocks[b].used;
   }
   for (std::uint32_t p = 0; p < segment.coded_planes; p++)
-    if ((used >> p & 1) != 0) out.tables[p] = cpu::compact_table(tables[p].frequencies);
+    if ((used >> p & 1) != 0) out.tables[p] = cpu::table_of(tables[p]);
   std::copy(std::begin(segment.uniform.corrections), std::end(segment.uniform.corrections), out.corrections.begin());
   out.bytes.assign(bytes, bytes + segment.size);
 }

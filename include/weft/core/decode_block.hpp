@@ -29,10 +29,12 @@ struct BlockJob {
   const std::uint8_t* rest[7];  // MergeUnits: the other planes; null: constant
   const std::uint8_t* low;      // Dequantize: low bits
   const std::uint8_t* exceptions;
+  const std::uint8_t* records;  // of a plane 0 coded in pairs
   std::uint64_t first_element;  // Dequantize: of the tensor, for channels
   std::uint32_t n;              // units
   std::uint32_t symbol_bytes;
   std::uint32_t exception_count;
+  std::uint32_t record_count;
   std::uint64_t rest_constant[7];  // eight times the byte
   SymbolSource source;
   std::uint8_t lanes_log2;
@@ -45,6 +47,7 @@ struct BlockGroup {
   const std::uint16_t* frequencies;  // 256; null: no block is coded
   const UniformParameters* uniform;  // Dequantize
   std::uint32_t first_job, job_count;
+  std::uint32_t pair_base;  // where the table is one of pairs
 };
 
 // Memory that the lanes of a warp share: a tile, aligned to 16, and what its model keeps words in (W::kWordBytes).
@@ -101,7 +104,11 @@ struct MergeUnits {
   // Units i .. i + 7, whose symbols are at an aligned address.
   WEFT_HD void put(const std::uint8_t* symbols, const Fetched& rest, std::uint32_t i) const {
     const auto both = load_aligned<std::uint64_t>(symbols);
-    const std::uint32_t high[2] = {static_cast<std::uint32_t>(both), static_cast<std::uint32_t>(both >> 32)};
+    put_symbols(static_cast<std::uint32_t>(both), static_cast<std::uint32_t>(both >> 32), rest, i);
+  }
+  // The same from four symbols and the next four.
+  WEFT_HD void put_symbols(std::uint32_t first, std::uint32_t second, const Fetched& rest, std::uint32_t i) const {
+    const std::uint32_t high[2] = {first, second};
     std::uint8_t* to = out + std::size_t{i} * sizeof(Unit);
     if constexpr (sizeof(Unit) == 2) {
       Words4 r;

@@ -4,8 +4,8 @@
 #include "weft/core/byte_planes.hpp"
 #include "weft/core/dequantize.hpp"
 #include "weft/core/kernel_warp.hpp"
+#include "weft/core/plane_tables.hpp"
 #include "weft/core/rans_encode.hpp"
-#include "weft/core/table_choice.hpp"
 #include "weft/core/vector_memory.hpp"
 
 namespace weft::core {
@@ -13,15 +13,6 @@ namespace weft::core {
 inline constexpr std::uint32_t kMaxPlanes = 8;
 
 enum class EncodeKind : std::uint8_t { kRaw, kLossless, kUniform };
-
-// Per segment and plane, in device memory.
-struct PlaneTables {
-  std::uint64_t counts[256];
-  std::uint16_t frequencies[256];
-  EncodeTable encode;
-  double keep;              // 1 - min_saving
-  std::uint32_t has_table;  // answer
-};
 
 // How far values lie inside of levels +-1, +-2 and beyond, and how many there are; signed numbers modulo 2^64.
 struct InwardTotals {
@@ -44,7 +35,8 @@ struct SegmentJob {
   std::uint8_t block_log2, unit_bytes, plane_count, coded_planes;
   EncodeKind kind;
   std::uint8_t rotate, correct;
-  std::uint64_t size;  // answer: bytes of all blocks; more than out_bytes: nothing was written
+  std::uint8_t may_pair;  // symbols of plane 0
+  std::uint64_t size;     // answer: bytes of all blocks; more than out_bytes: nothing was written
 };
 
 struct EncodeBlockJob {
@@ -52,8 +44,9 @@ struct EncodeBlockJob {
   std::uint32_t exceptions;              // answer of the survey, as are the next two
   std::uint32_t varying;                 // bit p: plane p is not constant
   std::uint8_t first[kMaxPlanes];        // first symbol of each plane
-  std::uint16_t* words_end[kMaxPlanes];  // scratch for the coded planes, aligned to 16
-  std::uint32_t word_count[kMaxPlanes];  // answer of the coding
+  std::uint16_t* words_end[kMaxPlanes];  // scratch for the coded planes, aligned to 16; of pairs, records begin here
+  std::uint32_t word_count[kMaxPlanes];  // answer of the coding, as are the records
+  std::uint32_t record_count;            // of plane 0, where it is coded in pairs
   std::uint64_t offset;                  // answers of the layout: in the segment's blocks
   std::uint32_t size, gap;               // gap: zeros before it
   std::uint32_t used;                    // bit p: plane p is coded
@@ -112,9 +105,15 @@ WEFT_HD PlaneShape shape_of(const SegmentJob& segment, const EncodeBlockJob& blo
     if (p == 2) raw = block.exceptions * (4u + segment.unit_bytes);
   } else {
     if ((block.varying >> p & 1) == 0) return {plane_descriptor(kModeConstant, 0, block.first[p]), 0};
-    if (segment.planes[p].has_table != 0 && 2 * block.word_count[p] < block.n)
-      return {plane_descriptor(kModeRans, static_cast<std::uint32_t>(lanes_log2_for(block.n)), 2 * block.word_count[p]),
-              2 * block.word_count[p]};
+    const PlaneTables& plane = segment.planes[p];
+    const bool paired = plane.paired != 0;
+    const std::uint32_t coded =
+        paired ? bytes_of_pairs(block.word_count[p], block.record_count) : 2 * block.word_count[p];
+    const bool fits = coded < block.n && (!paired || block.record_count <= most_records(block.n));
+    if (plane.has_table != 0 && fits) {
+      const int lanes_log2 = lanes_log2_for(paired ? block.n / 2 : block.n);
+      return {plane_descriptor(kModeRans, static_cast<std::uint32_t>(lanes_log2), coded), coded};
+    }
   }
   return {plane_descriptor(kModeRaw, 0, raw), raw};
 }

@@ -5,7 +5,6 @@
 
 #include "weft/core/encode_jobs.hpp"
 #include "weft/core/level_choice.hpp"
-#include "weft/core/table_choice.hpp"
 
 namespace weft::core {
 
@@ -53,28 +52,17 @@ WEFT_HD void lay_out_segment(SegmentJob& segment, EncodeBlockJob* blocks, Team& 
   });
 }
 
-// Per segment and plane: the table, if it pays.
-template <class Team>
-WEFT_HD void choose_plane_table(PlaneTables& plane, Team& team) {
-  const bool pays = normalise(plane.counts, plane.frequencies, team) >= 2 &&
-                    table_pays(plane.counts, plane.frequencies, plane.keep, team);
-  team.for_each_lane([&](std::uint32_t lane) {
-    if (lane == 0) plane.has_table = pays ? 1 : 0;
-  });
-  if (pays) build_encode_table(plane.frequencies, plane.encode, team);
-}
-
 // Uniform without low bits: the thresholds for what was counted, and the counts are begun anew. Nothing counted yet:
 // halfway.
 template <class Team>
 WEFT_HD void choose_thresholds(SegmentJob& segment, PlaneTables& plane, Team& team) {
-  const bool counted = normalise(plane.counts, plane.frequencies, team) > 0;
+  const bool counted = normalise(plane.counted.pairs, plane.frequencies, team) > 0;
   team.for_each_lane([&](std::uint32_t lane) {
     for (int symbol = static_cast<int>(lane); symbol <= kTableSymbols; symbol += static_cast<int>(Team::kLanes))
       segment.thresholds[symbol] =
           level_threshold(counted ? plane.frequencies : nullptr, segment.lambda_weight, symbol);
   });
-  for_each_symbol(team, [&](int s) { plane.counts[s] = 0; });
+  for_each_symbol(team, [&](int s) { plane.counted.pairs[s] = 0; });
 }
 
 WEFT_HD void choose_corrections(SegmentJob& segment) {
@@ -89,6 +77,7 @@ enum class SegmentPass : std::uint8_t { kThresholds, kRateThresholds, kTables, k
 // A warp's own memory for them: near it, because it is read again and again.
 struct SegmentScratch {
   alignas(16) PlaneTables plane;
+  PlaneChoice work[2];
   std::uint64_t lanes[kLanes];
 };
 
@@ -118,7 +107,7 @@ WEFT_HD void encode_segment_pass(SegmentPass pass, SegmentJob& segment, std::uin
     return;
   copy_tables<W>(segment.planes[p], scratch.plane);
   if (pass == SegmentPass::kTables) {
-    choose_plane_table(scratch.plane, team);
+    choose_plane_table(scratch.plane, scratch.work, team);
     W::for_each_lane([&](std::uint32_t lane) {
       if (lane == 0 && segment.kind == EncodeKind::kUniform) choose_corrections(segment);
     });

@@ -1,4 +1,5 @@
-// The first pass of encoding over blocks: counting symbols, of quantized weights after quantizing them.
+// The first passes of encoding over blocks: the window of pairs from a sample, and counting symbols or pairs, of quantized
+// weights after quantizing them.
 //
 // * A device is fast here when it loads 16 bytes a lane, well ahead, and when lanes that count the same symbol do not wait for
 //   each other: so every few lanes have counters of their own.
@@ -11,15 +12,38 @@ namespace weft::core {
 
 // Counters of symbols in memory that a few warps share. Each lane, or every few, has a copy of its own, in a memory bank
 // of its own: so equal symbols do not wait for each other, nor do those that fall into one bank.
+//
+// Behind them are counters of the symbols outside of the window of pairs, which are few: one each.
 template <int kPlanes>
 struct SymbolCounters {
   static constexpr std::uint32_t kCopies = kPlanes <= 2 ? kLanes : 64 / kPlanes;
-  static constexpr std::uint32_t kCounts = kPlanes * kTableSymbols, kWords = kCounts * kCopies;
+  static constexpr std::uint32_t kCounts = kPlanes * kTableSymbols, kOutside = kCounts * kCopies;
+  static constexpr std::uint32_t kWords = kOutside + kTableSymbols;
   std::uint32_t* words;
   template <KernelWarp W>
   WEFT_HD void count(int plane, std::uint32_t symbol, std::uint32_t lane) const {
     W::add(words + (static_cast<std::uint32_t>(plane * kTableSymbols) + symbol) * kCopies + lane % kCopies, 1u);
   }
+  // Two symbols of plane 0.
+  template <KernelWarp W>
+  WEFT_HD void count_pair(const PairWindow& window, std::uint32_t first, std::uint32_t second,
+                          std::uint32_t lane) const {
+    count<W>(0, window.pair(first, second), lane);
+    if (window.has(first) && window.has(second)) return;
+    if (!window.has(first)) W::add(words + kOutside + first, 1u);
+    if (!window.has(second)) W::add(words + kOutside + second, 1u);
+  }
+  // Adds all that was counted to a segment's planes: thread `thread` of `threads` its share.
+  template <class Warp>
+  WEFT_HD void add_to(PlaneTables* planes, std::uint32_t thread, std::uint32_t threads) const {
+    for (std::uint32_t i = thread; i < kCounts; i += threads)
+      if (const std::uint32_t all = sum(i); all != 0)
+        Warp::add(&planes[i / kTableSymbols].counted.pairs[i % kTableSymbols], std::uint64_t{all});
+    for (std::uint32_t i = thread; i < kTableSymbols; i += threads)
+      if (const std::uint32_t all = words[kOutside + i]; all != 0) Warp::add(&planes[0].counted.outside[i], all);
+  }
+
+ private:
   // Counter i, which is symbol i % 256 of plane i / 256. Lanes that ask for neighbours begin with different copies.
   WEFT_HD std::uint32_t sum(std::uint32_t i) const {
     std::uint32_t all = 0;
@@ -82,11 +106,41 @@ WEFT_HD void for_each_vector(const BlockUnits<Unit>& units, std::uint32_t n, std
   }
 }
 
+// A warp's memory for choosing a window.
+struct WindowScratch {
+  std::uint64_t counts[kTableSymbols];
+  std::uint64_t lanes[kLanes];
+};
+
+// Chooses the window of plane 0 of a segment by its first symbols, symbol(i).
+template <KernelWarp W, class Symbol>
+WEFT_HD void choose_segment_window(PlaneTables& plane, WindowScratch& scratch, Symbol symbol) {
+  WarpTeam<W> team{scratch.lanes};
+  for_each_symbol(team, [&](int s) { scratch.counts[s] = 0; });
+  W::for_each_lane([&](std::uint32_t lane) {
+    for (std::uint32_t i = lane; i < kWindowSample; i += kLanes) W::add(&scratch.counts[symbol(i)], std::uint64_t{1});
+  });
+  W::sync();
+  const PairWindow window = choose_window(scratch.counts, team);
+  W::for_each_lane([&](std::uint32_t lane) {
+    if (lane == 0) plane.window = window;
+  });
+}
+
+template <KernelWarp W, class Unit>
+WEFT_HD void choose_window_of_units(const SegmentJob& segment, WindowScratch& scratch) {
+  const BlockUnits<Unit> units(segment.units, segment.rotate != 0);
+  const std::uint32_t shift = units.shift_of(0);
+  choose_segment_window<W>(segment.planes[0], scratch, [&](std::uint32_t i) { return units.byte_at(i, shift); });
+}
+
 // Counts the symbols of all planes.
 template <KernelWarp W, class Unit>
 WEFT_HD void survey_units(const SegmentJob& segment, EncodeBlockJob& block, SymbolCounters<sizeof(Unit)> counters) {
   const BlockUnits<Unit> units(segment, block);
   const Unit first = units[0];
+  const PairWindow window = segment.planes[0].window;
+  const int singles = sizeof(Unit) > 1 && window.usable != 0 ? 1 : 0;  // the first plane that is counted by symbols
   const auto varying = W::each_lane_value([&](std::uint32_t lane) {
     Unit differing = 0;
     for_each_vector(units, block.n, lane, [&](const UnitVector<Unit>& vector, std::uint32_t, std::uint32_t count) {
@@ -95,8 +149,18 @@ WEFT_HD void survey_units(const SegmentJob& segment, EncodeBlockJob& block, Symb
         if (k >= count) break;
         const Unit unit = units.rotate ? rotate_sign_down(vector[k]) : vector[k];
         differing = static_cast<Unit>(differing | (unit ^ first));
-        for (int p = 0; p < static_cast<int>(sizeof(Unit)); p++)
+        if (singles == 0) counters.template count<W>(0, plane_byte(unit, 0), lane);
+        for (int p = 1; p < static_cast<int>(sizeof(Unit)); p++)
           counters.template count<W>(p, plane_byte(unit, p), lane);
+      }
+      if constexpr (sizeof(Unit) > 1) {
+        if (singles == 0) return;
+        const std::uint32_t shift = units.shift_of(0);
+        WEFT_UNROLL(16)
+        for (std::uint32_t k = 0; k < UnitVector<Unit>::kUnits; k += 2) {
+          if (k >= count) break;  // which is even
+          counters.template count_pair<W>(window, units.byte(vector[k], shift), units.byte(vector[k + 1], shift), lane);
+        }
       }
     });
     std::uint32_t planes = 0;
@@ -193,6 +257,8 @@ WEFT_HD void quantize_block_as(const SegmentJob& segment, EncodeBlockJob& block,
   const FixedValues<kType> values(segment, block);
   const int low_bits = kPlain ? 0 : segment.uniform.low_bits;
   const std::size_t begin = std::size_t{block.index} << segment.block_log2;
+  const PairWindow window = segment.planes[0].window;
+  const bool paired = kLast && window.usable != 0;
   const auto code_of = [&](std::int32_t fixed) {
     return low_bits > 0 ? nearest_code(fixed, low_bits) : symbol_by_threshold(fixed, thresholds);
   };
@@ -208,7 +274,7 @@ WEFT_HD void quantize_block_as(const SegmentJob& segment, EncodeBlockJob& block,
         if (k >= count) break;
         const std::int32_t fixed = values.template of<kPlain>(vector[k], i + k);
         const std::uint32_t code = code_of(fixed), symbol = code >> low_bits;
-        counters.template count<W>(0, symbol, lane);
+        if (!paired) counters.template count<W>(0, symbol, lane);
         if constexpr (kLast) {
           symbols |= std::uint64_t{symbol} << (8 * k);
           low |= std::uint64_t{code & low_mask} << (8 * k);
@@ -219,6 +285,14 @@ WEFT_HD void quantize_block_as(const SegmentJob& segment, EncodeBlockJob& block,
         }
       }
       if constexpr (kLast) {
+        if (paired) {
+          WEFT_UNROLL(8)
+          for (std::uint32_t k = 0; k < Vector::kUnits; k += 2) {
+            if (k >= count) break;  // which is even
+            const auto both = static_cast<std::uint32_t>(symbols >> (8 * k));
+            counters.template count_pair<W>(window, both & 255, both >> 8 & 255, lane);
+          }
+        }
         store_packed<Vector::kUnits>(segment.symbols + begin + i, symbols, count);
         if (low_bits > 0) store_packed<Vector::kUnits>(segment.low + begin + i, low, count);
       }
@@ -234,6 +308,14 @@ WEFT_HD void quantize_block_as(const SegmentJob& segment, EncodeBlockJob& block,
     block.varying = W::or_lanes(found) & 1;
     block.first[0] = static_cast<std::uint8_t>(first);
   }
+}
+
+template <KernelWarp W, FloatType kType>
+WEFT_HD void choose_window_of_weights(const SegmentJob& segment, const EncodeBlockJob& first_block,
+                                      WindowScratch& scratch) {
+  const FixedValues<kType> values(segment, first_block);
+  choose_segment_window<W>(segment.planes[0], scratch,
+                           [&](std::uint32_t i) { return symbol_by_threshold(values[i], segment.thresholds); });
 }
 
 template <KernelWarp W, FloatType kType, bool kLast>

@@ -126,8 +126,7 @@ WEFT_HD void write_exceptions(const SegmentJob& segment, const EncodeBlockJob& b
     const std::uint32_t bits = W::ballot(mask);
     W::for_each_lane([&](std::uint32_t lane) {
       if ((bits >> lane & 1) == 0) return;
-      std::uint32_t rank = done;
-      for (std::uint32_t below = bits & ((1u << lane) - 1); below != 0; below &= below - 1) rank++;
+      const std::uint32_t rank = done + count_bits(bits & ((1u << lane) - 1));
       put(4 * rank, first + lane, 4);
       put(4 * block.exceptions + rank * static_cast<std::uint32_t>(sizeof(Unit)), values.units.raw(first + lane),
           sizeof(Unit));

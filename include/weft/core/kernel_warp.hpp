@@ -7,9 +7,20 @@
 //   else's memory; taken() tells in the end. ready() comes before each 8 rounds of take_words().
 #pragma once
 
+#include <bit>
+
 #include "weft/core/warp.hpp"
 
 namespace weft::core {
+
+// Of what W::ballot() says.
+WEFT_HD std::uint32_t count_bits(std::uint32_t bits) {
+#if defined(__CUDA_ARCH__)
+  return static_cast<std::uint32_t>(__popc(bits));
+#else
+  return static_cast<std::uint32_t>(std::popcount(bits));
+#endif
+}
 
 template <class W>
 concept KernelWarp = Warp<W> &&

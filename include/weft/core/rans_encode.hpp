@@ -67,8 +67,9 @@ inline constexpr int kRoundsAhead = 8;  // that a warp with memory far away fetc
 // Encodes symbols 0 .. n - 1, all of which have a frequency, with 2^lanes_log2 lanes. Returns the count of words, the
 // lanes' first words included.
 //
-// Symbols come from load.symbol(load.fetch(first, offset)) for a round of all lanes that begins at first + offset, fetched
-// Load::kRounds rounds before they are needed, and from load(first, size, mask) for the first `size` lanes. Words go to
+// Symbols come from load.symbol(load.fetch(first, offset), first + offset) for a round of all lanes that begins at
+// first + offset, fetched Load::kRounds rounds before they are needed, and from load(first, size, mask) for the first `size`
+// lanes. Rounds are asked for once each, from the last one down. Words go to
 // words.put(); make_room() comes before every kRoundsAhead rounds at the latest.
 template <Warp W, class Load, class Words>
 WEFT_HD std::uint32_t rans_encode_from(Load load, std::uint32_t n, int lanes_log2, const EncodeTable& table,
@@ -100,7 +101,7 @@ WEFT_HD std::uint32_t rans_encode_from(Load load, std::uint32_t n, int lanes_log
   while (left % kStride != 0) {
     words.make_room();
     left -= kLanes;
-    x = step(load.symbol(load.fetch(left, 0)), all);
+    x = step(load.symbol(load.fetch(left, 0), left), all);
   }
   constexpr std::uint32_t kTogether = Load::kRounds < 4 ? Load::kRounds : 4;  // look-ups that do not wait for stores
   U32 ahead[Load::kRounds], reciprocal[kTogether], packed[kTogether];
@@ -112,7 +113,7 @@ WEFT_HD std::uint32_t rans_encode_from(Load load, std::uint32_t n, int lanes_log
     const std::uint32_t next = left > 0 ? left - kStride : 0;  // the last rounds are fetched twice: nothing lies before
     for (std::uint32_t first = 0; first < Load::kRounds; first += kTogether) {
       for (std::uint32_t i = 0; i < kTogether; i++) {
-        const U32 symbol = load.symbol(ahead[first + i]);
+        const U32 symbol = load.symbol(ahead[first + i], left + kStride - kLanes * (first + i + 1));
         ahead[first + i] = load.fetch(next, kStride - kLanes * (first + i + 1));
         reciprocal[i] = W::gather(table.reciprocal, symbol);
         packed[i] = W::gather(table.step, symbol);
@@ -133,7 +134,7 @@ struct LoadBytes {
   WEFT_HD typename W::U32 fetch(std::uint32_t first, std::uint32_t offset) const {
     return W::load_bytes(symbols + first + offset);
   }
-  WEFT_HD typename W::U32 symbol(typename W::U32 fetched) const { return fetched; }
+  WEFT_HD typename W::U32 symbol(typename W::U32 fetched, std::uint32_t) const { return fetched; }
   WEFT_HD typename W::U32 operator()(std::uint32_t first, std::uint32_t, typename W::Mask mask) const {
     return W::load_bytes(symbols + first, mask);
   }

@@ -25,6 +25,7 @@ enum class Status : std::uint32_t {
   kTruncated = 1,   // a plane asks for more words than it has
   kTrailing = 2,    // words are left over, or a final state is not the one every encoder starts from
   kExceptions = 3,  // positions of exceptions are not ascending, or lie beyond the block
+  kRecords = 4,     // positions of records are not descending, or lie beyond the block
 };
 
 }  // namespace weft::core

@@ -7,11 +7,11 @@
 
 namespace weft::core {
 
-// A table is worth having when it leaves at most `keep` of the symbols' bytes, its own bytes included. Symbols without a
-// frequency do not count.
+// A table is worth having when it leaves at most `keep` of the raw bytes, its own bytes and `beside` included. Symbols
+// without a frequency do not count; one stands for `width` bytes.
 template <class Team>
-WEFT_HD bool table_pays(const std::uint64_t counts[256], const std::uint16_t frequencies[256], double keep,
-                        Team& team) {
+WEFT_HD bool table_pays(const std::uint64_t counts[256], const std::uint16_t frequencies[256], double keep, Team& team,
+                        std::uint64_t width = 1, std::uint64_t beside = 0) {
   const auto span = reduce(  // the last symbol, and 255 less the first
       team,
       [&](std::uint32_t lane) {
@@ -32,13 +32,8 @@ WEFT_HD bool table_pays(const std::uint64_t counts[256], const std::uint16_t fre
   const std::uint64_t length =  // in 1/256 bit
       sum_symbols(team, [&](int s) { return frequencies[s] != 0 ? counts[s] * code_length(frequencies[s]) : 0; });
   const double table_bytes = 2 + 1.3 * symbols;
-  const double coded = static_cast<double>(length) / 256 / 8 + table_bytes + 12;
-  return coded <= static_cast<double>(total) * keep;
-}
-
-WEFT_HD bool table_pays(const std::uint64_t counts[256], const std::uint16_t frequencies[256], double keep) {
-  OneThread team;
-  return table_pays(counts, frequencies, keep, team);
+  const double coded = static_cast<double>(length) / 256 / 8 + table_bytes + 12 + static_cast<double>(beside);
+  return coded <= static_cast<double>(width * total) * keep;
 }
 
 // Lanes for a plane of n symbols: a lane costs about 23 bits of start and end, so it should have 2^(fewest_log2 - 1) symbols.

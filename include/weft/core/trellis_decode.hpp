@@ -215,14 +215,6 @@ class UnitSink {
   U32 words_[kWords] = {};
 };
 
-WEFT_HD std::uint32_t count_bits(std::uint32_t bits) {
-#if defined(__CUDA_ARCH__)
-  return static_cast<std::uint32_t>(__popc(bits));
-#else
-  return static_cast<std::uint32_t>(std::popcount(bits));
-#endif
-}
-
 // Puts the far weights in their places, after all positions have proved to be ascending and within the block.
 template <KernelWarp W, class Unit>
 WEFT_HD Status put_far_weights(const TrellisParameters& stream, const TrellisJob& job, std::uint8_t* out) {

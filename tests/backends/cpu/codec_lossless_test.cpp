@@ -60,12 +60,17 @@ TEST(LosslessCodecTest, Bf16IsCloseToTheEntropyOfItsExponents) {
   const auto n = static_cast<double>(values.size());
   for (const double count : counts)
     if (count > 0) floor -= count / n * std::log2(count / n);
-  EncodedSegment segment;
   const SegmentView view = test::segment_view(CodecId::kLossless, DType::kBF16, units.size());
-  EXPECT_TRUE(test::round_trip(view, CodecSpec{}, units, segment) == units);
-  const double bits = 8 * static_cast<double>(segment.bytes.size()) / n;
-  EXPECT_GT(bits, floor);
-  EXPECT_LT(bits, floor + 0.02);
+  for (const bool pairs : {false, true}) {
+    EncodedSegment segment;
+    CodecSpec spec;
+    spec.pairs = pairs;
+    EXPECT_TRUE(test::round_trip(view, spec, units, segment) == units);
+    EXPECT_EQ(segment.tables[0]->pair_base.has_value(), pairs);
+    const double bits = 8 * static_cast<double>(segment.bytes.size()) / n;
+    EXPECT_GT(bits, floor);
+    EXPECT_LT(bits, floor + (pairs ? 0.026 : 0.02));
+  }
 }
 
 TEST(LosslessCodecTest, ValuesThatRepeatAreCodedAsSuch) {

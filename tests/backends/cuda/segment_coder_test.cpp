@@ -39,6 +39,8 @@ struct RandomSegment {
     view.block_log2 = 10 + static_cast<int>(random() % 6);
     view.units = random() % 8 == 0 ? random() % 3 : 1 + random() % (random() % 8 == 0 ? 60000 : 4000);
     if (random() % 4 == 0) view.units = view.units / 1024 * 1024;
+    if ((view.codec == CodecId::kLossless || view.codec == CodecId::kUniform) && random() % 8 == 0)
+      view.units = core::kFewestForPairs + random() % 30000;
     view.first_unit = random() % 3 == 0 ? random() % 100000 : 0;
     fill_units(random);
     if (view.codec == CodecId::kUniform) choose_uniform(random);
@@ -60,6 +62,7 @@ struct RandomSegment {
     for (auto& byte : units) byte = static_cast<std::byte>(kind == 0 ? random() : kind == 1 ? random() % 3 : 7);
     if (kind < 3) return;
     std::normal_distribution<float> normal(0, kind == 3 ? 1.0f : 0.02f);
+    const std::uint64_t rarity = random() % 2 == 0 ? 997 : 19997;
     for (std::size_t i = 0; i < view.units; i++) {
       const float value = normal(random);
       const double wide = value;
@@ -69,7 +72,7 @@ struct RandomSegment {
       if (unit == 4) std::memcpy(units.data() + 4 * i, &bits, 4);
       if (unit == 2) std::memcpy(units.data() + 2 * i, &half, 2);
       if (unit == 1) units[i] = static_cast<std::byte>(bits >> 20);
-      if (random() % 997 == 0)
+      if (random() % rarity == 0)
         std::fill_n(units.begin() + static_cast<std::ptrdiff_t>(i * unit), unit, std::byte{0xFF});
     }
   }
