@@ -91,7 +91,9 @@ Table lossless_table() {
   view.codec = CodecId::kLossless;
   view.dtype = DType::kBF16;
   view.units = weights.size();
-  const Measured weft = measure_weft(view, CodecSpec{}, bytes, true);
+  CodecSpec singly;
+  singly.pairs = false;
+  const Measured weft = measure_weft(view, CodecSpec{}, bytes, true), single = measure_weft(view, singly, bytes, true);
   const Measured fast = measure_zstd(bytes, 3), small = measure_zstd(bytes.first(bytes.size() / 8), 19);
   const double floor = exponent_entropy(weights) + 8;
 
@@ -104,6 +106,7 @@ Table lossless_table() {
     table.add(name, {bits, bits - floor, gigabytes / m.encode, gigabytes / m.decode, gigabytes / m.decode / zstd_rate});
   };
   add("weft lossless", weft, bytes.size());
+  add("weft lossless, no pairs", single, bytes.size());
   add("zstd -3", fast, bytes.size());
   add("zstd -19 (an eighth of the data)", small, bytes.size() / 8);
   return table;
@@ -122,10 +125,13 @@ Table uniform_table() {
     view.uniform = &stream;
     CodecSpec spec;
     spec.codec = CodecId::kUniform;
-    const Measured m = measure_weft(view, spec, std::as_bytes(std::span(weights)), false);
-    const double n = static_cast<double>(weights.size()), gigabytes = 2 * n / 1e9;
-    table.add(fmt::format("relative_step {}", relative_step),
-              {8 * m.bytes / n, gigabytes / m.encode, gigabytes / m.decode});
+    for (const bool pairs : {true, false}) {
+      spec.pairs = pairs;
+      const Measured m = measure_weft(view, spec, std::as_bytes(std::span(weights)), false);
+      const double n = static_cast<double>(weights.size()), gigabytes = 2 * n / 1e9;
+      table.add(fmt::format("relative_step {}{}", relative_step, pairs ? "" : ", no pairs"),
+                {8 * m.bytes / n, gigabytes / m.encode, gigabytes / m.decode});
+    }
   }
   return table;
 }

@@ -42,19 +42,24 @@ TEST(PairsTest, TheWindowIsTheOneThatHoldsMost) {
     for (int s = base; s < base + 16; s++) counts[static_cast<std::size_t>(s)] = 100;
     counts[static_cast<std::size_t>(base + 3)] = counts[static_cast<std::size_t>(base + 9)] = 101;
     counts[static_cast<std::size_t>(base < 100 ? 200 : 20)] = 25;  // 1.5 % of all
-    core::PairWindow window = core::choose_window(counts.data(), team);
+    core::PairWindow window = core::choose_window(counts.data(), core::WindowTies::kLowest, team);
     EXPECT_EQ(window.base, base);
     EXPECT_EQ(window.filler, base + 3);  // the first of the most frequent
     EXPECT_EQ(window.usable, 1);
     counts[static_cast<std::size_t>(base < 100 ? 200 : 20)] = 30;
-    EXPECT_EQ(core::choose_window(counts.data(), team).usable, 0);
+    EXPECT_EQ(core::choose_window(counts.data(), core::WindowTies::kLowest, team).usable, 0);
   }
   const std::uint64_t none[256] = {};
-  EXPECT_EQ(core::choose_window(none, team).usable, 0);
+  EXPECT_EQ(core::choose_window(none, core::WindowTies::kMiddle, team).usable, 0);
   std::uint64_t alone[256] = {};
   alone[255] = 7;
-  const core::PairWindow last = core::choose_window(alone, team);
+  const core::PairWindow last = core::choose_window(alone, core::WindowTies::kLowest, team);
   EXPECT_TRUE(last.usable == 1 && last.base == 240 && last.filler == 255);
+  // Ten neighbours fit at seven places.
+  std::uint64_t ten[256] = {};
+  for (int s = 100; s < 110; s++) ten[s] = 5;
+  EXPECT_EQ(core::choose_window(ten, core::WindowTies::kLowest, team).base, 94);
+  EXPECT_EQ(core::choose_window(ten, core::WindowTies::kMiddle, team).base, 97);
 }
 
 TEST(PairsTest, CountsOfPairsAndWhatLiesOutsideGiveBackThoseOfSymbols) {
@@ -63,7 +68,7 @@ TEST(PairsTest, CountsOfPairsAndWhatLiesOutsideGiveBackThoseOfSymbols) {
     const auto singles = count(symbols);
     core::OneThread team;
     core::PlaneTables plane{};
-    plane.window = core::choose_window(singles.data(), team);
+    plane.window = core::choose_window(singles.data(), core::WindowTies::kMiddle, team);
     for (std::size_t i = 0; i < symbols.size(); i += 2) {
       plane.counted.pairs[plane.window.pair(symbols[i], symbols[i + 1])]++;
       for (const std::size_t k : {i, i + 1})
@@ -122,7 +127,8 @@ TEST(PairsTest, AWarpChoosesLikeOneThread) {
     core::PlaneChoice work[2] = {};
     const auto choose = [&](core::PlaneTables& plane, auto& team) {
       plane.keep = 1;
-      plane.window = core::choose_window(count(symbols).data(), team);
+      plane.window = core::choose_window(count(symbols).data(),
+                                         seed % 2 == 0 ? core::WindowTies::kLowest : core::WindowTies::kMiddle, team);
       if (plane.window.usable != 0) {
         Symbols packed(symbols.size() / 2);
         cpu::portable_kernels().pack_pairs(symbols.data(), packed.size(), plane.window, packed.data(),

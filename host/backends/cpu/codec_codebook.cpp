@@ -70,7 +70,9 @@ class CodebookCodec final : public CpuCodec {
         bits[static_cast<std::size_t>(zero - entries.begin())] = *std::min_element(bits.begin(), bits.end());
       choose();
     }
-    scratch.encoders[0].begin(symbols, 0, spec.pairs);
+    std::optional<core::WindowTies> pairs;
+    if (spec.pairs) pairs = core::WindowTies::kMiddle;
+    scratch.encoders[0].begin(symbols, 0, pairs);
     out.tables[0] = scratch.encoders[0].table();
     write_blocks(scratch, view, units, out);
   }

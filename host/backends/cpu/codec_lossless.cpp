@@ -33,8 +33,9 @@ class LosslessCodec final : public CpuCodec {
     }
     scratch.kernels.split(units.data(), n, count, rotates(view.dtype), planes.data());
     for (int p = 0; p < count; p++) {
-      const bool exponents = p == 0 && count > 1;  // one-byte units have no window of 16 worth speaking of
-      scratch.encoders[p].begin({planes[p], n}, p == 0 ? 0 : spec.min_saving, exponents && spec.pairs);
+      std::optional<core::WindowTies> pairs;
+      if (p == 0 && count > 1 && spec.pairs) pairs = core::WindowTies::kLowest;  // exponents, or what is as high
+      scratch.encoders[p].begin({planes[p], n}, p == 0 ? 0 : spec.min_saving, pairs);
       out.tables[p] = scratch.encoders[p].table();
     }
     std::uint32_t used = 0;  // bit p: plane p of some block needs its table

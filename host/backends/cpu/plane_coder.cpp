@@ -1,6 +1,7 @@
 #include "backends/cpu/plane_coder.hpp"
 
 #include <algorithm>
+#include <array>
 #include <cstring>
 
 #include "archive/bytes.hpp"
@@ -39,17 +40,22 @@ std::optional<PairPlane> split_pairs(std::span<const std::byte> plane, std::uint
   return PairPlane{before.first(words), before.subspan(words)};
 }
 
-void PlaneEncoder::begin(std::span<const std::uint8_t> symbols, double min_saving, bool pairs) {
+void PlaneEncoder::begin(std::span<const std::uint8_t> symbols, double min_saving,
+                         std::optional<core::WindowTies> pairs) {
   symbols_ = symbols;
   core::OneThread team;
   tables_.counted = {};
   tables_.window = {};
   tables_.keep = 1 - min_saving;
   auto* counts = tables_.counted.pairs;
-  if (may_pair(symbols.size(), pairs)) {
-    std::uint64_t sample[256] = {};
-    kernels_.histogram(symbols.data(), std::min<std::size_t>(symbols.size(), core::kWindowSample), sample);
-    tables_.window = core::choose_window(sample, team);
+  if (pairs && may_pair(symbols.size())) {
+    std::array<std::uint8_t, core::kWindowRuns * core::kWindowRun> sample;
+    for (std::uint32_t run = 0; run < core::kWindowRuns; run++)
+      std::copy_n(symbols.data() + core::sample_begin(symbols.size(), run), core::kWindowRun,
+                  sample.data() + std::size_t{run} * core::kWindowRun);
+    std::uint64_t counted[256] = {};
+    kernels_.histogram(sample.data(), sample.size(), counted);
+    tables_.window = core::choose_window(counted, *pairs, team);
   }
   if (tables_.window.usable != 0) {
     pairs_.resize(symbols.size() / 2);

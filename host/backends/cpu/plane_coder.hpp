@@ -19,9 +19,9 @@ namespace weft::cpu {
 // The table that a plane is coded with; none if it is not coded.
 [[nodiscard]] std::optional<FrequencyTable> table_of(const core::PlaneTables& plane);
 
-// Whether the plane of so many symbols may be coded in pairs; `wanted` is the config's word.
-[[nodiscard]] constexpr bool may_pair(std::uint64_t symbols, bool wanted) noexcept {
-  return wanted && symbols >= core::kFewestForPairs && symbols % 2 == 0;
+// Whether the plane of so many symbols may be coded in pairs.
+[[nodiscard]] constexpr bool may_pair(std::uint64_t symbols) noexcept {
+  return symbols >= core::kFewestForPairs && symbols % 2 == 0;
 }
 
 // Frequencies of all 256 symbols.
@@ -40,9 +40,9 @@ struct PairPlane {
 class PlaneEncoder {
  public:
   explicit PlaneEncoder(const Kernels& kernels) : kernels_(kernels) {}
-  // Chooses how to code a segment with these symbols, which are borrowed. A table is worth having when it saves this fraction of
+  // Chooses how to code a segment with these symbols, which are borrowed, in pairs if they may be. A table is worth having when it saves this fraction of
   // the raw plane, and its own bytes.
-  void begin(std::span<const std::uint8_t> symbols, double min_saving, bool pairs);
+  void begin(std::span<const std::uint8_t> symbols, double min_saving, std::optional<core::WindowTies> pairs);
   [[nodiscard]] std::optional<FrequencyTable> table() const { return table_of(tables_); }
   // Adds symbols [at, at + n) as a constant, coded or raw, whichever is smallest; returns whether they were coded with the
   // table. `at` is even.

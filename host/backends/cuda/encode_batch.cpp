@@ -41,14 +41,6 @@ EncodeOp op_of(const SegmentView& view) {
   }
 }
 
-bool any_overflow(const SegmentView& view) {
-  const UniformStream& uniform = *view.uniform;
-  const auto may = [&](float step) { return cpu::may_overflow(view.dtype, uniform.low_bits, step); };
-  if (uniform.scale_codes.empty()) return may(uniform.fine_step);
-  return may(
-      cpu::channel_step(uniform.fine_step, *std::max_element(uniform.scale_codes.begin(), uniform.scale_codes.end())));
-}
-
 bool any_repeats(const EncodeItem& item) {
   const int unit = unit_bytes(item.view.dtype);
   for (std::uint32_t b = 0; b < item.view.block_count(); b++) {
@@ -57,6 +49,10 @@ bool any_repeats(const EncodeItem& item) {
     if (cpu::repeats_often(item.units.subspan(begin, bytes), unit)) return true;
   }
   return false;
+}
+
+std::uint64_t bytes_of(const SegmentView& view) {
+  return view.units * static_cast<std::uint64_t>(unit_bytes(view.dtype));
 }
 
 // Words, in whole pieces of 16 bytes, and the same for the records behind them.
@@ -70,7 +66,7 @@ bool may_pair(const EncodeItem& item) {
   const bool suits = view.codec == CodecId::kLossless  ? unit_bytes(view.dtype) > 1
                      : view.codec == CodecId::kUniform ? view.uniform->low_bits == 0
                                                        : false;
-  return suits && cpu::may_pair(view.units, item.spec->pairs);
+  return suits && item.spec->pairs && cpu::may_pair(view.units);
 }
 
 template <class T>
@@ -84,6 +80,14 @@ const T* as(const std::byte* bytes) {
 
 }  // namespace
 
+bool may_overflow(const SegmentView& view) {
+  const UniformStream& uniform = *view.uniform;
+  const auto may = [&](float step) { return cpu::may_overflow(view.dtype, uniform.low_bits, step); };
+  if (uniform.scale_codes.empty()) return may(uniform.fine_step);
+  return may(
+      cpu::channel_step(uniform.fine_step, *std::max_element(uniform.scale_codes.begin(), uniform.scale_codes.end())));
+}
+
 bool encodes_on_device(const EncodeItem& item) {
   if (item.view.units == 0) return false;
   switch (item.view.codec) {
@@ -92,13 +96,14 @@ bool encodes_on_device(const EncodeItem& item) {
     case CodecId::kLossless:
       return !any_repeats(item);
     case CodecId::kUniform:
-      return !any_overflow(item.view);
+      return !may_overflow(item.view);
     default:
       return false;
   }
 }
 
-EncodeBatch::EncodeBatch(std::span<EncodeItem* const> items) : items_(items) {
+EncodeBatch::EncodeBatch(std::span<EncodeItem* const> items, std::vector<const std::uint8_t*> outside)
+    : items_(items), outside_(std::move(outside)) {
   plans_.resize(items.size());
   for (std::size_t i = 0; i < items.size(); i++) {
     const SegmentView& view = items[i]->view;
@@ -134,7 +139,7 @@ void EncodeBatch::place() {
   for (std::size_t i = 0; i < items_.size(); i++) {
     if (items_[i]->view.codec == CodecId::kUniform)
       plans_[i].codes = take(items_[i]->view.uniform->scale_codes.size(), 16);
-    plans_[i].units = take(items_[i]->units.size(), 16);
+    if (!is_outside()) plans_[i].units = take(items_[i]->units.size(), 16);
   }
   symbols_begin_ = end;
   for (std::size_t i = 0; i < items_.size(); i++) {
@@ -156,7 +161,7 @@ void EncodeBatch::place() {
   for (std::size_t i = 0; i < items_.size(); i++) {
     Item& plan = plans_[i];
     const std::size_t around = archive::head_bytes(static_cast<int>(plan.planes)) + 16 * (plan.planes + 1);
-    plan.out_bytes = items_[i]->units.size() + plan.blocks * around;
+    plan.out_bytes = bytes_of(items_[i]->view) + plan.blocks * around;
     plan.out = take(plan.out_bytes, 16);
   }
   device_ = end;
@@ -167,12 +172,13 @@ core::SegmentJob EncodeBatch::segment_job(std::size_t i, std::uint8_t* device) c
   const CodecSpec& spec = *items_[i]->spec;
   const Item& plan = plans_[i];
   core::SegmentJob job{};
-  job.units = device + plan.units;
+  job.units = is_outside() ? outside_[i] : device + plan.units;
   job.symbols = device + plan.symbols;
   job.low = device + plan.low;
   job.planes = reinterpret_cast<core::PlaneTables*>(device + plan.tables);
   job.out = device + plan.out;
   job.out_bytes = plan.out_bytes;
+  job.unit_count = view.units;
   job.first_block = plan.first_block;
   job.block_count = plan.blocks;
   job.block_log2 = static_cast<std::uint8_t>(view.block_log2);
@@ -228,7 +234,7 @@ void EncodeBatch::fill(std::byte* upload, std::byte* device_memory) const {
     if (items_[i]->view.codec == CodecId::kUniform)
       std::copy(items_[i]->view.uniform->scale_codes.begin(), items_[i]->view.uniform->scale_codes.end(),
                 as<std::uint8_t>(upload + plan.codes));
-    std::memcpy(upload + plan.units, items_[i]->units.data(), items_[i]->units.size());
+    if (!is_outside()) std::memcpy(upload + plan.units, items_[i]->units.data(), items_[i]->units.size());
   }
   for (const auto& of_op : groups_)
     for (const EncodeGroup& group : of_op) ::new (groups++) EncodeGroup(group);
@@ -277,20 +283,29 @@ std::size_t EncodeBatch::fetch(Queue& queue, const std::byte* jobs, const std::b
   const auto* segments = as<core::SegmentJob>(jobs);
   std::size_t bytes = 0;
   for (std::size_t i = 0; i < items_.size(); i++) {
-    if (segments[i].size > plans_[i].out_bytes) continue;
+    if (!fits(jobs, i)) continue;
     queue.to_host(blocks + (plans_[i].out - blocks_begin_), device + plans_[i].out, segments[i].size);
     bytes += segments[i].size;
   }
   return bytes;
 }
 
-void EncodeBatch::take(const core::SegmentJob& segment, const core::EncodeBlockJob* blocks,
-                       const core::PlaneTables* tables, const std::byte* bytes, EncodedSegment& out) const {
+bool EncodeBatch::fits(const std::byte* jobs, std::size_t item) const {
+  return as<core::SegmentJob>(jobs)[item].size <= plans_[item].out_bytes;
+}
+
+void EncodeBatch::take(const std::byte* jobs, const std::byte* blocks, std::size_t item, EncodedSegment& out) const {
+  const Item& plan = plans_[item];
+  const core::SegmentJob& segment = as<core::SegmentJob>(jobs)[item];
+  const auto* block_jobs = as<core::EncodeBlockJob>(jobs + block_jobs_begin_) + plan.first_block;
+  const auto* tables = as<core::PlaneTables>(jobs + plan.tables);
+  const std::byte* bytes = blocks + (plan.out - blocks_begin_);
+  out.clear();
   std::uint32_t used = 0;
   for (std::uint32_t b = 0; b < segment.block_count; b++) {
-    out.block_sizes.push_back(blocks[b].size);
-    out.plane_bytes += blocks[b].plane_bytes;
-    used |= blocks[b].used;
+    out.block_sizes.push_back(block_jobs[b].size);
+    out.plane_bytes += block_jobs[b].plane_bytes;
+    used |= block_jobs[b].used;
   }
   for (std::uint32_t p = 0; p < segment.coded_planes; p++)
     if ((used >> p & 1) != 0) out.tables[p] = cpu::table_of(tables[p]);
@@ -299,18 +314,12 @@ void EncodeBatch::take(const core::SegmentJob& segment, const core::EncodeBlockJ
 }
 
 void EncodeBatch::finish(const std::byte* jobs, const std::byte* blocks, SegmentCoder& cpu) const {
-  const auto* segments = as<core::SegmentJob>(jobs);
-  const auto* block_jobs = as<core::EncodeBlockJob>(jobs + block_jobs_begin_);
   for (std::size_t i = 0; i < items_.size(); i++) {
     EncodeItem& item = *items_[i];
-    const Item& plan = plans_[i];
-    if (segments[i].size > plan.out_bytes) {
+    if (fits(jobs, i))
+      take(jobs, blocks, i, *item.out);
+    else
       cpu.encode(item.view, *item.spec, item.units, *item.out);
-      continue;
-    }
-    item.out->clear();
-    take(segments[i], block_jobs + plan.first_block, as<core::PlaneTables>(jobs + plan.tables),
-         blocks + (plan.out - blocks_begin_), *item.out);
   }
 }
 

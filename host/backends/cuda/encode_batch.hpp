@@ -19,11 +19,14 @@
 namespace weft::cuda {
 
 [[nodiscard]] bool encodes_on_device(const EncodeItem& item);
+// Whether restored weights of a uniform segment may be infinite, which only the CPU coder prevents.
+[[nodiscard]] bool may_overflow(const SegmentView& view);
 
 class EncodeBatch {
  public:
-  // Borrows the items, all of which encodes_on_device().
-  explicit EncodeBatch(std::span<EncodeItem* const> items);
+  // Borrows the items, all of which encodes_on_device(). With `outside`, units of item i are there, in device memory at a
+  // multiple of 16, and not in items[i]->units.
+  explicit EncodeBatch(std::span<EncodeItem* const> items, std::vector<const std::uint8_t*> outside = {});
 
   [[nodiscard]] std::size_t upload_bytes() const noexcept { return symbols_begin_; }
   [[nodiscard]] std::size_t jobs_bytes() const noexcept { return groups_begin_; }  // what answers() reads
@@ -37,6 +40,10 @@ class EncodeBatch {
   void fetch_jobs(Queue& queue, const std::byte* device, std::byte* jobs) const;
   // Queues the way back of the blocks that were written, to `blocks`; returns their bytes.
   std::size_t fetch(Queue& queue, const std::byte* jobs, const std::byte* device, std::byte* blocks) const;
+  // Whether an item's blocks did fit: if not, there are none.
+  [[nodiscard]] bool fits(const std::byte* jobs, std::size_t item) const;
+  // The segment of an item that fits.
+  void take(const std::byte* jobs, const std::byte* blocks, std::size_t item, EncodedSegment& out) const;
   // Fills in the items' segments. Those whose blocks did not fit go to `cpu`.
   void finish(const std::byte* jobs, const std::byte* blocks, SegmentCoder& cpu) const;
 
@@ -49,12 +56,11 @@ class EncodeBatch {
   };
 
   void place();
+  [[nodiscard]] bool is_outside() const { return !outside_.empty(); }
   [[nodiscard]] core::SegmentJob segment_job(std::size_t item, std::uint8_t* device) const;
   void fill_blocks(std::size_t item, core::EncodeBlockJob* blocks, std::uint8_t* device) const;
-  void take(const core::SegmentJob& segment, const core::EncodeBlockJob* blocks, const core::PlaneTables* tables,
-            const std::byte* bytes, EncodedSegment& out) const;
-
   std::span<EncodeItem* const> items_;
+  std::vector<const std::uint8_t*> outside_;
   std::vector<Item> plans_;
   std::array<std::vector<EncodeGroup>, kEncodeOps> groups_;
   std::uint32_t blocks_ = 0, group_count_ = 0;

@@ -62,12 +62,12 @@ struct ChannelPosition {
     channel = first_element / uniform.inner % uniform.channels;
     left = uniform.inner - first_element % uniform.inner;
   }
-  // Unit i of the block; i < 2^20.
+  // Unit i from the block's first on; i < 2^31.
   WEFT_HD float step_at(const UniformParameters& uniform, std::uint32_t i) const {
     if (uniform.scale_codes == nullptr) return uniform.fine_step;
     std::uint64_t c = channel;
     if (i >= left) {
-      // Here inner < 2^20 or the quotient is 0, for inner >= left - i.
+      // Here inner < 2^31 or the quotient is 0, for inner >= left - i.
       const std::uint32_t beyond = i - static_cast<std::uint32_t>(left);
       c += 1 + (uniform.inner > beyond ? 0 : beyond / static_cast<std::uint32_t>(uniform.inner));
       if (c >= uniform.channels) c %= uniform.channels;

@@ -27,7 +27,7 @@ struct SegmentJob {
   std::uint8_t* out;        // the blocks
   std::uint64_t out_bytes;  // room there
   UniformParameters uniform;
-  std::uint64_t first_element;
+  std::uint64_t first_element, unit_count;
   std::int64_t lambda_weight;    // uniform: 0 takes the nearest level
   std::int32_t thresholds[257];  // uniform without low bits
   InwardTotals totals;           // uniform

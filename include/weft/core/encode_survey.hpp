@@ -112,18 +112,20 @@ struct WindowScratch {
   std::uint64_t lanes[kLanes];
 };
 
-// Chooses the window of plane 0 of a segment by its first symbols, symbol(i).
+// Chooses the window of plane 0 of a segment by a sample; symbol(i) is that of unit i.
 template <KernelWarp W, class Symbol>
-WEFT_HD void choose_segment_window(PlaneTables& plane, WindowScratch& scratch, Symbol symbol) {
+WEFT_HD void choose_segment_window(const SegmentJob& segment, WindowTies ties, WindowScratch& scratch, Symbol symbol) {
   WarpTeam<W> team{scratch.lanes};
   for_each_symbol(team, [&](int s) { scratch.counts[s] = 0; });
   W::for_each_lane([&](std::uint32_t lane) {
-    for (std::uint32_t i = lane; i < kWindowSample; i += kLanes) W::add(&scratch.counts[symbol(i)], std::uint64_t{1});
+    for (std::uint32_t i = lane; i < kWindowRuns * kWindowRun; i += kLanes)
+      W::add(&scratch.counts[symbol(sample_begin(segment.unit_count, i / kWindowRun) + i % kWindowRun)],
+             std::uint64_t{1});
   });
   W::sync();
-  const PairWindow window = choose_window(scratch.counts, team);
+  const PairWindow window = choose_window(scratch.counts, ties, team);
   W::for_each_lane([&](std::uint32_t lane) {
-    if (lane == 0) plane.window = window;
+    if (lane == 0) segment.planes[0].window = window;
   });
 }
 
@@ -131,7 +133,8 @@ template <KernelWarp W, class Unit>
 WEFT_HD void choose_window_of_units(const SegmentJob& segment, WindowScratch& scratch) {
   const BlockUnits<Unit> units(segment.units, segment.rotate != 0);
   const std::uint32_t shift = units.shift_of(0);
-  choose_segment_window<W>(segment.planes[0], scratch, [&](std::uint32_t i) { return units.byte_at(i, shift); });
+  choose_segment_window<W>(segment, WindowTies::kLowest, scratch,
+                           [&](std::uint64_t i) { return units.byte_at(static_cast<std::uint32_t>(i), shift); });
 }
 
 // Counts the symbols of all planes.
@@ -314,8 +317,9 @@ template <KernelWarp W, FloatType kType>
 WEFT_HD void choose_window_of_weights(const SegmentJob& segment, const EncodeBlockJob& first_block,
                                       WindowScratch& scratch) {
   const FixedValues<kType> values(segment, first_block);
-  choose_segment_window<W>(segment.planes[0], scratch,
-                           [&](std::uint32_t i) { return symbol_by_threshold(values[i], segment.thresholds); });
+  choose_segment_window<W>(segment, WindowTies::kMiddle, scratch, [&](std::uint64_t i) {
+    return symbol_by_threshold(values[static_cast<std::uint32_t>(i)], segment.thresholds);
+  });
 }
 
 template <KernelWarp W, FloatType kType, bool kLast>

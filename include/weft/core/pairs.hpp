@@ -4,7 +4,7 @@
 // * Exponents and small levels nearly all lie in a window of 16 symbols, so two of them are one byte, and a table of 256 has
 //   them all. What lies outside, and pairs too rare to be worth a slot of the table, is replaced by something likely and
 //   put right afterwards by records of position and symbol.
-// * The window is chosen from the first symbols of a segment, so that one pass counts pairs and what lies outside.
+// * The window is chosen from a sample of a segment, so that one pass counts pairs and what lies outside.
 // * Pairs cost a little (rare ones are rounded up to a slot of 4096). They are taken where that is less than half a per
 //   cent: twice the speed is worth it.
 #pragma once
@@ -16,7 +16,7 @@ namespace weft::core {
 inline constexpr std::uint32_t kPairSide = 16;
 inline constexpr std::uint32_t kLastPairBase = kTableSymbols - kPairSide;
 inline constexpr std::uint64_t kFewestForPairs = std::uint64_t{1} << 16;  // symbols of a segment
-inline constexpr std::uint32_t kWindowSample = 4096;                      // symbols that choose the window
+inline constexpr std::uint32_t kWindowRuns = 64, kWindowRun = 64;         // of symbols that choose the window
 inline constexpr std::uint32_t kRecordBytes = 4;
 inline constexpr std::uint32_t kPairPrice = 192;  // they may be larger than single symbols by one part in so many
 
@@ -46,33 +46,43 @@ WEFT_HD constexpr std::uint32_t bytes_of_pairs(std::uint32_t words, std::uint32_
   return 2 * words + kRecordBytes * records + 4;
 }
 
+// Where run `run` of a sample of n symbols begins; n is at least kFewestForPairs.
+WEFT_HD constexpr std::uint64_t sample_begin(std::uint64_t n, std::uint32_t run) { return n / kWindowRuns * run; }
+
+// Which window is taken of those that hold the same part of a sample: what a sample has not shown of exponents is below the
+// others, of levels on both sides.
+enum class WindowTies : std::uint8_t { kLowest, kMiddle };
+
 // The window for symbols that occur so often in a sample.
 template <class Team>
-WEFT_HD PairWindow choose_window(const std::uint64_t counts[256], Team& team) {
-  const auto largest = [](std::uint64_t a, std::uint64_t b) { return a > b ? a : b; };
-  // The first one of the best: what is ranked is the count and, below it, how far the symbol is from the last.
-  const auto best = [&](std::uint32_t from, std::uint32_t to, auto count) {
+WEFT_HD PairWindow choose_window(const std::uint64_t counts[256], WindowTies ties, Team& team) {
+  // The best of from .. to by f, which is below 2^56; of equal ones the first or the last.
+  const auto best = [&](std::uint32_t from, std::uint32_t to, bool last, auto f) {
     return reduce(
         team,
         [&](std::uint32_t lane) {
           std::uint64_t mine = 0;
-          for (std::uint32_t s = from + lane; s <= to; s += Team::kLanes)
-            mine = largest(mine, count(s) << 8 | (255 - s));
+          for (std::uint32_t s = from + lane; s <= to; s += Team::kLanes) {
+            const std::uint64_t ranked = f(s) << 8 | (last ? s : 255 - s);
+            mine = ranked > mine ? ranked : mine;
+          }
           return mine;
         },
-        largest);
+        [](std::uint64_t a, std::uint64_t b) { return a > b ? a : b; });
   };
-  const std::uint64_t total = sum_symbols(team, [&](int s) { return counts[s]; });
-  const std::uint64_t covered = best(0, kLastPairBase, [&](std::uint32_t base) {
+  const auto covered = [&](std::uint32_t base) {
     std::uint64_t sum = 0;
     for (std::uint32_t s = base; s < base + kPairSide; s++) sum += counts[s];
     return sum;
-  });
+  };
+  const auto count = [&](std::uint32_t s) { return counts[s]; };
+  const std::uint64_t total = sum_symbols(team, [&](int s) { return counts[s]; });
+  const std::uint64_t lowest = best(0, kLastPairBase, false, covered), first = 255 - (lowest & 255);
+  const std::uint64_t last = ties == WindowTies::kMiddle ? best(0, kLastPairBase, true, covered) & 255 : first;
   PairWindow window;
-  window.base = static_cast<std::uint8_t>(255 - (covered & 255));
-  window.filler = static_cast<std::uint8_t>(
-      255 - (best(window.base, window.base + kPairSide - 1, [&](std::uint32_t s) { return counts[s]; }) & 255));
-  window.usable = total > 0 && total - (covered >> 8) <= total / 64 ? 1 : 0;
+  window.base = static_cast<std::uint8_t>((first + last) / 2);
+  window.filler = static_cast<std::uint8_t>(255 - (best(window.base, window.base + kPairSide - 1, false, count) & 255));
+  window.usable = total > 0 && total - (lowest >> 8) <= total / 64 ? 1 : 0;
   return window;
 }
 

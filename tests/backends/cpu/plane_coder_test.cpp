@@ -23,7 +23,7 @@ struct CodedPlane {
 bool encode(const std::vector<std::uint8_t>& symbols, std::optional<FrequencyTable>& table, CodedPlane& plane,
             bool pairs = false, double min_saving = 0) {
   PlaneEncoder encoder(cpu::active_kernels());
-  encoder.begin(symbols, min_saving, pairs);
+  encoder.begin(symbols, min_saving, pairs ? std::optional(core::WindowTies::kMiddle) : std::nullopt);
   table = encoder.table();
   archive::BlockBuilder block(plane.bytes, symbols.size(), 1);
   const bool used = encoder.encode(0, symbols.size(), block);
@@ -34,7 +34,7 @@ bool encode(const std::vector<std::uint8_t>& symbols, std::optional<FrequencyTab
 
 std::optional<FrequencyTable> table_of(const std::vector<std::uint8_t>& symbols, double min_saving = 0) {
   PlaneEncoder encoder(cpu::active_kernels());
-  encoder.begin(symbols, min_saving, false);
+  encoder.begin(symbols, min_saving, std::nullopt);
   return encoder.table();
 }
 
@@ -164,7 +164,7 @@ TEST(PlaneCoderTest, BlocksWithManyRecordsStayRaw) {
   auto symbols = levels(std::size_t{1} << 21, 2, 100000);
   for (std::size_t i = 65536; i < 65536 + 140; i++) symbols[i] = static_cast<std::uint8_t>(i % 100);
   PlaneEncoder encoder(cpu::active_kernels());
-  encoder.begin(symbols, 0, true);
+  encoder.begin(symbols, 0, core::WindowTies::kMiddle);
   const auto table = encoder.table();
   ASSERT_TRUE(table && table->pair_base);
   for (const std::size_t begin : {0u, 65536u}) {
