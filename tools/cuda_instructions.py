@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
 """Counts the machine instructions of the coder's inner loops, for one architecture, and prints one JSON object.
 
-A loop is found by its backward branch. The decoder's is the innermost one that stores symbols (STS.U8): rounds of 32
-symbols, unrolled. The loop that turns symbols into weights (the one with the 16-byte stores) is counted apart, also per
-32 symbols. The encoder's loop codes 32 symbols.
+A loop is found by its backward branch. The decoder's is the innermost one that votes on who needs a word, once a round of 32
+symbols or, in kernels for pairs, of 64, unrolled; whatever it does with the symbols in the same tile counts too. Loops that
+finish units from symbols alone are counted apart, also per 32 symbols. The encoder's loop codes 32 symbols or pairs.
 usage: cuda_instructions.py FOLDER [sm_90]
 """
 import collections
@@ -57,7 +57,8 @@ def innermost_loops(code):
         yield [opcode for at, opcode, _ in code if begin <= at <= end]
 
 
-def counts(body, rounds):
+def counts(name, body, rounds):
+    rounds *= 2 if "pairs" in name else 1
     by_class = collections.Counter()
     for opcode in body:
         base = opcode.split(".")[0]
@@ -69,9 +70,9 @@ def counts(body, rounds):
 def rounds_of(name, body):
     """How many rounds of 32 symbols a loop of the coder holds; 0 for another loop."""
     popcounts = sum(opcode.startswith("POPC") for opcode in body)
-    if "merge_units" in name or "dequantize" in name:
-        symbols = sum(opcode.startswith("STS.U8") for opcode in body)
-        return symbols if symbols >= 4 and popcounts >= symbols else 0
+    if "merge_units" in name or "dequantize" in name or "decode_pairs" in name:
+        votes = sum(opcode.startswith("VOTE.ANY") for opcode in body)
+        return votes if 4 <= votes <= popcounts else 0
     if "code_planes" in name:
         high = sum(opcode.startswith("IMAD.HI") for opcode in body)
         return high if high and popcounts else 0
@@ -107,7 +108,7 @@ def main():
             rounds, body = max(((rounds_of(name, loop), loop) for loop in loops), key=lambda it: it[0], default=(0, []))
             if not rounds:
                 continue
-            entry = report["kernels"][name] = counts(body, rounds)
+            entry = report["kernels"][name] = counts(name, body, rounds)
             if name in PER_STORE and (finish := finishing(name, loops)):
                 entry["finishing_per_32_symbols"] = round(finish, 2)
     json.dump(report, sys.stdout, indent=2)

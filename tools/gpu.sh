@@ -6,8 +6,8 @@
 set -euo pipefail
 source tools/common.sh
 
-TARGETS=(weft_tests weft_cuda_bench weft_cli layer_by_layer)
-PROGRAMS=(weft tests/weft_tests bench/cuda/weft_cuda_bench examples/layer_by_layer)
+TARGETS=(weft_tests weft_cuda_bench weft_cli layer_by_layer save_from_device)
+PROGRAMS=(weft tests/weft_tests bench/cuda/weft_cuda_bench examples/layer_by_layer examples/save_from_device)
 
 if [[ ${1:-} == --pack ]]; then
   (($# == 2)) || die "usage: ./dev gpu --pack PACKED"
@@ -82,6 +82,7 @@ code=0
 "$weft" verify "$work/damaged.weft" --device cuda -q 2>"$work/message" || code=$?
 [[ $code == 3 ]] && grep -q 'tensor .*, block ' "$work/message" || differ "a damaged archive ends with exit code $code"
 "$programs/examples/layer_by_layer" tests/golden/large_blocks.weft || differ "the example fails"
+"$programs/examples/save_from_device" "$work/saved.weft" && "$weft" verify "$work/saved.weft" --device cpu -q || differ "saving from the device fails"
 echo "$files" >"$out/files.result"
 
 sanitizer=$(command -v compute-sanitizer || echo /usr/local/cuda/bin/compute-sanitizer)

@@ -1,8 +1,8 @@
-// Decoding into device memory, inside a CUDA program: the caller's buffers, the caller's stream.
+// Decoding into device memory and encoding from it, inside a CUDA program: the caller's buffers, the caller's stream.
 //
 // Read me first:
-// * decode() only launches kernels: it allocates nothing, copies nothing between host and device and never waits. Sizes
-//   are known beforehand, so that a caller reserves memory once.
+// * decode() and encode() only launch kernels (and copies within the device): they allocate nothing, copy nothing between
+//   host and device and never wait. Sizes are known beforehand, so that a caller reserves memory once.
 // * Compressed blocks stay resident on the device; a tensor can be decoded again and again, layer by layer, on any stream.
 // * Nothing is believed: checksums and every bound are checked on the device, and faults wait there until check() asks.
 // * All sizes are 64-bit. Pointers are device pointers of the GPU that is current in the calling thread, unless a
@@ -10,14 +10,19 @@
 //
 // Threads and streams: objects of these classes may be used from several threads, one call at a time each. A resident
 // tensor keeps answers and partial blocks in its own workspace, so two decode() calls of the same object must be ordered
-// by the caller (the same stream, or events); different objects are independent.
+// by the caller (the same stream, or events), and so must encode() and fetch() of an encoder; different objects are independent.
 #pragma once
 
 #include <cstddef>
 #include <cstdint>
+#include <filesystem>
 #include <memory>
+#include <span>
+#include <string>
+#include <vector>
 
 #include "weft/archive.hpp"
+#include "weft/config.hpp"
 
 struct CUstream_st;
 
@@ -61,5 +66,62 @@ class ResidentTensor {
   struct State;
   std::unique_ptr<State> state_;
 };
+
+struct NamedTensor;
+void write_archive(std::span<const NamedTensor> tensors, const std::filesystem::path& file, bool overwrite);
+
+// A tensor in compressed form, in host memory: blocks, tables and sizes, as an archive holds them.
+class EncodedTensor {
+ public:
+  EncodedTensor(EncodedTensor&&) noexcept;
+  EncodedTensor& operator=(EncodedTensor&&) noexcept;
+  ~EncodedTensor();
+  [[nodiscard]] std::uint64_t bytes() const noexcept;  // of all blocks
+
+ private:
+  friend class DeviceEncoder;
+  friend void write_archive(std::span<const NamedTensor>, const std::filesystem::path&, bool);
+  struct State;
+  explicit EncodedTensor(std::unique_ptr<State> state);
+  std::unique_ptr<State> state_;
+};
+
+// Encodes a tensor that lies in device memory, as often as its weights change. The bytes are those that `weft compress` with
+// the same codec and step gives a tensor of its own stream, but that repeats are not looked for (zstd).
+class DeviceEncoder {
+ public:
+  // Codecs raw, lossless, and uniform with one absolute `step`. Plans; touches no device. Throws Error(kUsage) where that
+  // does not suit the element type, and for parameters that need a look at the weights first.
+  DeviceEncoder(DType dtype, std::vector<std::uint64_t> shape, const CodecSpec& spec);
+  DeviceEncoder(DeviceEncoder&&) noexcept;
+  DeviceEncoder& operator=(DeviceEncoder&&) noexcept;
+  ~DeviceEncoder();
+
+  [[nodiscard]] std::uint64_t input_bytes() const noexcept;      // of the weights
+  [[nodiscard]] std::uint64_t workspace_bytes() const noexcept;  // device memory for jobs, scratch and blocks
+
+  // Queues the copy of what kernels need to know to `workspace`, the address of `weights` (a multiple of 16) among it: both
+  // must stay until the last fetch(). As ResidentTensor::upload, at loading time.
+  void upload(const void* weights, void* workspace, DeviceStream stream);
+  // Queues kernels that encode the weights as they are by then. The blocks stay in the workspace until the next call.
+  void encode(DeviceStream stream, const DeviceOptions& options = {}) const;
+  // Waits for the stream and copies the last encoding to the host. Throws Error(kUnsupported) if it would be larger than
+  // the weights because most of them are out of the range of their step.
+  [[nodiscard]] EncodedTensor fetch(DeviceStream stream) const;
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
+struct NamedTensor {
+  std::string name;
+  const EncodedTensor* tensor = nullptr;  // borrowed
+};
+
+// Writes an archive of these tensors, which restores to a safetensors file with them in this order. Either all of the file
+// appears or none of it. Throws Error(kInput) for names that a safetensors file cannot have, Error(kIo), and Error(kUsage) for
+// a file that exists, unless it may be overwritten.
+void write_archive(std::span<const NamedTensor> tensors, const std::filesystem::path& file, bool overwrite = false);
 
 }  // namespace weft

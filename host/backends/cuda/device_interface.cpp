@@ -1,8 +1,10 @@
-// weft/device.hpp over ResidentRows.
+// weft/device.hpp over ResidentRows and TensorEncoder.
 #include "backends/cuda/device_interface.hpp"
 
 #include "backends/cuda/find_devices.hpp"
 #include "backends/cuda/resident_tensor.hpp"
+#include "backends/cuda/tensor_encoder.hpp"
+#include "backends/cuda/write_archive.hpp"
 #include "weft/error.hpp"
 
 namespace weft {
@@ -56,5 +58,56 @@ void ResidentTensor::decode(void* out, DeviceStream stream, const DeviceOptions&
 }
 
 void ResidentTensor::check(DeviceStream stream) const { state_->rows.check(*queue_on(stream, {})); }
+
+struct EncodedTensor::State {
+  cuda::TensorToWrite tensor;
+};
+
+EncodedTensor::EncodedTensor(std::unique_ptr<State> state) : state_(std::move(state)) {}
+EncodedTensor::EncodedTensor(EncodedTensor&&) noexcept = default;
+EncodedTensor& EncodedTensor::operator=(EncodedTensor&&) noexcept = default;
+EncodedTensor::~EncodedTensor() = default;
+
+std::uint64_t EncodedTensor::bytes() const noexcept {
+  std::uint64_t bytes = 0;
+  for (const EncodedSegment& segment : state_->tensor.segments) bytes += segment.bytes.size();
+  return bytes;
+}
+
+struct DeviceEncoder::State {
+  TensorInfo info;
+  cuda::TensorEncoder encoder;
+};
+
+DeviceEncoder::DeviceEncoder(DType dtype, std::vector<std::uint64_t> shape, const CodecSpec& spec) {
+  TensorInfo info = cuda::describe_tensor(dtype, std::move(shape));
+  const std::uint64_t units = info.bytes / static_cast<std::uint64_t>(unit_bytes(dtype));
+  state_.reset(new State{std::move(info), {dtype, units, spec}});
+}
+DeviceEncoder::DeviceEncoder(DeviceEncoder&&) noexcept = default;
+DeviceEncoder& DeviceEncoder::operator=(DeviceEncoder&&) noexcept = default;
+DeviceEncoder::~DeviceEncoder() = default;
+
+std::uint64_t DeviceEncoder::input_bytes() const noexcept { return state_->info.bytes; }
+std::uint64_t DeviceEncoder::workspace_bytes() const noexcept { return state_->encoder.workspace_bytes(); }
+
+void DeviceEncoder::upload(const void* weights, void* workspace, DeviceStream stream) {
+  state_->encoder.upload(*queue_on(stream, {}), weights, static_cast<std::byte*>(workspace));
+}
+
+void DeviceEncoder::encode(DeviceStream stream, const DeviceOptions& options) const {
+  state_->encoder.encode(*queue_on(stream, options));
+}
+
+EncodedTensor DeviceEncoder::fetch(DeviceStream stream) const {
+  return EncodedTensor(std::unique_ptr<EncodedTensor::State>(new EncodedTensor::State{
+      {state_->info, state_->encoder.stream(), state_->encoder.fetch(*queue_on(stream, {}))}}));
+}
+
+void write_archive(std::span<const NamedTensor> tensors, const std::filesystem::path& file, bool overwrite) {
+  std::vector<cuda::NamedTensorToWrite> list;
+  for (const NamedTensor& tensor : tensors) list.push_back({tensor.name, &tensor.tensor->state_->tensor});
+  cuda::write_tensors(list, file, overwrite);
+}
 
 }  // namespace weft
