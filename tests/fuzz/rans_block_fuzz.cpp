@@ -24,6 +24,11 @@ const std::vector<FrequencyTable>& tables() {
       const auto last = std::find_if(f.rbegin(), f.rend(), is_used).base();
       list.push_back({static_cast<std::uint8_t>(first - f.begin()), {first, last}});
     }
+    for (const std::uint8_t base : {std::uint8_t{0}, std::uint8_t{120}, std::uint8_t{240}}) {
+      FrequencyTable pairs = list[base % list.size()];
+      pairs.pair_base = base;
+      list.push_back(std::move(pairs));
+    }
     return list;
   }();
   return all;
