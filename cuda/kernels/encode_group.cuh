@@ -2,6 +2,7 @@
 // a block.
 #pragma once
 
+#include "kernels/crc_tables.cuh"
 #include "kernels/launch.cuh"
 #include "warp_cuda.cuh"
 #include "weft/core/encode_block.hpp"
@@ -108,17 +109,6 @@ __global__ __launch_bounds__(kThreads) void code_planes_kernel(EncodeArrays arra
   });
 }
 
-// The checksum's tables, in shared memory.
-__device__ __forceinline__ void copy_crc_tables(const core::CrcTables& from, core::CrcTables& to) {
-  for (std::uint32_t i = threadIdx.x; i < sizeof(core::CrcTables) / 4; i += kThreads)
-    reinterpret_cast<std::uint32_t*>(&to)[i] = reinterpret_cast<const std::uint32_t*>(&from)[i];
-  __syncthreads();
-}
-
-namespace {
-__device__ const core::CrcTables kCrcTables = core::make_crc_tables();
-}
-
 // What a thread block needs to write blocks, in shared memory beyond what a kernel can declare.
 struct WriteMemory {
   alignas(16) std::uint8_t tiles[kGroupBlocks][core::kCrcChunk];
@@ -129,7 +119,7 @@ struct WriteMemory {
 template <class Unit>
 __global__ __launch_bounds__(kThreads, 2) void write_units_kernel(EncodeArrays arrays) {
   extern __shared__ WriteMemory write_memory[];
-  copy_crc_tables(kCrcTables, write_memory->tables);
+  copy_crc_tables(write_memory->tables);
   for_groups(arrays, [&](core::SegmentJob& segment, const EncodeGroup& group) {
     if (warp_index() < group.block_count)
       core::write_lossless<CudaWarp, Unit>(segment, arrays.blocks[group.first_block + warp_index()],
@@ -140,7 +130,7 @@ __global__ __launch_bounds__(kThreads, 2) void write_units_kernel(EncodeArrays a
 template <core::FloatType kType>
 __global__ __launch_bounds__(kThreads, 2) void write_uniform_kernel(EncodeArrays arrays) {
   extern __shared__ WriteMemory write_memory[];
-  copy_crc_tables(kCrcTables, write_memory->tables);
+  copy_crc_tables(write_memory->tables);
   for_groups(arrays, [&](core::SegmentJob& segment, const EncodeGroup& group) {
     if (warp_index() < group.block_count)
       core::write_uniform<CudaWarp, kType>(segment, arrays.blocks[group.first_block + warp_index()],
