@@ -64,6 +64,10 @@ class CudaQueue final : public Queue {
     const Current current(ordinal_);
     check(launch_encode({stream_, max_blocks_}, pass, op, arrays), "starting to encode");
   }
+  void encode_trellis(TrellisPass pass, TrellisEncodeOp op, const TrellisEncodeArrays& arrays) override {
+    const Current current(ordinal_);
+    check(launch_encode_trellis({stream_, max_blocks_}, pass, op, arrays), "starting to encode");
+  }
   void wait() override {
     if (is_mine_) mark(kEnd);
     const Current current(ordinal_);

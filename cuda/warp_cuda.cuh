@@ -115,6 +115,13 @@ struct CudaWarp {
   WEFT_DEVICE U32 each_lane_value(F f) {
     return {f(lane())};
   }
+  WEFT_DEVICE U32 from_lane(U32 x, U32 number) { return {__shfl_sync(kAll, x.value, static_cast<int>(number.value))}; }
+  WEFT_DEVICE U32 least(U32 a, U32 b, Mask& is_second) {
+    bool is_first = false;
+    const U32 both{__vibmin_u32(a.value, b.value, &is_first)};  // one instruction since sm_90
+    is_second.value = !is_first;
+    return both;
+  }
   WEFT_DEVICE U32 shift_left(U32 x, U32 n) { return {__funnelshift_l(0, x.value, n.value)}; }
   WEFT_DEVICE bool any(Mask m) { return __any_sync(kAll, m.value) != 0; }
   WEFT_DEVICE std::uint32_t or_lanes(U32 x) { return __reduce_or_sync(kAll, x.value); }

@@ -4,6 +4,8 @@
 A loop is found by its backward branch. The decoder's is the innermost one that votes on who needs a word, once a round of 32
 symbols or, in kernels for pairs, of 64, unrolled; whatever it does with the symbols in the same tile counts too. Loops that
 finish units from symbols alone are counted apart, also per 32 symbols. The encoder's loop codes 32 symbols or pairs.
+Of the trellis search the steps of a warp are counted, and what a device could search if it did nothing else and issued in
+every cycle.
 usage: cuda_instructions.py FOLDER [sm_90]
 """
 import collections
@@ -99,12 +101,51 @@ def finishing(name, loops):
     return best
 
 
+# Multiprocessors x schedulers x cycles/s of an H200 under load.
+ISSUED_PER_S = 132 * 4 * 1.7e9
+
+
+def search_parts(name, loops):
+    """Instructions of a warp in a search: (branches of 32 weights, a step, a step of the way back); None for another
+    kernel."""
+    if not (found := re.match(r"search_trellis_kernel<Lj(\d)E(\d)E\dE(\d)>", name)):
+        return None
+    spread, predicts = found[2] == "1", found[3] == "1"
+    count = lambda body, *opcodes: sum(op.split(".")[0] in opcodes for op in body)
+    minima = lambda body: count(body, "VIMNMX", "VIMNMX3", "IMNMX")
+    back = [len(body) / 4 for body in loops if count(body, "SHFL") == (4 if spread else 0) and len(body) > 60 and
+            not count(body, "VIMNMX", "LDS" if not spread else "STS")]
+    if spread and not predicts:
+        steps = [len(body) / 4 for body in loops if count(body, "STS") == 8]
+        branches = [len(body) for body in loops if count(body, "STS") == 1 and minima(body) >= 16]
+    else:
+        steps = [len(body) for body in loops if minima(body) >= 16 and len(body) > 200]
+        branches = [0]
+    return min(branches, default=0), min(steps, default=0), min(back, default=0)
+
+
+def search_report(name, loops):
+    if (parts := search_parts(name, loops)) is None:
+        return None
+    branches, steps, back = parts
+    report = {"branches": branches, "step": steps, "way_back": back}
+    for states_log2 in (4, 5, 6, 7, 8) if "E1E" in name[:name.index("E") + 4] else (3,) if "Lj8" in name else (2,):
+        warps = 2 ** max(0, states_log2 - 3)  # that search 32 weights of a step together
+        each = (branches + warps * (steps + back)) / 32
+        report[f"{2 ** states_log2}_states"] = {"instructions_per_weight": round(each, 1),
+                                               "g_weights_per_s_at_most": round(ISSUED_PER_S / each / 1e9, 1)}
+    return report
+
+
 def main():
     folder, arch = pathlib.Path(sys.argv[1]), sys.argv[2] if len(sys.argv) > 2 else "sm_90"
     report = {"architecture": arch, "reference": REFERENCE, "kernels": {}}
     for path in sorted(folder.rglob("*.o")):
         for name, code in kernels(path, arch):
             loops = list(innermost_loops(code))
+            if search := search_report(name, loops):
+                report["kernels"][name] = search
+                continue
             rounds, body = max(((rounds_of(name, loop), loop) for loop in loops), key=lambda it: it[0], default=(0, []))
             if not rounds:
                 continue

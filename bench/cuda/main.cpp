@@ -1,5 +1,7 @@
 // Times the kernels of the CUDA backend on data that lies in device memory, beside the CPU backend on all cores and a
 // copy, and prints one JSON object. GB/s counts the bytes of weights, not the traffic.
+#include <fmt/format.h>
+
 #include <cmath>
 #include <cstdio>
 #include <deque>
@@ -11,6 +13,7 @@
 #include "backends/cuda/encode_batch.hpp"
 #include "backends/cuda/find_devices.hpp"
 #include "backends/cuda/memory.hpp"
+#include "backends/cuda/trellis_encode_batch.hpp"
 #include "engine/segment_encoder.hpp"
 #include "measure.hpp"
 #include "support/weights.hpp"
@@ -24,6 +27,7 @@ namespace {
 constexpr std::size_t kDistinct = 8;    // segments that differ
 constexpr std::size_t kSegments = 256;  // in one launch: 2^28 weights, far beyond any cache
 constexpr std::size_t kMany = 1024;     // 2^30 weights: blocks enough that the last ones to finish do not count
+constexpr std::size_t kSearched = 64;   // 2^26 weights: the search of 256 states is long, and takes 32 bytes a weight
 constexpr std::uint64_t kSegmentUnits = 1u << 20;
 constexpr std::uint32_t kProcessors[] = {6, 17, 66, 132};
 
@@ -92,7 +96,7 @@ std::unique_ptr<Workload> make_workload(const std::string& name, CodecId codec, 
   return work;
 }
 
-std::unique_ptr<Workload> make_trellis_workload(const std::string& name, bool predicts) {
+std::unique_ptr<Workload> make_trellis_workload(const std::string& name, bool predicts, int states_log2 = 3) {
   auto work = std::make_unique<Workload>();
   work->name = name;
   work->spec.codec = work->view.codec = CodecId::kTrellis;
@@ -101,7 +105,7 @@ std::unique_ptr<Workload> make_trellis_workload(const std::string& name, bool pr
   work->view.units = kSegmentUnits;
   work->view.trellis = &work->trellis;
   work->view.shape = &trellis::typical_shapes()[3];
-  work->trellis = trellis_stream(predicts, 3);
+  work->trellis = trellis_stream(predicts, states_log2);
   encode(*work);
   return work;
 }
@@ -144,14 +148,16 @@ class Bench {
     return r;
   }
 
-  Json encode(const Workload& work) {
-    std::vector<EncodedSegment> out(kSegments);
+  // Batch: made of the items and of `more`.
+  template <class Batch, class... More>
+  Json encode(const Workload& work, std::size_t segments, More&... more) {
+    std::vector<EncodedSegment> out(segments);
     std::vector<EncodeItem> items;
-    for (std::size_t i = 0; i < kSegments; i++)
+    for (std::size_t i = 0; i < segments; i++)
       items.push_back({work.view, &work.spec, work.units[i % kDistinct], &out[i]});
     std::vector<EncodeItem*> pointers;
     for (EncodeItem& item : items) pointers.push_back(&item);
-    const cuda::EncodeBatch batch(pointers);
+    const Batch batch(pointers, more...);
     cuda::DeviceBuffer memory(heap_);
     reserve(memory, batch.device_bytes());
     std::vector<std::byte> upload(batch.upload_bytes());
@@ -165,26 +171,31 @@ class Bench {
     const auto queue = heap_.device().make_queue();
     queue->to_device(memory.data(), upload.data(), upload.size());
     queue->wait();
-    Json r{{"name", work.name}, {"bits_per_weight", work.bits_per_weight}};
+    Json r{{"name", work.name}, {"weights", segments * kSegmentUnits}, {"bits_per_weight", work.bits_per_weight}};
     const Timing timing = time_launches(launch);
-    r["all_processors"] = timing.json(work.weight_bytes());
-    double after_tables = 0;
-    for (const auto& [kernel, milliseconds] : timing.kernels)
-      if (kernel == "code" || kernel == "layout" || kernel == "write") after_tables += milliseconds;
-    r["tables_given"] = {{"milliseconds", after_tables}, {"gb_per_s", work.weight_bytes() / after_tables / 1e6}};
+    r["all_processors"] = timing.json(work.weight_bytes(segments));
+    r["g_weights_per_s"] = static_cast<double>(segments * kSegmentUnits) / timing.milliseconds / 1e6;
+    if (std::is_same_v<Batch, cuda::EncodeBatch>) r["tables_given"] = after_tables(timing, work.weight_bytes(segments));
     std::vector<std::byte> jobs(batch.jobs_bytes()), blocks(batch.most_download_bytes());
     batch.fetch_jobs(*queue, memory.data(), jobs.data());
     queue->wait();
     (void)batch.fetch(*queue, jobs.data(), memory.data(), blocks.data());
     queue->wait();
     batch.finish(jobs.data(), blocks.data(), *make_cpu_backend()->make_coder());
-    for (std::size_t i = 0; i < kSegments; i++)
+    for (std::size_t i = 0; i < segments; i++)
       if (out[i].bytes != work.encoded[i % kDistinct].bytes)
         throw Error(ErrorKind::kInternal, "the encode kernels give other bytes than the CPU: " + work.name);
     return r;
   }
 
  private:
+  static Json after_tables(const Timing& timing, double bytes) {
+    double milliseconds = 0;
+    for (const auto& [kernel, time] : timing.kernels)
+      if (kernel == "code" || kernel == "layout" || kernel == "write") milliseconds += time;
+    return {{"milliseconds", milliseconds}, {"gb_per_s", bytes / milliseconds / 1e6}};
+  }
+
   cuda::Heap heap_;
 };
 
@@ -234,7 +245,16 @@ Json run() {
     r["decode"].push_back(bench.decode(*work, kMany, false));
     r["cpu"].push_back(cpu(*work));
   }
-  for (const auto* work : {lossless.get(), bits3.get(), bytes.get()}) r["encode"].push_back(bench.encode(*work));
+  for (const auto* work : {lossless.get(), bits3.get(), bytes.get()})
+    r["encode"].push_back(bench.encode<cuda::EncodeBatch>(*work, kSegments));
+  cpu::TrellisCache tables;
+  for (const bool predicts : {false, true})
+    for (const int states_log2 : {3, 5, 8}) {
+      const auto work = make_trellis_workload(
+          fmt::format("trellis BF16, {}, {} states", predicts ? "predictive" : "scaled", 1 << states_log2), predicts,
+          states_log2);
+      r["encode"].push_back(bench.encode<cuda::TrellisEncodeBatch>(*work, kSearched, tables));
+    }
   for (const int block_log2 : {13, 14, 15, 17, 18})
     r["block_sizes"].push_back(bench.decode(
         *make_workload("lossless BF16", CodecId::kLossless, DType::kBF16, 1, block_log2), kSegments, false));

@@ -21,6 +21,11 @@ std::string name_of(cuda::EncodePass pass) {
   return kNames[static_cast<int>(pass)];
 }
 
+std::string name_of(cuda::TrellisPass pass) {
+  constexpr const char* kNames[] = {"weave", "search", "code", "pack"};
+  return kNames[static_cast<int>(pass)];
+}
+
 // Records an event after every launch.
 class TimedQueue final : public cuda::Queue {
  public:
@@ -50,6 +55,11 @@ class TimedQueue final : public cuda::Queue {
   }
   void encode(cuda::EncodePass pass, cuda::EncodeOp op, const cuda::EncodeArrays& arrays) override {
     queue_->encode(pass, op, arrays);
+    mark(name_of(pass));
+  }
+  void encode_trellis(cuda::TrellisPass pass, cuda::TrellisEncodeOp op,
+                      const cuda::TrellisEncodeArrays& arrays) override {
+    queue_->encode_trellis(pass, op, arrays);
     mark(name_of(pass));
   }
   void wait() override { queue_->wait(); }

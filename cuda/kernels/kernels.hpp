@@ -36,4 +36,8 @@ cudaError_t launch_copy_from_view(Launch launch, const core::ViewCopy& copy);
 // A pass of core/encode_block.hpp; `op` matters to those over groups.
 cudaError_t launch_encode(Launch launch, EncodePass pass, EncodeOp op, const EncodeArrays& arrays);
 
+// A pass of core/trellis_encode.hpp; `op` matters to kSearch and kCode.
+cudaError_t launch_encode_trellis(Launch launch, TrellisPass pass, TrellisEncodeOp op,
+                                  const TrellisEncodeArrays& arrays);
+
 }  // namespace weft::cuda

@@ -4,10 +4,11 @@
 #include "backends/cpu/kernels.hpp"
 #include "backends/cpu/warp_portable.hpp"
 #include "backends/cuda/decode_batch.hpp"
+#include "backends/cuda/trellis_encode_batch.hpp"
 #include "core/trellis_cases.hpp"
 #include "cuda/answer_of_warp.hpp"
 #include "cuda/rans_cases.hpp"
-#include "support/sanitizer.hpp"
+#include "support/trellis_passes.hpp"
 #include "trellis/shape.hpp"
 #include "weft/core/crc32c.hpp"
 #include "weft/core/decode_block.hpp"
@@ -130,7 +131,7 @@ TEST(CudaWarp, ChecksumsLikeThePortableModel) {
   }
 }
 
-// Search, path, coding and decoding of a block in the CUDA model.
+// Path, coding and decoding of a block in the CUDA model.
 template <bool kZero, bool kPredict>
 void expect_same_trellis() {
   constexpr int kStatesLog2 = 3;
@@ -141,17 +142,14 @@ void expect_same_trellis() {
                                       test::trellis_weights(stream, n, n), 5);
     const core::Weave& weave = expected.weave;
     const std::size_t woven = std::size_t{weave.run} * core::kLanes;
-    std::vector<std::uint32_t> decisions(std::size_t{weave.run} << kStatesLog2), indices(woven), entries(woven);
-    std::vector<std::uint8_t> path(woven);
+    std::vector<std::uint32_t> entries(woven);
+    const auto* path = expected.work.path.data();
     std::vector<std::uint16_t> levels(woven), decoded(woven), buffer(core::encode_bound_words(n));
     const auto* classes = expected.input.classes;
     emulation::run_warp([&] {
-      core::search_trellis<CudaWarp, kStatesLog2, kZero, kPredict>(weave, expected.input,
-                                                                   {decisions.data(), indices.data()}, path.data());
       core::follow_path<CudaWarp, kZero, kPredict>(weave, kStatesLog2, expected.predictor, classes,
-                                                   expected.input.reach, path.data(), entries.data(), levels.data());
+                                                   expected.input.reach, path, entries.data(), levels.data());
     });
-    EXPECT_EQ(path, expected.work.path);
     EXPECT_EQ(entries, expected.work.entries);
     EXPECT_EQ(levels, expected.work.woven_levels);
     std::uint16_t* end = buffer.data() + buffer.size();
@@ -175,16 +173,14 @@ void expect_same_trellis() {
   }
 }
 
-TEST(CudaWarp, QuantizesAlongATrellisLikeThePortableModel) {
-  // A plain number is the same in all lanes, and all of them store it: a race only to who cannot know that.
-  if (testing::kThreadSanitized) GTEST_SKIP() << "all lanes store the decisions, which are the same";
+TEST(CudaWarp, CodesATrellisPathLikeThePortableModel) {
   expect_same_trellis<false, false>();
   expect_same_trellis<true, false>();
   expect_same_trellis<false, true>();
   expect_same_trellis<true, true>();
 }
 
-// Runs trellis groups in the CUDA model, at once; there is nothing else in such a batch but checksums.
+// Runs what is trellis-coded in the CUDA model, at once; there is nothing else in such a batch but checksums.
 class WarpQueue final : public Queue {
  public:
   void decode_trellis(TrellisOp op, const TrellisGroups& groups, const core::TrellisJob* jobs, std::uint8_t* out,
@@ -213,6 +209,12 @@ class WarpQueue final : public Queue {
               std::uint32_t*) override {}
   void copy_from_view(const core::ViewCopy&) override {}
   void encode(EncodePass, EncodeOp, const EncodeArrays&) override {}
+  void encode_trellis(TrellisPass pass, TrellisEncodeOp op, const TrellisEncodeArrays& arrays) override {
+    for (std::uint32_t j = 0; j < arrays.job_count; j++)
+      arrays.jobs[j].lanes_log2 = lanes_log2.value_or(arrays.jobs[j].lanes_log2);
+    testing::run_trellis_pass<CudaWarp>(pass, op, arrays, [](auto f) { emulation::run_warp(f); });
+  }
+  std::optional<std::uint8_t> lanes_log2;  // instead of those that encoders give blocks; never fewer
   void wait() override {}
   PhaseTimes take_times() override { return {}; }
 };
@@ -249,6 +251,76 @@ TEST(CudaWarp, DecodesTrellisBlocksLikeTheCpu) {
       batch.launch(queue, memory, nullptr);
       EXPECT_TRUE(std::equal(expected.begin(), expected.end(), memory + batch.units_offset(0)));
     }
+}
+
+// A segment of one block: what an encode batch makes of it in the CUDA model.
+struct EncodedOnWarps {
+  EncodedSegment segment;
+  std::vector<core::TrellisEncodeJob> jobs;
+  std::vector<std::byte> planes;
+
+  EncodedOnWarps(const SegmentView& view, std::span<const std::byte> units, std::optional<std::uint8_t> lanes_log2) {
+    const CodecSpec spec;
+    EncodeItem item{view, &spec, units, &segment};
+    EncodeItem* const items[] = {&item};
+    cpu::TrellisCache cache;
+    EXPECT_TRUE(encodes_trellis_on_device(item, cache));
+    const TrellisEncodeBatch batch(items, cache);
+    std::vector<core::Words4> device((batch.device_bytes() + 15) / 16);
+    auto* memory = reinterpret_cast<std::byte*>(device.data());
+    batch.fill(memory, memory);
+    WarpQueue queue;
+    queue.lanes_log2 = lanes_log2;
+    batch.launch(queue, memory);
+    const auto* job = reinterpret_cast<const core::TrellisEncodeJob*>(memory);
+    jobs.assign(job, job + view.block_count());
+    const std::byte* end = memory + batch.device_bytes();
+    planes.assign(end - batch.most_download_bytes(), end);
+    batch.finish(memory, planes.data(), *make_cpu_backend()->make_coder());
+  }
+};
+
+SegmentView trellis_view(const TrellisStream& stream, std::uint64_t units) {
+  SegmentView view;
+  view.codec = CodecId::kTrellis;
+  view.dtype = DType::kF32;
+  view.units = units;
+  view.trellis = &stream;
+  view.shape = &trellis::typical_shapes()[3];
+  return view;
+}
+
+// All 32 lanes, which encoders give to large blocks only, some without a weight in the last steps; then one.
+TEST(CudaWarp, EncodesTrellisBlocksLikeTheCpu) {
+  for (const auto& mode : test::trellis_modes()) {
+    for (const std::uint32_t n : {1u, 70u, 133u}) {
+      if (n != 70 && mode.states_log2 > 4) continue;  // 32 threads for a lane each are slow
+      SCOPED_TRACE(test::name_of(mode) + ", " + std::to_string(n) + " weights");
+      TrellisStream stream = test::trellis_stream(mode, 13, n);
+      stream.factors.resize(1);  // or its tables do not fit
+      stream.pins_zero = mode.keeps_zero && n == 70;
+      auto weights = test::trellis_weights(stream, n, n);
+      for (std::size_t i = 0; i < n; i += 5) weights[i] = i % 3 == 0 ? 0.0f : i % 3 == 1 ? 3000.0f : weights[i];
+      if (n == 133) weights[77] = std::numeric_limits<float>::quiet_NaN();
+      const SegmentView view = trellis_view(stream, n);
+      const float step = stream.fine_step * 64;  // a power of two, so that the CPU gets the same steps
+      std::vector<float> units = weights;
+      for (float& unit : units) unit *= step;
+      const auto bytes = std::as_bytes(std::span(units));
+      const test::TrellisBlock expected(cpu::portable_kernels(), stream, *view.shape, weights, 5);
+      const EncodedOnWarps spread(view, bytes, 5);
+      ASSERT_EQ(spread.jobs[0].word_count, expected.words.size());
+      if (spread.jobs[0].packed_bytes(4) > 0) {
+        ASSERT_EQ(std::memcmp(spread.planes.data(), expected.words.data(), 2 * expected.words.size()), 0);
+      }
+      if (n == 70) continue;
+      EncodedSegment of_cpu;
+      make_cpu_backend()->make_coder()->encode(view, CodecSpec{}, bytes, of_cpu);
+      const EncodedOnWarps whole(view, bytes, {});
+      EXPECT_EQ(whole.segment.bytes, of_cpu.bytes);
+      EXPECT_EQ(whole.segment.corrections, of_cpu.corrections);
+    }
+  }
 }
 
 }  // namespace

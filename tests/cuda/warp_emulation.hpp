@@ -82,6 +82,10 @@ inline unsigned __reduce_or_sync(unsigned, unsigned value) {
     return r;
   });
 }
+inline unsigned __shfl_sync(unsigned, unsigned value, int from) {
+  return weft::emulation::all_lanes(value,
+                                    [from](const auto& values) { return values[static_cast<unsigned>(from) & 31]; });
+}
 template <class T>
 T atomicAdd(T* at, T value) {
   return std::atomic_ref<T>(*at).fetch_add(value);
@@ -99,6 +103,10 @@ inline unsigned __funnelshift_l(unsigned low, unsigned high, unsigned shift) {
 inline int __vimin_s32_relu(int a, int b) {
   const int low = a < b ? a : b;
   return low < 0 ? 0 : low;
+}
+inline unsigned __vibmin_u32(unsigned a, unsigned b, bool* is_first) {
+  *is_first = a <= b;
+  return a <= b ? a : b;
 }
 inline int __popc(unsigned bits) { return __builtin_popcount(bits); }
 inline unsigned __umulhi(unsigned a, unsigned b) { return static_cast<unsigned>((std::uint64_t{a} * b) >> 32); }

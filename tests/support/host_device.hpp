@@ -20,6 +20,9 @@
 
 namespace weft::testing {
 
+// In host_trellis.cpp.
+void encode_trellis_on_host(cuda::TrellisPass pass, cuda::TrellisEncodeOp op, const cuda::TrellisEncodeArrays& arrays);
+
 class HostQueue final : public cuda::Queue {
  public:
   void phase(cuda::Phase phase) override {
@@ -83,6 +86,10 @@ class HostQueue final : public cuda::Queue {
           for (std::uint32_t g = 0; g < arrays.group_count; g++) encode_group(pass, op, arrays, arrays.groups[g]);
       }
     });
+  }
+  void encode_trellis(cuda::TrellisPass pass, cuda::TrellisEncodeOp op,
+                      const cuda::TrellisEncodeArrays& arrays) override {
+    defer([=] { encode_trellis_on_host(pass, op, arrays); });
   }
   void wait() override {
     for (const auto& step : steps_) {

@@ -9,7 +9,6 @@
 #include "archive/bytes.hpp"
 #include "backends/cpu/cpu_codec.hpp"
 #include "backends/cpu/trellis_block.hpp"
-#include "backends/cpu/uniform_steps.hpp"
 #include "backends/planes.hpp"
 #include "weft/core/quantize.hpp"
 
@@ -17,8 +16,6 @@ namespace weft::cpu {
 namespace {
 
 using archive::PlaneMode;
-
-constexpr float kLargestFar = (1 << (core::kFarLevelBits - 1)) - 1;
 
 float value_of(std::int32_t level, const SegmentView& view) {
   return static_cast<float>(core::fine_level(level, view.corrections.data())) * view.trellis->fine_step;
@@ -35,9 +32,7 @@ struct Inward {
   }
   [[nodiscard]] std::array<std::int8_t, 3> corrections() const {
     std::array<std::int8_t, 3> result{};
-    for (std::size_t k = 0; k < 3; k++)
-      if (count[k] > 0)
-        result[k] = static_cast<std::int8_t>(std::clamp<long>(std::lrint(sum[k] / count[k] * 64), -63, 63));
+    for (std::size_t k = 0; k < 3; k++) result[k] = trellis_correction(sum[k], count[k]);
     return result;
   }
 };
@@ -53,7 +48,7 @@ class TrellisCodec final : public CpuCodec {
     make_predictor(*view.trellis, scratch.trellis);
     scratch.values.resize(view.units);
     scratch.kernels.to_float(view.dtype, units.data(), view.units, scratch.values.data());
-    const float inverse = 1.0f / (view.trellis->fine_step * static_cast<float>(1 << core::kFineBits));
+    const float inverse = steps_in_unit(view.trellis->fine_step);
     for (float& value : scratch.values) value *= inverse;
     Inward inward;
     const auto unit_size = static_cast<std::size_t>(unit_bytes(view.dtype));
@@ -131,19 +126,16 @@ class TrellisCodec final : public CpuCodec {
   static void collect_far(TrellisWork& work, const SegmentView& view, const core::Weave& order,
                           std::span<const float> values, std::span<const std::byte> units, Inward& inward) {
     const auto unit_size = static_cast<std::size_t>(unit_bytes(view.dtype));
-    const double step = static_cast<double>(view.trellis->fine_step) * (1 << core::kFineBits);
-    const auto largest_level =
-        static_cast<float>(std::min<double>(kLargestFar, 0.99 * largest_value(view.dtype) / step - 1));
-    const float limit = static_cast<float>(far_cost(*view.trellis)) / 4096;
+    const float largest = largest_level(view.dtype, view.trellis->fine_step), limit = far_limit(*view.trellis);
     work.far.clear();
     std::vector<std::byte> exact;
     for_woven(order, [&](std::uint32_t i, std::size_t at) {
       const std::int32_t level = work.woven_levels[at] - static_cast<std::int32_t>(core::kLevelBias);
       const float offset = values[i] - static_cast<float>(level);
       const bool strays = view.trellis->pins_zero && values[i] == 0 && level != 0;
-      if (offset * offset <= limit && std::fabs(static_cast<float>(level)) <= largest_level && !strays)
+      if (offset * offset <= limit && std::fabs(static_cast<float>(level)) <= largest && !strays)
         return inward.add(level, offset);
-      const bool fits = std::fabs(values[i]) < largest_level;  // false for NaN
+      const bool fits = std::fabs(values[i]) < largest;  // false for NaN
       const std::int32_t stored = fits ? static_cast<std::int32_t>(std::lrint(values[i])) : core::kFarExact;
       std::byte record[4];
       archive::store_le(record, core::far_record(i, stored));

@@ -1,15 +1,15 @@
 #include "backends/cpu/trellis_block.hpp"
 
 #include <algorithm>
+#include <cmath>
 
+#include "backends/cpu/uniform_steps.hpp"
 #include "trellis/scales.hpp"
 
 namespace weft::cpu {
 namespace {
 
 using core::kLanes;
-
-constexpr float kFixedLimit = core::kMaxIndex * 512 - 512;  // in 1/256 steps: what the search is given at most
 
 }  // namespace
 
@@ -48,6 +48,18 @@ std::uint32_t far_cost(const TrellisStream& stream) noexcept {
   return std::clamp<std::uint32_t>(kFarBits * price_of_bit(stream.lambda), 1u << 14, (1u << 24) - 1);
 }
 
+float far_limit(const TrellisStream& stream) noexcept { return static_cast<float>(far_cost(stream)) / 4096; }
+
+float largest_level(DType dtype, float fine_step) noexcept {
+  constexpr double kLargestFar = (1 << (core::kFarLevelBits - 1)) - 1;
+  const double step = static_cast<double>(fine_step) * (1 << core::kFineBits);
+  return static_cast<float>(std::min(kLargestFar, 0.99 * largest_value(dtype) / step - 1));
+}
+
+std::int8_t trellis_correction(double sum, double count) noexcept {
+  return count > 0 ? static_cast<std::int8_t>(std::clamp<long>(std::lrint(sum / count * 64), -63, 63)) : std::int8_t{0};
+}
+
 void quantize_block(const Kernels& kernels, const TrellisStream& stream, const TrellisTables& tables,
                     std::uint64_t first, std::span<const float> values, const core::Weave& order, TrellisWork& work) {
   const std::size_t woven = std::size_t{order.run} * kLanes;
@@ -56,10 +68,7 @@ void quantize_block(const Kernels& kernels, const TrellisStream& stream, const T
   work.woven_fixed.assign(woven, 0);
   std::uint32_t* to = work.woven_fixed.data();
   for_woven(order, [=](std::uint32_t i, std::size_t at) {
-    const float scaled = values[i] * static_cast<float>(1 << core::kStepBits);
-    const float number = scaled == scaled ? scaled : 0.0f;
-    const auto fixed = static_cast<std::int32_t>(__builtin_rintf(std::clamp(number, -kFixedLimit, kFixedLimit)));
-    to[at] = static_cast<std::uint32_t>(fixed);
+    to[at] = static_cast<std::uint32_t>(core::search_weight(values[i]));
   });
   work.decisions.resize(std::size_t{order.run} << mode.states_log2);
   work.indices.resize(woven);

@@ -8,6 +8,7 @@
 #include "backends/cpu/kernels.hpp"
 #include "backends/cpu/trellis_tables.hpp"
 #include "weft/archive.hpp"
+#include "weft/core/quantize.hpp"
 #include "weft/core/table_choice.hpp"
 
 namespace weft::cpu {
@@ -44,6 +45,18 @@ void for_woven(const core::Weave& order, F f) {
 
 // The error, in 1/4096 squared steps, beyond which a weight is stored apart.
 [[nodiscard]] std::uint32_t far_cost(const TrellisStream& stream) noexcept;
+
+// The same in squared steps; and the largest level that weights of a type are restored from.
+[[nodiscard]] float far_limit(const TrellisStream& stream) noexcept;
+[[nodiscard]] float largest_level(DType dtype, float fine_step) noexcept;
+
+// Steps in a unit of weight.
+[[nodiscard]] inline float steps_in_unit(float fine_step) noexcept {
+  return 1.0f / (fine_step * static_cast<float>(1 << core::kFineBits));
+}
+
+// A correction, from how far `count` weights lie inside of their levels, in steps.
+[[nodiscard]] std::int8_t trellis_correction(double sum, double count) noexcept;
 
 // Lanes for a block of n weights: each costs about 23 bits and a known first state, so it should have some 4000 weights.
 [[nodiscard]] constexpr int trellis_lanes_log2(std::uint64_t n) noexcept { return core::lanes_log2_for(n, 12); }

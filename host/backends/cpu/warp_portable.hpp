@@ -124,6 +124,13 @@ struct PortableWarp {
   static WEFT_HD U32 each_lane_value(F f) {
     return each([&](int i) { return f(static_cast<std::uint32_t>(i)); });
   }
+  static U32 from_lane(const U32& x, const U32& number) {
+    return each([&](int i) { return x.lane[number.lane[i] & (core::kLanes - 1)]; });
+  }
+  static U32 least(const U32& a, const U32& b, Mask& is_second) {
+    is_second = less(b, a);
+    return select(is_second, b, a);
+  }
   static U32 shift_left(const U32& x, const U32& n) {
     return each([&](int i) { return x.lane[i] << (n.lane[i] & 31); });
   }

@@ -18,6 +18,7 @@
 #include "weft/core/decode_pairs.hpp"
 #include "weft/core/encode_block.hpp"
 #include "weft/core/trellis_decode.hpp"
+#include "weft/core/trellis_spread.hpp"
 #include "weft/core/view.hpp"
 
 namespace weft::cuda {
@@ -112,6 +113,44 @@ struct EncodeArrays {
   std::uint32_t group_count;
 };
 
+inline constexpr std::uint32_t kSearchGroupWarps = 4;  // of a TrellisSearchGroup: a thread block's
+
+// The passes of core/trellis_encode.hpp.
+enum class TrellisPass : std::uint8_t { kWeave, kSearch, kCode, kPack };
+
+// The instances of core::BlockSearch: by labelling, prediction, and how many states there are.
+enum class TrellisEncodeOp : std::uint8_t {};
+inline constexpr std::size_t kTrellisEncodeOps = 12;
+[[nodiscard]] constexpr TrellisEncodeOp trellis_encode_op(int states_log2, bool keeps_zero, bool predicts) noexcept {
+  const int size = states_log2 < core::kLaneStatesLog2 ? 0 : states_log2 == core::kLaneStatesLog2 ? 1 : 2;
+  return static_cast<TrellisEncodeOp>(4 * size + (keeps_zero ? 2 : 0) + (predicts ? 1 : 0));
+}
+// Calls f(states of a lane, whether a chain's are spread, keeps zero, predicts) with values of these types.
+template <class F>
+auto with_trellis_encode_op(TrellisEncodeOp op, F f) {
+  const auto number = static_cast<unsigned>(op);
+  const auto with_labels = [&](auto states, auto spread) {
+    if (number % 4 < 2)
+      return number % 2 == 0 ? f(states, spread, std::false_type{}, std::false_type{})
+                             : f(states, spread, std::false_type{}, std::true_type{});
+    return number % 2 == 0 ? f(states, spread, std::true_type{}, std::false_type{})
+                           : f(states, spread, std::true_type{}, std::true_type{});
+  };
+  using Eight = std::integral_constant<std::uint32_t, core::kLaneStates>;
+  if (number / 4 == 0) return with_labels(std::integral_constant<std::uint32_t, 4>{}, std::false_type{});
+  return number / 4 == 1 ? with_labels(Eight{}, std::false_type{}) : with_labels(Eight{}, std::true_type{});
+}
+
+// In device memory: jobs of one op, and the groups of their searches.
+struct TrellisEncodeArrays {
+  core::TrellisEncodeJob* jobs;
+  std::uint32_t job_count;
+  const core::TrellisSearchGroup* groups;
+  std::uint32_t group_count;
+  std::uint32_t memory_bytes;  // core::SearchMemory that one of them needs at most
+  std::uint8_t* out;           // of kPack, which takes the jobs of all ops
+};
+
 enum class Phase : std::uint8_t { kUpload, kKernels, kDownload };
 
 // Seconds that a queue spent in its phases, on the device's clock.
@@ -136,6 +175,7 @@ class Queue {
                               std::uint8_t* out, std::uint32_t* status) = 0;
   virtual void copy_from_view(const core::ViewCopy& copy) = 0;
   virtual void encode(EncodePass pass, EncodeOp op, const EncodeArrays& arrays) = 0;
+  virtual void encode_trellis(TrellisPass pass, TrellisEncodeOp op, const TrellisEncodeArrays& arrays) = 0;
   // Blocks until all of the above has happened.
   virtual void wait() = 0;
   // Since the last call; whole only after wait().

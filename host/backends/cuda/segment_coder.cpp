@@ -4,6 +4,7 @@
 
 #include "backends/cuda/decode_batch.hpp"
 #include "backends/cuda/encode_batch.hpp"
+#include "backends/cuda/trellis_encode_batch.hpp"
 #include "text/units.hpp"
 
 namespace weft::cuda {
@@ -27,14 +28,17 @@ class CudaSegmentCoder final : public SegmentCoder {
   }
 
   void encode_batch(std::span<EncodeItem> items) override {
-    std::vector<EncodeItem*> mine;
+    std::vector<EncodeItem*> mine, trellis;
     for (EncodeItem& item : items) {
       if (encodes_on_device(item))
         mine.push_back(&item);
+      else if (encodes_trellis_on_device(item, trellis_tables_))
+        trellis.push_back(&item);
       else
         cpu_->encode(item.view, *item.spec, item.units, *item.out);
     }
-    encode_on_device(mine);
+    encode_on_device<EncodeBatch>(mine);
+    encode_on_device<TrellisEncodeBatch>(trellis, trellis_tables_);
   }
 
   std::optional<BlockFault> decode(const SegmentView& view, std::uint32_t first,
@@ -71,14 +75,16 @@ class CudaSegmentCoder final : public SegmentCoder {
   TransferTimes take_transfer_times() override { return std::exchange(transfers_, {}); }
 
  private:
-  void encode_on_device(std::span<EncodeItem* const> items) {
+  // As one batch, or, where memory is short, as several; `more` is what a batch needs beside the items.
+  template <class Batch, class... More>
+  void encode_on_device(std::span<EncodeItem* const> items, More&... more) {
     if (items.empty()) return;
-    const EncodeBatch batch(items);
+    const Batch batch(items, more...);
     const std::size_t download = batch.jobs_bytes() + batch.most_download_bytes();
     if (!reserve(batch.upload_bytes(), batch.device_bytes(), download)) {
       if (items.size() > 1) {
-        encode_on_device(items.first(items.size() / 2));
-        return encode_on_device(items.subspan(items.size() / 2));
+        encode_on_device<Batch>(items.first(items.size() / 2), more...);
+        return encode_on_device<Batch>(items.subspan(items.size() / 2), more...);
       }
       give_up(batch.device_bytes());
       return cpu_->encode(items[0]->view, *items[0]->spec, items[0]->units, *items[0]->out);
@@ -126,6 +132,7 @@ class CudaSegmentCoder final : public SegmentCoder {
   DeviceBuffer device_;
   PinnedBuffer upload_, download_;
   TransferTimes transfers_;
+  cpu::TrellisCache trellis_tables_;
 };
 
 }  // namespace

@@ -5,7 +5,6 @@
 #include <new>
 
 #include "archive/bytes.hpp"
-#include "backends/cpu/trellis_block.hpp"
 #include "backends/planes.hpp"
 #include "trellis/scales.hpp"
 #include "trellis/shape.hpp"
@@ -15,15 +14,6 @@ namespace weft::cuda {
 using archive::PlaneMode;
 
 namespace {
-
-constexpr std::uint64_t kMostCodes = UINT32_MAX / 2;
-
-core::FloatType float_type(DType dtype) {
-  return dtype == DType::kBF16  ? core::FloatType::kBF16
-         : dtype == DType::kF16 ? core::FloatType::kF16
-         : dtype == DType::kF32 ? core::FloatType::kF32
-                                : core::FloatType::kF64;
-}
 
 bool knows_planes(const archive::BlockView& planes, std::size_t unit_size) {
   return planes.plane(0).mode == PlaneMode::kRans && planes.plane(0).bytes.size() % 2 == 0 &&
@@ -62,8 +52,6 @@ const T* as(std::uint8_t* bytes) {
   return reinterpret_cast<const T*>(bytes);
 }
 
-std::size_t words_of(const ScaleFactor& factor) { return (factor.codes.size() + 3) / 4; }
-
 }  // namespace
 
 std::uint32_t TrellisBatch::Rows::words() const noexcept { return core::row_words(reach); }
@@ -94,11 +82,7 @@ std::size_t TrellisBatch::find_stream(const SegmentView& view) {
   });
   if (found != streams_.rend()) return static_cast<std::size_t>(streams_.rend() - found) - 1;
   Stream stream{view.trellis, view.dtype, std::nullopt};
-  const auto& factors = view.trellis->factors;
-  const bool fits = factors.size() <= core::kMaxFactors &&
-                    std::all_of(factors.begin(), factors.end(),
-                                [](const ScaleFactor& factor) { return factor.codes.size() <= kMostCodes; });
-  if (fits) stream.rows = find_rows(view);
+  if (scales_fit(*view.trellis)) stream.rows = find_rows(view);
   streams_.push_back(stream);
   return streams_.size() - 1;
 }
@@ -126,9 +110,7 @@ void TrellisBatch::place(const std::function<std::size_t(std::size_t, std::size_
   for (Stream& stream : streams_) {
     if (!stream.rows) continue;
     stream.parameters = take(sizeof(core::TrellisParameters), 16);
-    if (stream.stream->predicts) stream.predictor = take(4 * core::TrellisMemory::kPredictorWords, 16);
-    for (std::size_t f = 0; f < stream.stream->factors.size(); f++)
-      stream.codes[f] = take(4 * words_of(stream.stream->factors[f]), 16);
+    stream.scales.place(*stream.stream, take);
   }
 }
 
@@ -136,16 +118,7 @@ void TrellisBatch::fill_stream(const Stream& stream, std::byte* upload, std::uin
   const TrellisStream& from = *stream.stream;
   const Rows& rows = rows_[*stream.rows];
   auto* to = ::new (upload + stream.parameters) core::TrellisParameters{};
-  to->scales.base = from.base_class;
-  to->scales.factor_count = static_cast<std::uint32_t>(from.factors.size());
-  for (std::size_t f = 0; f < from.factors.size(); f++) {
-    const ScaleFactor& factor = from.factors[f];
-    to->scales.factors[f] = {device + stream.codes[f], factor.inner, static_cast<std::uint32_t>(factor.codes.size())};
-    std::byte* codes = upload + stream.codes[f];
-    std::fill_n(codes, 4 * words_of(factor), std::byte{0});
-    std::transform(factor.codes.begin(), factor.codes.end(), codes,
-                   [](std::int8_t code) { return static_cast<std::byte>(code + static_cast<int>(core::kCodeBias)); });
-  }
+  stream.scales.fill(from, upload, device, to->scales, to->predictor);
   to->rows = as<std::uint32_t>(device + rows.at);
   to->row_words = rows.words();
   to->row_count = rows.count();
@@ -153,16 +126,6 @@ void TrellisBatch::fill_stream(const Stream& stream, std::byte* upload, std::uin
   to->fine_step = from.fine_step;
   to->states_log2 = from.states_log2;
   to->type = float_type(stream.dtype);
-  if (!from.predicts) return;
-  using Memory = core::TrellisMemory;
-  to->predictor = as<std::uint32_t>(device + stream.predictor);
-  cpu::TrellisWork work;
-  cpu::make_predictor(from, work);
-  auto* predictor = as<std::uint32_t>(upload + stream.predictor);
-  std::copy(work.taps.begin(), work.taps.end(), predictor);
-  std::copy(work.shifts.begin(), work.shifts.end(), predictor + (Memory::kShifts - Memory::kTaps));
-  std::copy(std::begin(core::kErrorScale), std::end(core::kErrorScale),
-            predictor + (Memory::kErrorScales - Memory::kTaps));
 }
 
 void TrellisBatch::add_groups(const GroupsOfOps& from, core::TrellisGroup*& to, std::uint8_t* device) const {

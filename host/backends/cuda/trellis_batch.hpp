@@ -17,11 +17,9 @@
 #include "archive/block.hpp"
 #include "backends/backend.hpp"
 #include "backends/cuda/device.hpp"
+#include "backends/cuda/trellis_upload.hpp"
 
 namespace weft::cuda {
-
-// Every GPU since 2020 has 99 KB of shared memory; words and smaller tables take some of it.
-inline constexpr std::size_t kMostRowBytes = 76 * 1024;
 
 class TrellisBatch {
  public:
@@ -61,8 +59,8 @@ class TrellisBatch {
     const TrellisStream* stream;
     DType dtype;
     std::optional<std::size_t> rows;  // none: not for a device
-    std::size_t parameters = 0, predictor = 0;
-    std::array<std::size_t, core::kMaxFactors> codes{};
+    std::size_t parameters = 0;
+    TrellisUpload scales{};
   };
   struct Group {
     std::size_t item, stream;

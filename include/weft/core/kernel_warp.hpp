@@ -24,15 +24,17 @@ WEFT_HD std::uint32_t count_bits(std::uint32_t bits) {
 
 template <class W>
 concept KernelWarp = Warp<W> &&
-    requires(typename W::Mask m, typename W::U32 x, std::uint32_t u, std::uint32_t* small, std::uint64_t* large,
-             void (*f)(std::uint32_t), void (*change)(std::uint32_t, std::uint32_t&), std::uint32_t (*g)(std::uint32_t),
-             typename W::WordStream& stream, typename W::template PerLane<std::uint32_t> each,
-             const std::uint16_t* words, std::uint8_t* room) {
+    requires(typename W::Mask m, typename W::Mask& is_second, typename W::U32 x, std::uint32_t u, std::uint32_t* small,
+             std::uint64_t* large, void (*f)(std::uint32_t), void (*change)(std::uint32_t, std::uint32_t&),
+             std::uint32_t (*g)(std::uint32_t), typename W::WordStream& stream,
+             typename W::template PerLane<std::uint32_t> each, const std::uint16_t* words, std::uint8_t* room) {
   W::sync();
   W::for_each_lane(f);
   W::for_each_lane(change, x);
-  { W::each_lane_value(g) } -> std::same_as<typename W::U32>;  // lane i gets g(i)
-  { W::shift_left(x, x) } -> std::same_as<typename W::U32>;    // lane by lane, modulo 32
+  { W::each_lane_value(g) } -> std::same_as<typename W::U32>;      // lane i gets g(i)
+  { W::from_lane(x, x) } -> std::same_as<typename W::U32>;         // lane i gets what lane number_i has
+  { W::least(x, x, is_second) } -> std::same_as<typename W::U32>;  // and where that is less than the first
+  { W::shift_left(x, x) } -> std::same_as<typename W::U32>;        // lane by lane, modulo 32
   { W::any(m) } -> std::convertible_to<bool>;
   { W::or_lanes(x) } -> std::convertible_to<std::uint32_t>;  // all lanes ored together
   W::add(small, u);                                          // *small += u, whatever other lanes and warps add

@@ -112,22 +112,41 @@ WEFT_HD void follow_path(const Weave& weave, int states_log2, const Predictor& p
   }
 }
 
-// rans_encode with a table per symbol. `tables` is indexed by row; entries must have frequencies.
-template <Warp W>
+// rans_encode with a table per symbol. `tables` is indexed by row; entries must have frequencies. kTogether: steps that
+// are looked up at once, and fetched as long before, where memory is far away.
+template <Warp W, std::uint32_t kTogether = 1>
 WEFT_HD std::uint32_t rans_encode_woven(const Weave& weave, const std::uint32_t* entries, const EncodeTable* tables,
                                         std::uint16_t* end) {
   using U32 = typename W::U32;
   static_assert(sizeof(EncodeTable) == 512 * sizeof(std::uint32_t));
   const std::uint32_t* base = tables[0].reciprocal;
+  const auto entry_of = [=](std::uint32_t t) { return W::load_table(entries + std::size_t{t} * kLanes); };
+  const auto place_of = [](U32 entry) { return entry + ((entry >> 8) << 8); };
   DirectWords words(end);
   U32 x = W::splat(kStateLow);
-  for (std::uint32_t t = weave.run; t-- > 0;) {
-    const auto active = W::first_lanes(weave.active(t));
-    const U32 entry = W::load_table(entries + std::size_t{t} * kLanes);
-    const U32 at = entry + ((entry >> 8) << 8);
+  const std::uint32_t all_lanes = weave.lanes == kLanes ? weave.whole_steps() / kTogether * kTogether : 0;
+  std::uint32_t t = weave.run;
+  while (t > all_lanes) {
+    const auto active = W::first_lanes(weave.active(--t));
+    const U32 at = place_of(entry_of(t));
     const U32 next = encode_step<W>(x, W::gather(base, at), W::gather(base + 256, at), words,
                                     [&](auto full) { return W::both(active, full); });
     x = W::select(active, next, x);
+  }
+  U32 ahead[kTogether], reciprocal[kTogether], packed[kTogether];
+  const auto fetch = [&](std::uint32_t step) {  // nothing lies before the first ones
+    for (std::uint32_t i = 0; i < kTogether; i++) ahead[i] = entry_of((step < kTogether ? 0 : step - kTogether) + i);
+  };
+  if (t > 0) fetch(t);
+  for (; t > 0; t -= kTogether) {
+    for (std::uint32_t i = 0; i < kTogether; i++) {
+      const U32 at = place_of(ahead[i]);
+      reciprocal[i] = W::gather(base, at);
+      packed[i] = W::gather(base + 256, at);
+    }
+    fetch(t - kTogether);
+    for (std::uint32_t i = kTogether; i-- > 0;)
+      x = encode_step<W>(x, reciprocal[i], packed[i], words, [](auto full) { return full; });
   }
   finish_encoding<W>(x, weave.lanes, words);
   return words.finish();

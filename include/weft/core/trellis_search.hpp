@@ -41,6 +41,24 @@ struct SearchScratch {
   std::uint32_t* indices;    // [run][32]: four candidate indices + 128, a byte each: quantizer * 2 + parity
 };
 
+// Rounded to nearest, ties to even.
+WEFT_HD std::int32_t nearest_integer(float value) {
+#if defined(__CUDA_ARCH__)
+  return static_cast<std::int32_t>(rintf(value));
+#else
+  return static_cast<std::int32_t>(__builtin_rintf(value));
+#endif
+}
+
+inline constexpr float kFixedLimit = kMaxIndex * 512 - 512;  // in 1/256 steps: what a search is given at most
+
+// A weight, given in steps, as a search takes it; what is no number is zero.
+WEFT_HD std::int32_t search_weight(float steps) {
+  const float scaled = steps * static_cast<float>(1 << kStepBits);
+  const float number = scaled == scaled ? scaled : 0.0f;
+  return nearest_integer(number < -kFixedLimit ? -kFixedLimit : kFixedLimit < number ? kFixedLimit : number);
+}
+
 // v / 2^bits, rounded down, of a signed number.
 template <Warp W>
 WEFT_HD typename W::U32 shift_signed(typename W::U32 v, int bits) {
@@ -213,6 +231,46 @@ WEFT_HD typename W::U32 stray_cost(typename W::U32 x, typename W::U32 level) {
   return W::select(W::less(size_of<W>(x), some), strays, none);
 }
 
+// Prices as a CPU has them: [class * kClassTables + table][256].
+template <Warp W>
+struct PriceRows {
+  using U32 = typename W::U32;
+  const std::uint32_t* prices;
+  WEFT_HD U32 of_class(U32 classes) const { return classes * W::splat(kClassTables * 256); }
+  WEFT_HD U32 natural(U32 class_rows, std::uint32_t, U32 table) const { return class_rows + (table << 8); }
+  WEFT_HD U32 odd_zero(U32 class_rows) const { return class_rows + W::splat(kOddZeroTable * 256); }
+};
+
+// The four branches of a weight, [quantizer][parity], and their indices in one word, as SearchScratch has them.
+template <Warp W>
+struct Branches {
+  Branch<W> of[2][2];
+  typename W::U32 indices;
+};
+template <Warp W, bool kZero, class Rows>
+WEFT_HD Branches<W> branches_of(typename W::U32 x, typename W::U32 mean, typename W::U32 classes, const Rows& rows,
+                                const std::uint32_t* reaches, std::uint32_t far_cost, bool pins_zero) {
+  using U32 = typename W::U32;
+  Branches<W> r;
+  const U32 reach = W::gather(reaches, classes), class_rows = rows.of_class(classes);
+  for (std::uint32_t q = 0; q < 2; q++) {
+    if (kZero && q == 1) {
+      const U32 row = rows.odd_zero(class_rows);
+      for (std::uint32_t z = 0; z < 2; z++) r.of[q][z] = odd_zero_branch<W>(x, z, reach, rows.prices, row, far_cost);
+    } else {
+      const Placement<W> p = place<W>(mean - W::splat(4 * q));
+      const U32 row = rows.natural(class_rows, q, p.table);
+      for (std::uint32_t z = 0; z < 2; z++)
+        r.of[q][z] = natural_branch<W>(x, q, z, p, reach, rows.prices, row, far_cost);
+    }
+  }
+  r.indices = r.of[0][0].index | r.of[0][1].index << 8 | r.of[1][0].index << 16 | r.of[1][1].index << 24;
+  if (kZero && pins_zero)
+    for (auto& quantizer : r.of)
+      for (Branch<W>& branch : quantizer) branch.cost = branch.cost + stray_cost<W>(x, branch.level);
+  return r;
+}
+
 // Finds the path and writes its indices + 128, woven, to `path` ([run * 32] bytes).
 template <Warp W, int kStatesLog2, bool kZero, bool kPredict>
 WEFT_HD void search_trellis(const Weave& weave, const SearchInput& in, const SearchScratch& scratch,
@@ -251,33 +309,15 @@ WEFT_HD void search_trellis(const Weave& weave, const SearchInput& in, const Sea
         classes = moved_class<W>(expected, energy, in.predictor.shifts);
       }
     }
-    const U32 reach = W::gather(in.reach, classes);
-    const U32 first_row = classes * W::splat(kClassTables * 256);
-    Branch<W> branches[2][2];
-    for (std::uint32_t q = 0; q < 2; q++) {
-      if (kZero && q == 1) {
-        const U32 row = first_row + W::splat(kOddZeroTable * 256);
-        for (std::uint32_t z = 0; z < 2; z++)
-          branches[q][z] = odd_zero_branch<W>(x, z, reach, in.prices, row, in.far_cost);
-      } else {
-        const Placement<W> p = place<W>(mean - W::splat(4 * q));
-        const U32 row = first_row + (p.table << 8);
-        for (std::uint32_t z = 0; z < 2; z++)
-          branches[q][z] = natural_branch<W>(x, q, z, p, reach, in.prices, row, in.far_cost);
-      }
-    }
-    const U32 packed =
-        branches[0][0].index | branches[0][1].index << 8 | branches[1][0].index << 16 | branches[1][1].index << 24;
-    W::store_table(scratch.indices + std::size_t{t} * kLanes, packed);
-    if (kZero && in.pins_zero)
-      for (auto& quantizer : branches)
-        for (Branch<W>& branch : quantizer) branch.cost = branch.cost + stray_cost<W>(x, branch.level);
+    const Branches<W> branches =
+        branches_of<W, kZero>(x, mean, classes, PriceRows<W>{in.prices}, in.reach, in.far_cost, in.pins_zero);
+    W::store_table(scratch.indices + std::size_t{t} * kLanes, branches.indices);
     U32 added[2][2], error[2][2];
     const U32 scale = kPredict ? W::gather(in.predictor.error_scales, expected) : W::splat(0);
     for (int q = 0; q < 2; q++)
       for (int z = 0; z < 2; z++) {
-        added[q][z] = branches[q][z].cost - base;
-        if (kPredict) error[q][z] = error_of<W>(branches[q][z].level, mean, scale);
+        added[q][z] = branches.of[q][z].cost - base;
+        if (kPredict) error[q][z] = error_of<W>(branches.of[q][z].level, mean, scale);
       }
     const std::uint32_t count = weave.active(t);
     const auto active = W::first_lanes(count);
@@ -299,7 +339,7 @@ WEFT_HD void search_trellis(const Weave& weave, const SearchInput& in, const Sea
                                   std::uint32_t odd_from) {
           if (!kZero) {
             const U32 history = W::select(odd, old_history[odd_from], old_history[even_from]);
-            next_history[to] = push_level<W>(history, W::select(odd, branches[q][1].level, branches[q][0].level));
+            next_history[to] = push_level<W>(history, W::select(odd, branches.of[q][1].level, branches.of[q][0].level));
           }
           const U32 energy = W::select(odd, old_energy[odd_from], old_energy[even_from]);
           next_energies[to] = next_energy<W>(energy, W::select(odd, error[q][1], error[q][0]));

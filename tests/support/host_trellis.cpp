@@ -1,0 +1,12 @@
+// Compiled once for all tests: there are many instances.
+#include "backends/cpu/warp_portable.hpp"
+#include "support/host_device.hpp"
+#include "support/trellis_passes.hpp"
+
+namespace weft::testing {
+
+void encode_trellis_on_host(cuda::TrellisPass pass, cuda::TrellisEncodeOp op, const cuda::TrellisEncodeArrays& arrays) {
+  run_trellis_pass<cpu::PortableWarp>(pass, op, arrays, [](auto f) { f(); });
+}
+
+}  // namespace weft::testing
