@@ -13,6 +13,7 @@ PYTHON=/usr/bin/python3
 
 if command -v ccache >/dev/null; then
   export CMAKE_CXX_COMPILER_LAUNCHER=ccache CMAKE_CUDA_COMPILER_LAUNCHER=ccache
+  export CCACHE_SLOPPINESS=pch_defines,time_macros  # or nothing with a precompiled header is kept
 fi
 
 say() { printf '== %s\n' "$*"; }

@@ -1,6 +1,6 @@
-// Compiled once for all tests: there are many instances.
+#include "support/host_trellis.hpp"
+
 #include "backends/cpu/warp_portable.hpp"
-#include "support/host_device.hpp"
 #include "support/trellis_passes.hpp"
 
 namespace weft::testing {
