@@ -9,6 +9,7 @@ namespace {
 __extension__ using Wide = unsigned __int128;
 
 // Sums fit 64 bits: a squared distance of vectors of size 2 is below 2^7, with 10 bits of weight, of less than 2^23 vectors.
+constexpr std::size_t kSingle = 64, kBatch = 8;  // the first are drawn one by one, then this part of what is there
 constexpr double kDistanceUnits = 0x1p22, kWeightUnits = 0x1p10;
 
 }  // namespace
@@ -40,7 +41,7 @@ std::vector<float> draw_seeds(const Vectors& vectors, std::size_t count, const V
   Nearest to_new;
   while (entries.size() / d < count) {
     const std::size_t before = entries.size(), have = before / d;
-    draws.draw(distances, std::min(count - have, have / 4 + 1), entries);
+    draws.draw(distances, std::min(count - have, have < kSingle ? 1 : have / kBatch), entries);
     if (entries.size() == before) break;
     const std::span added = std::span(entries).subspan(before);
     find_nearest(vectors, added, scale.biases(added, static_cast<int>(d), {}, 0), threads, to_new);

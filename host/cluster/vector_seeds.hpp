@@ -1,7 +1,7 @@
 // Where vector clustering begins: k-means++ in batches.
 //
 // * k-means++ draws entries one by one, each vector with a chance that goes with its squared distance to those drawn before.
-//   Here a quarter more are drawn at once, so that distances to them are a matrix product: as good a start, and all draws
+//   Here, after the first 64, an eighth more are drawn at once, so that distances to them are a matrix product: as good a start, and all draws
 //   together cost what one assignment does. Source: Bahmani et al., "Scalable k-means++" (2012), for drawing in batches.
 // * Distances are drawn from as integers with a fixed seed: the same entries on every machine, with any number of threads.
 #pragma once

@@ -47,9 +47,10 @@ std::vector<std::uint64_t> budgets(const Plan& plan) {
   return budgets;
 }
 
-// Evenly spread runs, as many as come to about `most` units.
-void add_sample(std::size_t s, std::uint64_t units, std::uint64_t most, std::vector<Piece>& pieces) {
-  const auto align = [](std::uint64_t x) { return x / archive::kMaxDimension * archive::kMaxDimension; };
+// Evenly spread runs of whole vectors, as many as come to about `most` units.
+void add_sample(std::size_t s, const StreamRecord& stream, std::uint64_t most, std::vector<Piece>& pieces) {
+  const std::uint64_t units = stream.units, dimension = stream.codebook.dimension;
+  const auto align = [&](std::uint64_t x) { return x / dimension * dimension; };
   const std::uint64_t run = std::min(kSampleRun, align(most / 2)), runs = most / run;
   const std::uint64_t last = units - run;  // where the last run begins
   for (std::uint64_t i = 0; i < runs; i++) {
@@ -69,7 +70,7 @@ std::vector<Piece> pieces_for_codebooks(const Plan& plan) {
     if (stream.codec != CodecId::kCodebook) continue;
     const std::uint64_t wanted = std::max<std::uint64_t>(most[s], 2 * archive::kMaxDimension);
     if (!has_histogram(stream) && stream.units > wanted) {
-      add_sample(s, stream.units, wanted, pieces);
+      add_sample(s, stream, wanted, pieces);
       continue;
     }
     for (std::size_t i = 0; i < stream.segment_count; i++) {
