@@ -28,8 +28,8 @@ Table assignment_table(const std::vector<float>& values) {
         const std::vector<float> entries = gaussian_values(count * static_cast<std::size_t>(d), 12);
         const std::vector<float> biases = cluster::VectorScale(entries).biases(entries, d, {}, 0);
         std::vector<std::uint32_t> indices(n);
-        const double seconds =
-            fastest([&] { kernels->nearest(values.data(), n, d, entries.data(), biases.data(), count, indices.data()); });
+        const double seconds = fastest(
+            [&] { kernels->nearest(values.data(), n, d, entries.data(), biases.data(), count, indices.data()); });
         keep(indices);
         rates.push_back(1e-9 * static_cast<double>(n) * count * d / seconds);
       }

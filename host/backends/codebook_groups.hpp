@@ -22,7 +22,8 @@ void for_groups(const CodebookStream& stream, std::uint64_t first, std::uint64_t
   for (std::uint64_t begin = 0; begin < all;) {
     const std::uint64_t row = (first + begin * stream.dimension) / stream.inner, channel = row % stream.channels;
     const std::uint64_t group = channel / stream.group;
-    const std::uint64_t next = (group + 1) * stream.group < stream.channels ? (group + 1) * stream.group : stream.channels;
+    const std::uint64_t next =
+        (group + 1) * stream.group < stream.channels ? (group + 1) * stream.group : stream.channels;
     const std::uint64_t end = vectors_in((row - channel + next) * stream.inner - first, stream.dimension);
     f(static_cast<std::size_t>(group), begin, end < all ? end : all);
     begin = end;

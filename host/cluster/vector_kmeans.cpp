@@ -14,8 +14,9 @@ namespace {
 
 __extension__ using Int128 = __int128;
 
-constexpr double kSmallestGain = 5e-4;  // an iteration that lowers the cost by less than this part of it is the last one
-constexpr double kMostLambda = 1e9;     // far beyond what leaves one cluster
+constexpr double kSmallestGain =
+    2e-4;                            // an iteration that lowers the cost by less than this part of it is the last one
+constexpr double kMostLambda = 1e9;  // far beyond what leaves one cluster
 constexpr double kValueUnits = 0x1p40, kWeightUnits = 0x1p30;  // of scaled values, and of weights from 0 to 1
 
 class Lloyd {
@@ -34,8 +35,8 @@ class Lloyd {
 
   VectorClusters run() {
     VectorDraws draws(vectors_, weights_);
-    entries_ = draw_seeds(vectors_, std::min<std::size_t>(options_.clusters, vectors_.size()), scale_,
-                          options_.threads, draws);
+    entries_ = draw_seeds(vectors_, std::min<std::size_t>(options_.clusters, vectors_.size()), scale_, options_.threads,
+                          draws);
     if (price_ > 0) bits_.assign(entries_.size() / d_, 0);
     assign();
     VectorClusters clusters;
@@ -94,8 +95,7 @@ class Lloyd {
       const auto w = weights_.empty() ? 1 : std::llrint(weight(i) * kWeightUnits);
       weights[j] += static_cast<std::uint64_t>(w);
       for (std::size_t k = 0; k < d_; k++)
-        moments[j * d_ + k] +=
-            Int128{std::llrint(static_cast<double>(vectors_.values[i * d_ + k]) * kValueUnits)} * w;
+        moments[j * d_ + k] += Int128{std::llrint(static_cast<double>(vectors_.values[i * d_ + k]) * kValueUnits)} * w;
     }
     std::vector<float> entries;
     bits_.clear();
@@ -122,7 +122,8 @@ class Lloyd {
     std::vector<std::uint32_t> order;
     for (std::uint32_t j = 0; j < sizes_.size(); j++)
       if (sizes_[j] > 0) order.push_back(j);
-    std::stable_sort(order.begin(), order.end(), [&](std::uint32_t a, std::uint32_t b) { return sizes_[a] > sizes_[b]; });
+    std::stable_sort(order.begin(), order.end(),
+                     [&](std::uint32_t a, std::uint32_t b) { return sizes_[a] > sizes_[b]; });
     const float factor = static_cast<float>(scale_.factor());
     for (const std::uint32_t j : order) {
       for (std::size_t k = 0; k < d_; k++) clusters.entries.push_back(entries_[j * d_ + k] / factor + 0.0f);

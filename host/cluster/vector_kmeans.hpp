@@ -19,7 +19,7 @@ namespace weft::cluster {
 struct VectorOptions {
   std::uint32_t clusters = 256;  // wanted; fewer come back when there are fewer different vectors or lambda asks
   std::uint32_t dimension = 2;   // 2, 4 or 8
-  std::uint32_t max_iterations = 40;
+  std::uint32_t max_iterations = 100;
   double lambda = 0;  // squared error of a vector that one bit of its index is worth, in units of the values' variance
   std::uint32_t threads = 1;
 };

@@ -20,8 +20,7 @@ VectorScale::VectorScale(std::span<const float> values) {
 }
 
 void VectorScale::apply(std::span<float> values) const {
-  for (float& value : values)
-    value = std::isfinite(value) ? std::clamp(value * factor_, -kFarthest, kFarthest) : 0.0f;
+  for (float& value : values) value = std::isfinite(value) ? std::clamp(value * factor_, -kFarthest, kFarthest) : 0.0f;
 }
 
 std::vector<float> VectorScale::biases(std::span<const float> entries, int dimension, std::span<const float> bits,

@@ -272,9 +272,10 @@ const std::vector<Parameter>& codec_parameters() {
            "dimension", ValueType::power_of_two(1, 8),
            "Weights of an entry: 1, or vectors of 2, 4 or 8 weights that follow each other in the tensor's rows."),
        {CodecId::kCodebook}},
-      {field<&CodecSpec::shared>("shared", ValueType::text("[A-Za-z0-9_.-]{1,64}", "a name of 1 to 64 letters, digits, dots, - and _"),
-                                 "Tensors whose rules give the same name have one codebook, found in the weights of all "
-                                 "of them; such rules agree on it. Left out: each tensor has its own."),
+      {field<&CodecSpec::shared>(
+           "shared", ValueType::text("[A-Za-z0-9_.-]{1,64}", "a name of 1 to 64 letters, digits, dots, - and _"),
+           "Tensors whose rules give the same name have one codebook, found in the weights of all "
+           "of them; such rules agree on it. Left out: each tensor has its own."),
        {CodecId::kCodebook}},
       {field<&CodecSpec::channel_group>("channel_group", ValueType::integer(0, kMany),
                                         "A codebook for every so many output channels of a tensor; 0: one for all."),

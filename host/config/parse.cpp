@@ -218,10 +218,11 @@ void check_shared(const std::vector<Rule>& rules, const Pointer& at, const Sourc
       return std::tuple(one.clusters, one.dimension, one.centroid_dtype, one.codebook_lambda, one.pin_zero);
     };
     if (wants(spec) != wants(other))
-      source.fail(at / i / "shared",
-                  fmt::format("rule {} shares codebook {} and differs in clusters, dimension, centroid_dtype, lambda or "
-                              "pin_zero: expected the same",
-                              first[*spec.shared], json::quote(*spec.shared)));
+      source.fail(
+          at / i / "shared",
+          fmt::format("rule {} shares codebook {} and differs in clusters, dimension, centroid_dtype, lambda or "
+                      "pin_zero: expected the same",
+                      first[*spec.shared], json::quote(*spec.shared)));
   }
 }
 

@@ -61,8 +61,8 @@ Schema rule_schema(const config::CodecEntry& codec) {
     forbidden.push_back({{"required", {"dimension", config::kPruneKey}}, {"properties", several}});
     forbidden.push_back({{"required", {"dimension", "pin_zero"}}, {"properties", pinned}});
     forbidden.push_back({{"required", {"clusters"}}, {"properties", scalar}});
-    forbidden.push_back({{"required", {"shared", "channel_group"}},
-                         {"properties", {{"channel_group", {{"minimum", 1}}}}}});
+    forbidden.push_back(
+        {{"required", {"shared", "channel_group"}}, {"properties", {{"channel_group", {{"minimum", 1}}}}}});
   }
   if (!forbidden.empty()) schema["not"] = {{"anyOf", std::move(forbidden)}};
   return schema;

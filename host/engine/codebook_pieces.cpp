@@ -11,11 +11,11 @@
 namespace weft::engine {
 namespace {
 
-constexpr std::uint64_t kSampleRun = 4096;        // consecutive units of a sample
-constexpr std::uint64_t kVectorsPerEntry = 128;   // beyond these, more vectors move entries by less than the error tells
-constexpr std::uint64_t kClusterBytes = 18;       // of a unit: a value, its key, the sort's copy of that, prefix sums
-constexpr std::uint64_t kVectorBytes = 28;        // its value, twice among vectors, and what is known of each of them
-constexpr std::uint64_t kWeighedBytes = 48;       // and weights of all these
+constexpr std::uint64_t kSampleRun = 4096;       // consecutive units of a sample
+constexpr std::uint64_t kVectorsPerEntry = 128;  // beyond these, more vectors move entries by less than the error tells
+constexpr std::uint64_t kClusterBytes = 18;      // of a unit: a value, its key, the sort's copy of that, prefix sums
+constexpr std::uint64_t kVectorBytes = 28;       // its value, twice among vectors, and what is known of each of them
+constexpr std::uint64_t kWeighedBytes = 48;      // and weights of all these
 constexpr std::uint64_t kHistogramBytes = (std::uint64_t{1} << 16) * (8 + 8 + 8 + kWeighedBytes);
 
 // Units that one clustering looks at.
@@ -88,9 +88,9 @@ void check_codebook_memory(const Plan& plan, std::uint64_t memory_limit) {
   for (std::size_t s = 0; s < plan.index.streams.size(); s++) {
     const StreamRecord& stream = plan.index.streams[s];
     if (stream.codec != CodecId::kCodebook) continue;
-    const std::uint64_t per_unit = plan.importances[s]              ? kWeighedBytes
+    const std::uint64_t per_unit = plan.importances[s]             ? kWeighedBytes
                                    : stream.codebook.dimension > 1 ? kVectorBytes
-                                                                    : kClusterBytes;
+                                                                   : kClusterBytes;
     const std::uint64_t mine = has_histogram(stream) ? kHistogramBytes : std::min(stream.units, most[s]) * per_unit;
     bytes = std::max(bytes, plan.specs[s].shared ? jobs[*plan.specs[s].shared] += mine : mine);
   }

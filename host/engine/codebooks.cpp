@@ -85,10 +85,10 @@ bool set_values(const std::vector<float>& wanted, const std::vector<DType>& elem
     if (!std::all_of(values.begin(), values.end(), [](float value) { return std::isfinite(value); })) return false;
   book.values.clear();
   for (std::size_t i = 0; i < stored.size(); i++) {
-    const bool is_known = book.dimension == 1 && i > 0 &&
-                          (stored[i] == stored[i - 1] ||
-                           std::all_of(restored.begin() + 1, restored.end(),
-                                       [&](const auto& values) { return values[i] == values[i - 1]; }));
+    const bool is_known =
+        book.dimension == 1 && i > 0 &&
+        (stored[i] == stored[i - 1] || std::all_of(restored.begin() + 1, restored.end(),
+                                                   [&](const auto& values) { return values[i] == values[i - 1]; }));
     if (!is_known)
       book.values.push_back(stored[i] + 0.0f);  // -0 becomes +0
     else if (stored[i] == 0)
@@ -109,8 +109,8 @@ class Finder {
     if (sampler_.beyond_float() && std::all_of(samples.begin(), samples.end(), is_zero))
       return drop_all("no float32 entry fits the size of its values");
     for (const WeightSample& sample : samples)
-      if (!cluster(sample)) return drop_all(fmt::format("its values are beyond the range of {} entries",
-                                                        name_of(spec().centroid_dtype)));
+      if (!cluster(sample))
+        return drop_all(fmt::format("its values are beyond the range of {} entries", name_of(spec().centroid_dtype)));
     if (!saves(streams_, book_bits())) return drop_all("a codebook saves nothing");
     drop([&](std::size_t s) { return !saves({s}, 0); }, "a codebook saves nothing");
     const auto first = static_cast<std::uint32_t>(index_.codebooks.size());
@@ -185,8 +185,7 @@ class Finder {
 
   [[nodiscard]] double book_bits() const {
     double bits = 0;
-    for (const Codebook& book : books_)
-      bits += 8.0 * unit_bytes(book.dtype) * static_cast<double>(book.values.size());
+    for (const Codebook& book : books_) bits += 8.0 * unit_bytes(book.dtype) * static_cast<double>(book.values.size());
     return bits;
   }
 

@@ -54,9 +54,10 @@ struct CodecSpec {
   std::optional<double> relative_step;  // cell width over the tensor's rms
   std::optional<double> step;           // cell width in units of the weight
   double importance = 1;                // weight of the tensor's squared error where the target decides
-  double lambda = 0.1;            // rate-distortion trade, in units of cell width squared per bit; 0: nearest level
-  bool per_channel = false;       // one step per output channel
-  std::int64_t channel_axis = 0;  // per_channel, channel_group: which axis is the output channel; negative counts from the end
+  double lambda = 0.1;       // rate-distortion trade, in units of cell width squared per bit; 0: nearest level
+  bool per_channel = false;  // one step per output channel
+  std::int64_t channel_axis =
+      0;  // per_channel, channel_group: which axis is the output channel; negative counts from the end
   bool correct_reconstruction = true;  // move reconstruction points to the mean of their cells
   // trellis; relative_step, step and correct_reconstruction as for uniform
   std::uint32_t states = 8;

@@ -18,11 +18,11 @@ namespace weft {
 struct CodebookReport {
   std::uint64_t clusters = 0;  // entries of the largest
   std::string centroid_dtype;
-  std::uint32_t dimension = 1;      // weights of an entry
-  std::uint64_t books = 1;          // one for each group of channels
-  std::uint64_t tensors = 1;        // that share it
+  std::uint32_t dimension = 1;       // weights of an entry
+  std::uint64_t books = 1;           // one for each group of channels
+  std::uint64_t tensors = 1;         // that share it
   double index_bits_per_weight = 0;  // if indices had a fixed width
-  std::optional<double> inertia;  // sum of squared distances of the values that were clustered, before rounding
+  std::optional<double> inertia;     // sum of squared distances of the values that were clustered, before rounding
   std::optional<std::uint32_t> iterations;
   std::optional<std::uint32_t> dead;  // clusters wanted that came to nothing
 };

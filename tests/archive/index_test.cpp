@@ -307,12 +307,26 @@ TEST(Index, LiesAreRefused) {
       {"codebook shared", [](Index& i) { i.streams[0].codec = CodecId::kCodebook; }, "one tensor of floats"},
       {"codebook type", [](Index& i) { i.codebooks[0].dtype = DType::kF64; }, "type"},
       {"codebook empty", [](Index& i) { i.codebooks[0].values.clear(); }, "no entries"},
-      {"codebook large", [](Index& i) { i.codebooks[0] = {DType::kF32, 1, floats(4097), 0, {}}; }, "too many"},
+      {"codebook large",
+       [](Index& i) {
+         i.codebooks[0] = {DType::kF32, 1, floats(4097), 0, {}};
+       },
+       "too many"},
       {"codebook of too many vectors",
-       [](Index& i) { i.codebooks[1] = {DType::kF32, 4, std::vector<float>(4 * 65537), 0, {}}; }, "too many"},
-      {"codebook dimension", [](Index& i) { i.codebooks[0] = {DType::kF32, 3, {1, 2, 3}, 0, {}}; }, "dimension"},
+       [](Index& i) {
+         i.codebooks[1] = {DType::kF32, 4, std::vector<float>(4 * 65537), 0, {}};
+       },
+       "too many"},
+      {"codebook dimension",
+       [](Index& i) {
+         i.codebooks[0] = {DType::kF32, 3, {1, 2, 3}, 0, {}};
+       },
+       "dimension"},
       {"codebook dimension large",
-       [](Index& i) { i.codebooks[0] = {DType::kF32, 16, std::vector<float>(16), 0, {}}; }, "dimension"},
+       [](Index& i) {
+         i.codebooks[0] = {DType::kF32, 16, std::vector<float>(16), 0, {}};
+       },
+       "dimension"},
       {"codebook infinite", [](Index& i) { i.codebooks[0].values[2] = INFINITY; }, "not finite"},
       {"codebook NaN", [](Index& i) { i.codebooks[0].values[1] = NAN; }, "not finite"},
       {"codebook of vectors NaN", [](Index& i) { i.codebooks[1].values[5] = NAN; }, "not finite"},
@@ -324,7 +338,11 @@ TEST(Index, LiesAreRefused) {
        "ascend"},
       {"codebook descends", [](Index& i) { i.codebooks[0].values[0] = 1; }, "ascend"},
       {"codebook unknown", [](Index& i) { i.streams[5].codebook.books = {3}; }, "does not exist"},
-      {"codebooks of two dimensions", [](Index& i) { i.streams[8].codebook.books = {1, 0, 1}; }, "dimensions"},
+      {"codebooks of two dimensions",
+       [](Index& i) {
+         i.streams[8].codebook.books = {1, 0, 1};
+       },
+       "dimensions"},
       {"groups that do not divide", [](Index& i) { i.streams[8].codebook.inner = 4; }, "do not fit"},
       {"groups of no size", [](Index& i) { i.streams[8].codebook.inner = 0; }, "do not fit"},
       {"one group", [](Index& i) { i.streams[8].codebook.group = 5; }, "do not fit"},

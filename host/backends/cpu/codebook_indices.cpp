@@ -24,11 +24,11 @@ struct Run {
 // All runs, those of a group one after another.
 std::vector<Run> runs_by_group(const SegmentView& view) {
   std::vector<Run> runs;
-  for_groups(*view.codebook, view.first_unit, view.units,
-             [&](std::size_t group, std::uint64_t begin, std::uint64_t end) {
-               runs.push_back({static_cast<std::uint32_t>(group), static_cast<std::uint32_t>(begin),
-                               static_cast<std::uint32_t>(end)});
-             });
+  for_groups(
+      *view.codebook, view.first_unit, view.units, [&](std::size_t group, std::uint64_t begin, std::uint64_t end) {
+        runs.push_back(
+            {static_cast<std::uint32_t>(group), static_cast<std::uint32_t>(begin), static_cast<std::uint32_t>(end)});
+      });
   std::stable_sort(runs.begin(), runs.end(), [](const Run& a, const Run& b) { return a.group < b.group; });
   return runs;
 }

@@ -58,7 +58,8 @@ class CodebookCodec final : public CpuCodec {
     const std::uint8_t* symbols[2] = {};
     for (std::size_t p = 0; p < stream.index_bytes; p++) {
       scratch.planes[p].resize(vectors);
-      std::string fault = scratch.decoders[p].decode(block.plane(static_cast<int>(p)), vectors, scratch.planes[p].data(), symbols[p]);
+      std::string fault =
+          scratch.decoders[p].decode(block.plane(static_cast<int>(p)), vectors, scratch.planes[p].data(), symbols[p]);
       if (!fault.empty()) return fault;
     }
     const std::uint64_t first = view.first_unit + (std::uint64_t{block_index} << view.block_log2);
@@ -108,7 +109,8 @@ class CodebookCodec final : public CpuCodec {
       const std::size_t begin = std::size_t{b} << view.block_log2, n = view.block_units(b);
       archive::BlockBuilder block(out.bytes, n, static_cast<int>(planes) + 1);
       for (std::size_t p = 0; p < planes; p++)
-        used[p] |= scratch.encoders[p].encode({scratch.planes[p].data() + begin / d, vectors_in(n, view.codebook->dimension)}, block);
+        used[p] |= scratch.encoders[p].encode(
+            {scratch.planes[p].data() + begin / d, vectors_in(n, view.codebook->dimension)}, block);
       collect_exceptions(
           units.subspan(begin * unit_size, n * unit_size), unit_size,
           [&](std::size_t i) { return !is_finite(scratch.values[begin + i]); }, exceptions);

@@ -207,8 +207,23 @@ void sum_inward(const std::int32_t* fixed, std::size_t n, int low_bits, const st
 
 template <core::Warp W>
 constexpr Kernels make_kernels(std::string_view name, const TrellisKernels* trellis) {
-  return {name,       encode_symbols<W>, decode_symbols<W>, checksum<W>,   split,  merge,      histogram, to_float,
-          from_float, to_fixed,          quantize,          quantize_fine, search<std::uint8_t>, search<std::uint16_t>, nearest, sum_inward, trellis};
+  return {name,
+          encode_symbols<W>,
+          decode_symbols<W>,
+          checksum<W>,
+          split,
+          merge,
+          histogram,
+          to_float,
+          from_float,
+          to_fixed,
+          quantize,
+          quantize_fine,
+          search<std::uint8_t>,
+          search<std::uint16_t>,
+          nearest,
+          sum_inward,
+          trellis};
 }
 
 }  // namespace

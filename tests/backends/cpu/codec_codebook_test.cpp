@@ -127,8 +127,8 @@ TEST(CodebookCodecTest, ABitsPriceTradesErrorForSize) {
 }
 
 // Squared distance of a vector of a segment to what it became, and to the nearest entry.
-void expect_nearest(DType dtype, const Books& books, const std::vector<double>& before, const std::vector<double>& after,
-                    std::size_t group, std::size_t begin) {
+void expect_nearest(DType dtype, const Books& books, const std::vector<double>& before,
+                    const std::vector<double>& after, std::size_t group, std::size_t begin) {
   const std::size_t d = books.stream.dimension, end = std::min(begin + d, before.size());
   const Codebook& book = books.books[group];
   const auto entries = to_values(dtype, to_units(dtype, {book.values.begin(), book.values.end()}));

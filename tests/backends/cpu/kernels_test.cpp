@@ -140,7 +140,8 @@ TEST_P(KernelsTest, NearestEntriesAreThoseOfAllScores) {
         for (std::size_t k = 0; k < size; k++) biases[j] += entries[j * size + k] * entries[j * size + k] / 2;
         if (j % 3 == 0) biases[j] += 0.1f;
       }
-      if (count > 100) std::copy_n(entries.begin(), 40 * size, entries.begin() + static_cast<std::ptrdiff_t>(60 * size));
+      if (count > 100)
+        std::copy_n(entries.begin(), 40 * size, entries.begin() + static_cast<std::ptrdiff_t>(60 * size));
       if (count > 100) std::copy_n(biases.begin(), 40, biases.begin() + 60);  // of equal ones the first
       vectors[0] = std::numeric_limits<float>::infinity();
       for (const std::size_t n : {0u, 1u, 16u, 1037u}) {
