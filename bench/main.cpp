@@ -1,4 +1,4 @@
-// weft_bench [micro] [codecs] [trellis] [cluster [--values FILE]] [--json FILE]: speeds in memory, side by side.
+// weft_bench [micro] [codecs] [trellis] [vectors] [cluster [--values FILE]] [--json FILE]: speeds in memory, side by side.
 #include <fstream>
 #include <iostream>
 #include <string_view>
@@ -7,7 +7,7 @@
 #include "suites.hpp"
 
 int main(int argc, char** argv) {
-  bool micro = false, codecs = false, trellis = false, cluster = false;
+  bool micro = false, codecs = false, trellis = false, vectors = false, cluster = false;
   std::string json_path, values_path;
   for (int i = 1; i < argc; i++) {
     const std::string_view argument = argv[i];
@@ -17,6 +17,8 @@ int main(int argc, char** argv) {
       codecs = true;
     } else if (argument == "trellis") {
       trellis = true;
+    } else if (argument == "vectors") {
+      vectors = true;
     } else if (argument == "cluster") {
       cluster = true;
     } else if (argument == "--values" && i + 1 < argc) {
@@ -24,11 +26,11 @@ int main(int argc, char** argv) {
     } else if (argument == "--json" && i + 1 < argc) {
       json_path = argv[++i];
     } else {
-      std::cerr << "usage: weft_bench [micro] [codecs] [trellis] [cluster [--values FILE]] [--json FILE]\n";
+      std::cerr << "usage: weft_bench [micro] [codecs] [trellis] [vectors] [cluster [--values FILE]] [--json FILE]\n";
       return 2;
     }
   }
-  const bool all = !micro && !codecs && !trellis && !cluster;
+  const bool all = !micro && !codecs && !trellis && !vectors && !cluster;
   nlohmann::ordered_json json = nlohmann::ordered_json::array();
   const auto show = [&](const std::vector<weft::bench::Table>& tables) {
     for (const auto& table : tables) {
@@ -41,6 +43,7 @@ int main(int argc, char** argv) {
     if (all || micro) show(weft::bench::micro_tables());
     if (all || codecs) show(weft::bench::codec_tables());
     if (all || trellis) show(weft::bench::trellis_tables());
+    if (all || vectors) show(weft::bench::vector_tables());
     if (all || cluster) show(weft::bench::cluster_tables(values_path));
   } catch (const std::exception& error) {
     std::cerr << "weft_bench: " << error.what() << "\n";

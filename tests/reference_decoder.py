@@ -84,10 +84,11 @@ def read_index(data, payload_end):
     tensors = read_tensors(sections[1])
     tables = [None, *(read_table(sections[2]) for _ in range(sections[2].count()))]
     shapes = trellis.read_shapes(sections[2])
+    books = [read_codebook(sections[2], n) for n in range(sections[2].count())]
     assets = [f.stream for f in files if f.kind == 0]
     users = sorted([*assets, *{t.stream for t in tensors}])
     check(users == [*range(count := sections[3].count())], "the streams are not those that tensors and assets name")
-    streams = [read_stream(sections[3], n, n in assets, tensors, tables, shapes) for n in range(count)]
+    streams = [read_stream(sections[3], n, n in assets, tensors, tables, shapes, books) for n in range(count)]
     trellis.read_codes(sections[4], streams)
     check(all(r.at == len(r.data) for r in (*sections, whole)), "the index or a section is longer than its content")
     at = 16
@@ -144,7 +145,19 @@ def read_tensors(reader):
     return tensors
 
 
-def read_stream(reader, number, is_asset, tensors, tables, shapes):
+def read_codebook(reader, number):
+    """2.3: a codebook's dimension and its values as numbers."""
+    entry, dimension, count = reader.u8(), reader.u8(), reader.varint()
+    check(entry in (F16, BF16, F32) and dimension in (1, 2, 4, 8), f"codebook {number} has an impossible type or dimension")
+    check(1 <= count <= (4096 if dimension == 1 else 65536), f"codebook {number} has an impossible number of entries")
+    code, zeros = "<e" if entry == F16 else "<f", b"\0\0" if entry == BF16 else b""
+    values = [struct.unpack(code, zeros + reader.take(TYPES[entry][2]))[0] for _ in range(count * dimension)]
+    ascend = dimension > 1 or values == sorted({*values})
+    check(all(map(math.isfinite, values)) and ascend, f"codebook {number} has values that are not finite or do not ascend")
+    return Record(dimension=dimension, count=count, values=values)
+
+
+def read_stream(reader, number, is_asset, tensors, tables, shapes, books):
     """2.4"""
     s = Record(number=number, codec=reader.u8(), members=[t for t in tensors if t.stream == number])
     block_log2, segment_log2, what = reader.u8(), reader.u8(), f"stream {number}"
@@ -160,13 +173,17 @@ def read_stream(reader, number, is_asset, tensors, tables, shapes):
     if s.codec in (UNIFORM, CODEBOOK, TRELLIS):
         check(len(s.members) == 1 and s.dtype in (F16, BF16, F32, F64), f"{what} has members that it cannot have")
     if s.codec == CODEBOOK:
-        entry, count = reader.u8(), reader.varint()
-        check(entry in (F16, BF16, F32) and 1 <= count <= 256, f"{what} has an impossible codebook")
-        code, zeros = "<e" if entry == F16 else "<f", b"\0\0" if entry == BF16 else b""
-        values = [struct.unpack(code, zeros + reader.take(TYPES[entry][2]))[0] for _ in range(count)]
-        ascend = all(map(math.isfinite, values)) and values == sorted({*values})
-        check(ascend, f"{what} has entries that are not finite or do not ascend")
-        s.entries = [unit_of(v, s.dtype) for v in values]
+        s.group, s.inner, s.channels = reader.varint(), 1, 1
+        if s.group:
+            s.inner, s.channels = reader.varint(), reader.varint()
+            fit = s.inner and s.channels > s.group and s.units % (s.inner * s.channels) == 0
+            check(fit, f"{what} has groups of channels that do not fit")
+        numbers = [reader.varint() for _ in range(-(-s.channels // s.group) if s.group else 1)]
+        check(all(n < len(books) for n in numbers), f"{what} names a codebook that is not there")
+        chosen = [books[n] for n in numbers]
+        s.dimension, coded_planes = chosen[0].dimension, 2 if any(b.count > 256 for b in chosen) else 1
+        check(all(b.dimension == s.dimension for b in chosen), f"{what} has codebooks of several dimensions")
+        s.books, s.planes = [[unit_of(v, s.dtype) for v in b.values] for b in chosen], coded_planes + 1
     elif s.codec == UNIFORM:
         fine, s.low_bits, channels = reader.float32(), reader.u8(), reader.u8()
         check(s.low_bits in (0, 4, 8) and channels <= 1, f"{what} has invalid parameters")
@@ -253,12 +270,24 @@ def unit_of(weight, dtype):
     return struct.pack(code := {F16: "<e", F32: "<f", F64: "<d"}[dtype], rounded(weight, code))
 
 
+def codebook_units(planes, n, s, segment, first):
+    """3.3, codec 4: the units that a block's indices stand for."""
+    d, units = s.dimension, []
+    indices = [0] * -(-n // d)
+    for plane, table in zip(planes[:-1], segment.tables):
+        indices = [i << 8 | y for i, y in zip(indices, plane_symbols(plane, len(indices), table))]
+    for v, index in enumerate(indices):
+        group = (first + v * d) // s.inner % s.channels // s.group if s.group else 0
+        entry = s.books[group][index * d : index * d + d]
+        check(entry, "an index is beyond the end of its codebook")
+        units += entry
+    return units[:n]
+
+
 def decode_lossy(planes, n, s, segment, first):
     """3.3, codecs 2 and 4. `first` is the number of the block's first element in the tensor."""
-    symbols, exceptions = plane_symbols(planes[0], n, segment.tables[0]), planes[-1]
-    check(s.codec == UNIFORM or max(symbols) < len(s.entries), "an index is beyond the end of its codebook")
-    indexed = (s.entries[y] for y in symbols)
-    out = bytearray().join(indexed if s.codec == CODEBOOK else uniform_units(symbols, planes[1], s, segment, first))
+    decode = codebook_units if s.codec == CODEBOOK else uniform_units
+    out, exceptions = bytearray().join(decode(planes, n, s, segment, first)), planes[-1]
     count, rest = divmod(len(exceptions.data), 4 + s.unit)
     positions = [*struct.unpack_from(f"<{count}I", exceptions.data)]
     is_possible = exceptions.mode == MODE_RAW and rest == 0 and positions == sorted({*positions} & {*range(n)})
@@ -268,9 +297,10 @@ def decode_lossy(planes, n, s, segment, first):
     return out
 
 
-def uniform_units(symbols, plane, s, segment, first):
+def uniform_units(planes, n, s, segment, first):
     """3.3, codec 2: the units that symbols and low bits stand for."""
-    b, low = s.low_bits, plane.data
+    symbols, plane, b = plane_symbols(planes[0], n, segment.tables[0]), planes[1], s.low_bits
+    low = plane.data
     check(plane.mode == MODE_RAW and len(low) == (len(symbols) * b + 7) // 8, "the low bits have a wrong mode or size")
     if b == 4:
         check(len(symbols) % 2 == 0 or low[-1] < 16, "the unused half of a byte of low bits is not zero")

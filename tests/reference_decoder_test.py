@@ -128,7 +128,7 @@ class Refuses(unittest.TestCase):
         size = struct.unpack_from("<Q", w.finish(), len(w.finish()) - 32)[0]
         index = w.finish()[-40 - size : -40]
         weft.decode(w.frame(index))
-        for change in ({"major": 1}, {"minor": 1}, {"minor": 5}, {"reserved": 256}):
+        for change in ({"major": 1}, {"minor": 1}, {"minor": 3}, {"minor": 5}, {"reserved": 256}):
             refuse(self, w.frame(index, **change), "this decoder reads 0.4")
         for change in ({"zeros": b"\0\0\1"}, {"coding": 2}):
             refuse(self, w.frame(index, **change), "reserved bit of the footer")

@@ -129,6 +129,7 @@ class Writer:
 
     def __init__(self, layout=0):
         self.layout, self.files, self.tensors, self.tables, self.streams = layout, [], [], [], []
+        self.books = []  # as bytes
         self.shapes, self.codes = [], []  # each shape as bytes; the codes of each factor, or section 5 as bytes
         self.payload = bytearray(bytes(16))
         self.pairs = False  # whether planes of an even number of symbols are coded in pairs
@@ -210,17 +211,24 @@ class Writer:
         segment = varint(table) + struct.pack("3b", *corrections)
         return self.add_stream(weft.UNIFORM, block_log2, 24, rest, segment, sizes)
 
-    def add_codebook(self, symbols, entry, entries, exceptions=(), block_log2=10):
-        """`entries` are bytes of the type `entry`; exceptions are (position, unit bytes). One segment."""
-        table, sizes = self.add_table(symbols) if len(set(symbols)) > 1 else 0, b""
-        for at in range(0, len(symbols), 1 << block_log2):
-            here = symbols[at : at + (1 << block_log2)]
-            found = [(p - at, unit) for p, unit in exceptions if at <= p < at + len(here)]
+    def add_book(self, dtype, values, dimension=1):
+        """`values` are bytes of the type."""
+        count = len(values) // weft.TYPES[TYPE_NUMBERS[dtype]][2] // dimension
+        self.books.append(bytes([TYPE_NUMBERS[dtype], dimension]) + varint(count) + values)
+        return len(self.books) - 1
+
+    def add_codebook(self, n, indices, books, exceptions=(), groups=(0,), dimension=1, wide=False, block_log2=10):
+        """`groups` are channels of a group, inner, channels; exceptions are (position, unit bytes). One segment."""
+        planes = [[i >> 8 for i in indices], [i & 255 for i in indices]] if wide else [indices]
+        tables, sizes = [self.add_table(p) if len(set(p)) > 1 else 0 for p in planes], b""
+        for at in range(0, n, 1 << block_log2):
+            end, begin = min(n, at + (1 << block_log2)), at // dimension
+            coded = [self.code_plane(p[begin : -(-end // dimension)], t, 5) for p, t in zip(planes, tables)]
+            found = [(p - at, unit) for p, unit in exceptions if at <= p < end]
             tail = b"".join(struct.pack("<I", p) for p, _ in found) + b"".join(unit for _, unit in found)
-            planes = [self.code_plane(here, table, 5), (0, 0, len(tail), tail)]
-            sizes += self.add_block(make_block(planes, len(here)), len(here))
-        rest = bytes([TYPE_NUMBERS[entry]]) + varint(len(entries) // weft.TYPES[TYPE_NUMBERS[entry]][2]) + entries
-        return self.add_stream(weft.CODEBOOK, block_log2, 24, rest, varint(table), sizes)
+            sizes += self.add_block(make_block([*coded, (0, 0, len(tail), tail)], end - at), end - at)
+        rest, segments = b"".join(map(varint, (*groups, *books))), b"".join(map(varint, tables))
+        return self.add_stream(weft.CODEBOOK, block_log2, 24, rest, segments, sizes)
 
     def add_tensor(self, name, dtype, shape, stream):
         self.tensors.append((name.encode(), TYPE_NUMBERS[dtype], shape, stream))
@@ -240,6 +248,7 @@ class Writer:
             tables += bytes([base[0] + 1 if base else 0, first, len(frequencies) - 1])
             tables += b"".join(map(varint, frequencies))
         tables += varint(len(self.shapes)) + b"".join(self.shapes)
+        tables += varint(len(self.books)) + b"".join(self.books)
         streams = varint(len(self.streams)) + b"".join(self.streams)
         codes = self.codes if isinstance(self.codes, bytes) else range_coded(self.codes)
         sections = files, tensors, tables, streams, codes
@@ -367,17 +376,20 @@ def uniform_archive():
 
 
 def codebook_archive():
-    """Codebooks of all three types, in tensors of all four; exceptions, one entry, overflow."""
+    """Codebooks of all three types, in tensors of all four; exceptions, one entry, overflow; vectors, groups, wide indices."""
     rng, w, tensors = random.Random(5), Writer(), []
+
+    def put(name, dtype, data, stream):
+        n = len(data) // weft.TYPES[TYPE_NUMBERS[dtype]][2]
+        tensors.append((name, dtype, [n], data))
+        w.add_tensor(name, dtype, [n], stream)
 
     def add(name, dtype, code, entry, entries, values, exceptions=(), n=1100):
         symbols = [min(int(rng.expovariate(0.4)), len(values) - 1) for _ in range(n)]
         units = [struct.pack(code, v) if code else v for v in (values[y] for y in symbols)]
         for position, unit in exceptions:
             units[position] = unit
-        data = b"".join(units)
-        tensors.append((name, dtype, [n], data))
-        w.add_tensor(name, dtype, [n], w.add_codebook(symbols, entry, entries, exceptions))
+        put(name, dtype, b"".join(units), w.add_codebook(n, symbols, [w.add_book(entry, entries)], exceptions))
 
     values = [-1.5, -0.0, 2.0**-140, 0.25, 0.5, 3.0]
     nan = struct.pack("<I", 0xFFC12345)
@@ -387,6 +399,32 @@ def codebook_archive():
     add("same", "BF16", None, "BF16", b"".join(bf16), bf16)
     add("overflow", "F16", "<e", "F32", struct.pack("<2f", 1 / 3, 7e4), [1 / 3, math.inf])
     add("one", "F32", "<f", "BF16", bf16[0], [-1.0], n=50)
+
+    def add_vectors(name, d, n, books, groups=(0,), exceptions=()):
+        """`books` are numbers and lists of vectors. Channels are those of each vector's first element."""
+        group, inner, channels = (*groups, 1, 1)[:3]
+        group_of = lambda v: v * d // inner % channels // group if group else 0
+        indices = [rng.randrange(len(books[group_of(v)][1])) for v in range(-(-n // d))]
+        numbers = [x for v, i in enumerate(indices) for x in books[group_of(v)][1][i]][:n]
+        units = [struct.pack("<f", x) for x in numbers]
+        for position, unit in exceptions:
+            units[position] = unit
+        wide = any(len(book) > 256 for _, book in books)
+        stream = w.add_codebook(n, indices, [number for number, _ in books], exceptions, groups, d, wide)
+        put(name, "F32", b"".join(units), stream)
+
+    def book(d, count):
+        vectors = [[rng.randrange(-900, 900) / 8 for _ in range(d)] for _ in range(count)]
+        if d == 1:
+            vectors = [[i / 16 - 20] for i in range(count)]
+        return w.add_book("F32", b"".join(struct.pack(f"<{d}f", *v) for v in vectors), d), vectors
+
+    pairs = book(2, 30)
+    add_vectors("pairs", 2, 2100, [pairs], exceptions=[(1, nan), (2099, nan)])
+    add_vectors("shared", 2, 51, [pairs])
+    add_vectors("octets", 8, 1029, [book(8, 300)])
+    add_vectors("wide", 1, 1500, [book(1, 700)])
+    add_vectors("groups", 4, 5 * 7 * 30, [book(4, 20), book(4, 270), book(4, 3)], (2, 7, 5))
     w.files.append(network_entry("c.safetensors", len(tensors), varint(0)))
     return w.finish(), {"": safetensors(tensors)}
 

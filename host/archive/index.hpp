@@ -17,18 +17,12 @@ inline constexpr int kMaxBlockLog2 = 18;
 inline constexpr int kMaxAssetBlockLog2 = 20;
 inline constexpr int kMaxSegmentLog2 = 24;
 inline constexpr std::uint64_t kMaxRank = 32;
-inline constexpr std::uint64_t kMaxCentroids = 256;  // of a codebook
 inline constexpr std::uint64_t kMaxNameBytes = 255;  // of a file
 inline constexpr std::uint64_t kMaxIndexRatio = 64;  // decompressed size <= this * stored size + kIndexSlack
 inline constexpr std::uint64_t kIndexSlack = 1024;
 
 [[nodiscard]] constexpr std::uint64_t blocks_in(std::uint64_t units, int block_log2) noexcept {
   return (units >> block_log2) + ((units & ((std::uint64_t{1} << block_log2) - 1)) != 0 ? 1 : 0);
-}
-
-// Types that a codebook's entries may have.
-[[nodiscard]] constexpr bool is_centroid_type(DType dtype) noexcept {
-  return dtype == DType::kF16 || dtype == DType::kBF16 || dtype == DType::kF32;
 }
 
 // Codecs whose segments say how far reconstruction lies inside of the levels.

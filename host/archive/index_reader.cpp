@@ -6,12 +6,13 @@
 
 #include "archive/block.hpp"
 #include "archive/bytes.hpp"
+#include "archive/codebook_index.hpp"
 #include "archive/index.hpp"
 #include "archive/trellis_index.hpp"
-#include "backends/cpu/kernels.hpp"
 #include "backends/cpu/uniform_steps.hpp"
 #include "formats/safetensors.hpp"
 #include "text/utf8.hpp"
+#include "weft/core/pairs.hpp"
 #include "weft/core/rans_params.hpp"
 #include "weft/error.hpp"
 
@@ -163,6 +164,7 @@ void read_tables(ByteReader& in, Index& index) {
     index.tables.push_back(std::move(table));
   }
   read_shapes(in, index.shapes);
+  read_codebooks(in, index.codebooks);
   in.expect_end("the section of tables is longer than its content");
 }
 
@@ -185,23 +187,6 @@ void read_uniform(ByteReader& in, const Index& index, StreamRecord& stream) {
     u.scale_codes.push_back(in.get_u8());
     check(std::isnormal(cpu::channel_step(u.fine_step, u.scale_codes.back())),
           "a channel's step is not a normal number");
-  }
-}
-
-void read_codebook(ByteReader& in, StreamRecord& stream) {
-  check(stream.members.size() == 1 && is_quantizable(stream.dtype), "a codebook stream needs one tensor of floats");
-  CodebookStream& codebook = stream.codebook;
-  const auto dtype = dtype_from_wire(in.get_u8());
-  check(dtype && is_centroid_type(*dtype), "a codebook has entries of a type that it cannot have");
-  codebook.dtype = *dtype;
-  const std::uint64_t count = in.get_varint();
-  check(count >= 1 && count <= kMaxCentroids, "a codebook has no entries or too many");
-  const auto bytes = in.take(count * static_cast<std::uint64_t>(unit_bytes(codebook.dtype)));
-  codebook.centroids.resize(count);
-  cpu::active_kernels().to_float(codebook.dtype, bytes.data(), count, codebook.centroids.data());
-  for (std::size_t i = 0; i < count; i++) {
-    check(std::isfinite(codebook.centroids[i]), "an entry of a codebook is not finite");
-    check(i == 0 || codebook.centroids[i - 1] < codebook.centroids[i], "the entries of a codebook do not ascend");
   }
 }
 
@@ -265,7 +250,7 @@ void read_streams(ByteReader& in, Index& index, std::vector<std::uint64_t>& code
           "an invalid size of blocks or segments");
     if (is_asset[s]) stream.units = in.get_varint();
     if (stream.codec == CodecId::kUniform) read_uniform(in, index, stream);
-    if (stream.codec == CodecId::kCodebook) read_codebook(in, stream);
+    if (stream.codec == CodecId::kCodebook) read_codebook_stream(in, index.codebooks, stream);
     if (stream.codec == CodecId::kTrellis) read_trellis(in, stream.units, index.shapes.size(), stream, code_counts);
     read_segments(in, index, stream);
   }

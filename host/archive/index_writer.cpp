@@ -1,9 +1,9 @@
 #include <algorithm>
 
 #include "archive/bytes.hpp"
+#include "archive/codebook_index.hpp"
 #include "archive/index.hpp"
 #include "archive/trellis_index.hpp"
-#include "backends/cpu/kernels.hpp"
 #include "formats/safetensors.hpp"
 
 namespace weft::archive {
@@ -69,15 +69,7 @@ void put_tables(ByteWriter& out, const Index& index) {
     for (const std::uint16_t f : table.frequencies) out.put_varint(f);
   }
   put_shapes(out, index.shapes);
-}
-
-void put_codebook(ByteWriter& out, const CodebookStream& codebook) {
-  out.put_u8(static_cast<std::uint8_t>(codebook.dtype));
-  out.put_varint(codebook.centroids.size());
-  const auto unit = static_cast<std::size_t>(unit_bytes(codebook.dtype));
-  std::vector<std::byte> bytes(codebook.centroids.size() * unit);
-  cpu::active_kernels().from_float(codebook.dtype, codebook.centroids.data(), codebook.centroids.size(), bytes.data());
-  out.bytes().insert(out.bytes().end(), bytes.begin(), bytes.end());
+  put_codebooks(out, index.codebooks);
 }
 
 void put_stream(ByteWriter& out, const Index& index, const StreamRecord& stream) {
@@ -95,7 +87,7 @@ void put_stream(ByteWriter& out, const Index& index, const StreamRecord& stream)
       for (const std::uint8_t code : stream.uniform.scale_codes) out.put_u8(code);
     }
   }
-  if (stream.codec == CodecId::kCodebook) put_codebook(out, stream.codebook);
+  if (stream.codec == CodecId::kCodebook) put_codebook_stream(out, stream.codebook);
   if (stream.codec == CodecId::kTrellis) put_trellis(out, stream.trellis);
   const std::span segments(index.segments.data() + stream.first_segment, stream.segment_count);
   for (const auto& segment : segments) {

@@ -30,8 +30,9 @@ int coded_planes(const StreamRecord& stream) noexcept {
     case CodecId::kLossless:
       return unit_bytes(stream.dtype);
     case CodecId::kUniform:
-    case CodecId::kCodebook:
       return 1;
+    case CodecId::kCodebook:
+      return stream.codebook.index_bytes;
     default:
       return 0;
   }

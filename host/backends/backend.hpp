@@ -28,6 +28,7 @@ struct SegmentView {
   std::uint64_t units = 0;
   const UniformStream* uniform = nullptr;         // codec kUniform
   const CodebookStream* codebook = nullptr;       // codec kCodebook
+  std::span<const Codebook> codebooks;            // codec kCodebook: of the archive, which the stream numbers
   const TrellisStream* trellis = nullptr;         // codec kTrellis
   const Shape* shape = nullptr;                   // codec kTrellis: the one that the stream names
   std::array<const FrequencyTable*, 8> tables{};  // per plane; null: none

@@ -34,8 +34,13 @@ std::string rule_line(std::size_t number, const Rule& rule) {
         fmt::format(", {} states, lambda {}, labelling {}, model {}", spec.states,
                     spec.trellis_lambda ? fmt::format("{}", *spec.trellis_lambda) : "auto", spec.labelling, spec.model);
   if (spec.codec == CodecId::kCodebook)
-    line += fmt::format(", {} x {}, lambda {}{}", spec.clusters, name_of(spec.centroid_dtype), spec.codebook_lambda,
-                        spec.pin_zero ? ", zero pinned" : "");
+    line += fmt::format(", {} x {}{}, lambda {}{}{}{}", spec.clusters,
+                        spec.dimension > 1 ? fmt::format("{} x ", spec.dimension) : "", name_of(spec.centroid_dtype),
+                        spec.codebook_lambda, spec.pin_zero ? ", zero pinned" : "",
+                        spec.shared ? fmt::format(", shared as {}", *spec.shared) : "",
+                        spec.channel_group > 0
+                            ? fmt::format(", for every {} channels of axis {}", spec.channel_group, spec.channel_axis)
+                            : "");
   if (spec.per_channel) line += fmt::format(", per channel of axis {}", spec.channel_axis);
   if (rule.min_elements > 0) line += fmt::format("; from {} elements", text::grouped(rule.min_elements));
   if (rule.min_rank > 0) line += fmt::format("; from rank {}", rule.min_rank);

@@ -78,8 +78,9 @@ report::Histogram of_archive(const Archive& archive, std::size_t t, std::size_t 
                        });
   };
   std::vector<double> marks;
-  if (stream.codec == CodecId::kCodebook)
-    marks.assign(stream.codebook.centroids.begin(), stream.codebook.centroids.end());
+  if (stream.codec == CodecId::kCodebook && stream.codebook.dimension == 1)
+    for (const std::uint32_t number : stream.codebook.books)
+      marks.insert(marks.end(), index.codebooks[number].values.begin(), index.codebooks[number].values.end());
   return report::make_histogram(walk, bars, std::move(marks));
 }
 

@@ -40,6 +40,7 @@ struct Coded {
   std::uint64_t bytes = 0;     // of blocks; a share by units where tensors share a stream
   std::optional<double> step;  // of a cell, in units of the weight
   const CodebookStream* codebook = nullptr;
+  std::span<const Codebook> codebooks;  // of the archive
 };
 
 std::vector<Coded> coded_tensors(const Index& index) {
@@ -54,13 +55,14 @@ std::vector<Coded> coded_tensors(const Index& index) {
   std::vector<Coded> result;
   for (const TensorPlace& place : index.places) {
     const StreamRecord& stream = index.streams[place.stream];
-    Coded coded{name_of(stream.codec), stream_bytes[place.stream], {}, nullptr};
+    Coded coded{name_of(stream.codec), stream_bytes[place.stream], {}, nullptr, {}};
     if (place.units != stream.units)
       coded.bytes = static_cast<std::uint64_t>(std::llround(
           static_cast<double>(coded.bytes) * static_cast<double>(place.units) / static_cast<double>(stream.units)));
     if (stream.codec == CodecId::kUniform) coded.step = 64.0 * static_cast<double>(stream.uniform.fine_step);
     if (stream.codec == CodecId::kTrellis) coded.step = 128.0 * static_cast<double>(stream.trellis.fine_step);
     if (stream.codec == CodecId::kCodebook) coded.codebook = &stream.codebook;
+    coded.codebooks = index.codebooks;
     result.push_back(coded);
   }
   return result;
@@ -68,8 +70,14 @@ std::vector<Coded> coded_tensors(const Index& index) {
 
 std::string codec_text(const Coded& coded) {
   if (coded.step) return fmt::format("{}, step {:.4g}", coded.codec, *coded.step);
-  if (coded.codebook)
-    return fmt::format("{}, {} x {}", coded.codec, coded.codebook->centroids.size(), name_of(coded.codebook->dtype));
+  if (coded.codebook) {
+    const std::vector<std::uint32_t>& numbers = coded.codebook->books;
+    const Codebook& book = coded.codebooks[numbers.front()];
+    const std::string which = numbers.size() == 1 ? fmt::format("#{}", numbers.front())
+                                                  : fmt::format("#{} to #{}", numbers.front(), numbers.back());
+    return fmt::format("{} {}, {} x {}{}", coded.codec, which, book.entries(),
+                       book.dimension > 1 ? fmt::format("{} x ", book.dimension) : "", name_of(book.dtype));
+  }
   return std::string(coded.codec);
 }
 
@@ -110,6 +118,16 @@ Json json_of(const TensorInfo& tensor) {
           {"shape", tensor.shape},
           {"elements", tensor.elements},
           {"bytes_in", tensor.bytes}};
+}
+
+// Centroids are numbers, or lists of them where they are vectors.
+Json json_of(const Codebook& book) {
+  Json centroids = Json::array();
+  for (std::size_t i = 0; i < book.values.size(); i += book.dimension) {
+    const std::span values(book.values.data() + i, book.dimension);
+    centroids.push_back(book.dimension == 1 ? Json(values[0]) : Json(std::vector<float>(values.begin(), values.end())));
+  }
+  return {{"centroid_dtype", name_of(book.dtype)}, {"dimension", book.dimension}, {"centroids", std::move(centroids)}};
 }
 
 // Paths of the operating system need not be UTF-8.
@@ -158,10 +176,11 @@ void inspect_archive(const Options& options) {
       entry["bits_per_weight"] = bits_per_weight(coded[t].bytes, index.tensors[t].elements);
       entry["codec"] = coded[t].codec;
       if (coded[t].step) entry["step"] = *coded[t].step;
-      if (const CodebookStream* codebook = coded[t].codebook)
-        entry["codebook"] = {{"centroid_dtype", name_of(codebook->dtype)}, {"centroids", codebook->centroids}};
+      if (const CodebookStream* codebook = coded[t].codebook) entry["codebooks"] = codebook->books;
       json["tensors"].push_back(std::move(entry));
     }
+    json["codebooks"] = Json::array();
+    for (const Codebook& book : index.codebooks) json["codebooks"].push_back(json_of(book));
     return put_json(json);
   }
 

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "cluster/boundaries.hpp"
+#include "cluster/exact_log2.hpp"
 #include "cluster/sorted_values.hpp"
 #include "cluster/start.hpp"
 
@@ -14,20 +15,6 @@ namespace {
 // An iteration that lowers the cost by less than this part of it is the last one.
 constexpr double kSmallestGain = 1e-6;
 constexpr double kMostLambda = 1e9;  // far beyond what leaves one cluster
-
-// log2 from operations that every machine rounds alike; within a few units of the last place.
-double log2_exactly_rounded_steps(double x) {
-  int exponent = 0;
-  double mantissa = std::frexp(x, &exponent);
-  if (mantissa < 0.70710678118654752) {
-    mantissa *= 2;
-    exponent--;
-  }
-  const double s = (mantissa - 1) / (mantissa + 1), square = s * s;
-  double series = 0;
-  for (int i = 23; i >= 1; i -= 2) series = series * square + 1.0 / i;
-  return exponent + s * series * (2 * 1.4426950408889634);
-}
 
 struct State {
   std::vector<double> centroids, bits;  // bits only with lambda

@@ -244,8 +244,9 @@ const std::vector<Parameter>& codec_parameters() {
       {field<&CodecSpec::per_channel>("per_channel", ValueType::boolean(), "One step per output channel."),
        {CodecId::kUniform}},
       {field<&CodecSpec::channel_axis>("channel_axis", ValueType::integer(-32, 31),
-                                       "per_channel: the axis of the output channels; negative counts from the end."),
-       {CodecId::kUniform}},
+                                       "per_channel, channel_group: the axis of the output channels; negative counts "
+                                       "from the end."),
+       {CodecId::kUniform, CodecId::kCodebook}},
       {field<&CodecSpec::correct_reconstruction>("correct_reconstruction", ValueType::boolean(),
                                                  "Reconstruct at the mean of a cell's weights instead of its middle."),
        {CodecId::kUniform, CodecId::kTrellis}},
@@ -268,14 +269,27 @@ const std::vector<Parameter>& codec_parameters() {
       {field<&CodecSpec::choose_view>("choose_view", ValueType::boolean(),
                                       "Also try to code a tensor with its axes reversed."),
        {CodecId::kTrellis}},
-      {field<&CodecSpec::clusters>("clusters", ValueType::integer(2, 256), "Entries of the codebook."),
+      {field<&CodecSpec::clusters>("clusters", ValueType::integer(2, 65536),
+                                   "Entries of a codebook; at most 4096 of scalars."),
+       {CodecId::kCodebook}},
+      {field<&CodecSpec::dimension>(
+           "dimension", ValueType::power_of_two(1, 8),
+           "Weights of an entry: 1, or vectors of 2, 4 or 8 weights that follow each other in the tensor's rows."),
+       {CodecId::kCodebook}},
+      {field<&CodecSpec::shared>(
+           "shared", ValueType::text("[A-Za-z0-9_.-]{1,64}", "a name of 1 to 64 letters, digits, dots, - and _"),
+           "Tensors whose rules give the same name have one codebook, found in the weights of all "
+           "of them; such rules agree on it. Left out: each tensor has its own."),
+       {CodecId::kCodebook}},
+      {field<&CodecSpec::channel_group>("channel_group", ValueType::integer(0, kMany),
+                                        "A codebook for every so many output channels of a tensor; 0: one for all."),
        {CodecId::kCodebook}},
       {field<&CodecSpec::centroid_dtype>("centroid_dtype", ValueType::choice({"F32", "BF16", "F16"}),
                                          "Type that the archive stores the codebook's entries in."),
        {CodecId::kCodebook}},
       {field<&CodecSpec::codebook_lambda>("lambda", ValueType::number(0, 10),
-                                          "Error that a bit may cost, in units of the tensor's variance; 0: nearest "
-                                          "entry."),
+                                          "Error that a bit may cost, in units of the variance of what is clustered; "
+                                          "0: nearest entry."),
        {CodecId::kCodebook}},
       {field<&CodecSpec::pin_zero>("pin_zero", ValueType::boolean(),
                                    "One entry is exactly zero, so that pruned weights stay zero."),

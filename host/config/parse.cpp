@@ -3,7 +3,10 @@
 
 #include <algorithm>
 #include <iterator>
+#include <map>
+#include <tuple>
 
+#include "archive/codebook_index.hpp"
 #include "config/fields.hpp"
 #include "config/source.hpp"
 #include "config/suggest.hpp"
@@ -149,6 +152,22 @@ void keep_zeros(const Json& object, const Pointer& at, const Source& source, Cod
   if (spec.codec == CodecId::kTrellis || spec.codec == CodecId::kCodebook) spec.keep_zeros();
 }
 
+// What one codebook cannot be at once.
+void check_codebook(const Json& object, const Pointer& at, const Source& source, const CodecSpec& spec) {
+  if (spec.codec != CodecId::kCodebook) return;
+  if (spec.dimension == 1 && spec.clusters > archive::kMaxScalarEntries)
+    source.fail(at / "clusters", fmt::format("expected at most {} for dimension 1; found {}",
+                                             archive::kMaxScalarEntries, spec.clusters));
+  if (spec.shared && spec.channel_group > 0)
+    source.fail(at / "channel_group", "a shared codebook is one for all channels: leave out shared or channel_group");
+  if (spec.dimension > 1 && spec.pin_zero)
+    source.fail(at / "pin_zero", "an entry of several weights has no zero for one of them: expected dimension 1");
+  if (spec.dimension > 1 && object.contains(kPruneKey))
+    source.fail(at / "dimension",
+                "pruned weights must come back as zeros, and an entry of several weights has none for one of them: "
+                "expected 1");
+}
+
 Rule read_rule(const Json& object, const Pointer& at, const Target* target, const Source& source) {
   if (!object.is_object()) source.fail(at, fmt::format("expected an object with a rule; found {}", shown(object)));
   check_rule_keys(object, at, source);
@@ -177,6 +196,7 @@ Rule read_rule(const Json& object, const Pointer& at, const Target* target, cons
     read(parameter.field, object, at, source, rule.spec);
   }
   check_step(codec, object, at, target != nullptr, source);
+  check_codebook(object, at, source, rule.spec);
   if (const auto prune = object.find(kPruneKey); prune != object.end()) {
     const Pointer place = at / std::string(kPruneKey);
     rule.spec.prune = read_prune(*prune, place, source);
@@ -185,6 +205,25 @@ Rule read_rule(const Json& object, const Pointer& at, const Target* target, cons
     keep_zeros(object, at, source, rule.spec);
   }
   return rule;
+}
+
+// Rules that share a codebook must want the same one.
+void check_shared(const std::vector<Rule>& rules, const Pointer& at, const Source& source) {
+  std::map<std::string, std::size_t> first;
+  for (std::size_t i = 0; i < rules.size(); i++) {
+    const CodecSpec& spec = rules[i].spec;
+    if (!spec.shared) continue;
+    const CodecSpec& other = rules[first.emplace(*spec.shared, i).first->second].spec;
+    const auto wants = [](const CodecSpec& one) {
+      return std::tuple(one.clusters, one.dimension, one.centroid_dtype, one.codebook_lambda, one.pin_zero);
+    };
+    if (wants(spec) != wants(other))
+      source.fail(
+          at / i / "shared",
+          fmt::format("rule {} shares codebook {} and differs in clusters, dimension, centroid_dtype, lambda or "
+                      "pin_zero: expected the same",
+                      first[*spec.shared], json::quote(*spec.shared)));
+  }
 }
 
 Config read_config(const Source& source) {
@@ -210,6 +249,7 @@ Config read_config(const Source& source) {
     source.fail(at, fmt::format("expected at most {} rules; found {}", kMaxRules, rules->size()));
   for (std::size_t i = 0; i < rules->size(); i++)
     result.rules.push_back(read_rule((*rules)[i], at / i, result.target ? &*result.target : nullptr, source));
+  check_shared(result.rules, at, source);
   return result;
 }
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "archive/codebook_index.hpp"
 #include "config/fields.hpp"
 #include "weft/config.hpp"
 
@@ -50,7 +51,19 @@ Schema rule_schema(const config::CodecEntry& codec) {
         {{"required", Schema::array({config::kPruneKey, name})}, {"properties", {{name, {{"const", value}}}}}});
   };
   if (codec.id == CodecId::kTrellis) forbid("labelling", "natural");
-  if (codec.id == CodecId::kCodebook) forbid("pin_zero", false);
+  if (codec.id == CodecId::kCodebook) {
+    forbid("pin_zero", false);
+    // Several weights in an entry: no zero for one of them, and more entries.
+    const Schema several{{"dimension", {{"enum", {2, 4, 8}}}}};
+    Schema pinned = several, scalar{{"clusters", {{"minimum", archive::kMaxScalarEntries + 1}}}};
+    pinned["pin_zero"] = {{"const", true}};
+    scalar["dimension"] = {{"const", 1}};
+    forbidden.push_back({{"required", {"dimension", config::kPruneKey}}, {"properties", several}});
+    forbidden.push_back({{"required", {"dimension", "pin_zero"}}, {"properties", pinned}});
+    forbidden.push_back({{"required", {"clusters"}}, {"properties", scalar}});
+    forbidden.push_back(
+        {{"required", {"shared", "channel_group"}}, {"properties", {{"channel_group", {{"minimum", 1}}}}}});
+  }
   if (!forbidden.empty()) schema["not"] = {{"anyOf", std::move(forbidden)}};
   return schema;
 }

@@ -1,9 +1,10 @@
 // Codebooks of codebook streams: their entries, found by clustering the weights.
 //
-// * 16-bit types are clustered whole whatever their size, as a histogram of their 65536 values. Others are clustered whole up
-//   to kClusteredUnits, beyond that on an evenly spread sample: what is clustered must fit the default memory limit and must
-//   not depend on it, or the archive would.
-// * Importance weighs the squared error; sums of it are taken over integers, so that threads change nothing.
+// * A codebook belongs to a tensor, to a group of its channels, or to all tensors whose rules name the same (`shared`): one
+//   clustering of all these weights, stored once.
+// * What is clustered must fit the default memory limit and must not depend on it, or the archive would: 16-bit types are
+//   clustered whole as a histogram, others up to kClusteredUnits, beyond that on an evenly spread sample. Vectors are
+//   clustered on so many as their number of entries calls for.
 // * A tensor that no codebook suits (nothing finite, beyond the range of the entries' type, so small that entries cost more
 //   than they save) falls back to lossless with a note.
 #pragma once
@@ -19,17 +20,18 @@
 namespace weft::engine {
 
 inline constexpr std::uint64_t kClusteredUnits = std::uint64_t{1} << 24;
-inline constexpr std::uint64_t kWeighedUnits = std::uint64_t{1}
-                                               << 22;  // instead of these, where they have an importance
+// Instead of these, where they have an importance, or are vectors.
+inline constexpr std::uint64_t kWeighedUnits = std::uint64_t{1} << 22;
+inline constexpr std::uint64_t kVectorUnits = std::uint64_t{1} << 22;
 
 // What choose_codebooks looks at: all of each codebook stream, or a sample of it.
 [[nodiscard]] std::vector<Piece> pieces_for_codebooks(const Plan& plan);
 
-// Throws Error(kMemory) when clustering the largest codebook stream does not fit the limit.
+// Throws Error(kMemory) when the largest clustering does not fit the limit.
 void check_codebook_memory(const Plan& plan, std::uint64_t memory_limit);
 
-// Fills in `codebook` of all codebook streams, looking at these pieces of them (ascending; every codebook stream needs at
-// least one). Threads share the reading and the sorting.
+// Fills in `codebook` of all codebook streams, and the index's codebooks, looking at these pieces (ascending; every codebook
+// stream needs at least one). Threads share the reading and the clustering.
 void choose_codebooks(const Network& network, Plan& plan, const std::vector<Piece>& pieces, std::uint32_t threads,
                       const std::atomic<bool>* cancel, std::vector<StageTimes>& times);
 

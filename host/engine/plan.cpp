@@ -52,6 +52,17 @@ void set_channels(const TensorInfo& tensor, const CodecSpec& spec, StreamRecord&
   stream.uniform.scale_codes.assign(channels.count, 0);
 }
 
+// Which weights share a codebook; the codebooks come later.
+void set_groups(const TensorInfo& tensor, const CodecSpec& spec, CodebookStream& stream) {
+  stream.dimension = static_cast<std::uint8_t>(spec.dimension);
+  if (spec.channel_group == 0) return;
+  const Channels channels = channels_of(tensor, spec.channel_axis);
+  if (spec.channel_group >= channels.count) return;
+  stream.inner = channels.inner;
+  stream.channels = channels.count;
+  stream.group = spec.channel_group;
+}
+
 class Planner {
  public:
   Planner(const Network& network, const Config& config) : network_(network), config_(config) {
@@ -121,6 +132,7 @@ class Planner {
       if (is_trellis && units > (1u << kSegmentLog2) && units <= kWholeUnits && spec.choose_view)
         plan_.index.streams[s].segment_log2 = kWholeUnitsLog2;
       if (spec.codec == CodecId::kUniform && spec.per_channel) set_channels(tensor, spec, plan_.index.streams[s]);
+      if (spec.codec == CodecId::kCodebook) set_groups(tensor, spec, plan_.index.streams[s].codebook);
       if (spec.codec == CodecId::kCodebook && spec.importance_file)
         plan_.importances[s] = importance_files_.find(*spec.importance_file, tensor);
     } else {
@@ -174,6 +186,8 @@ std::uint64_t encode_bytes_per_unit(const StreamRecord& stream) {
 
 constexpr std::uint64_t kTableBytes = 1u << 20;  // a coder's tables and small things
 
+constexpr std::uint64_t kEntryBytes = 24;  // of a codebook, for each of its values: restored, scaled, with a price
+
 // A trellis coder's: the tables of the shapes that it keeps, and the woven arrays of a block, with 256 states.
 std::uint64_t trellis_bytes(const StreamRecord& stream) {
   if (stream.codec != CodecId::kTrellis) return 0;
@@ -202,7 +216,10 @@ SegmentView segment_view(const Index& index, const StreamRecord& stream, const S
   view.first_unit = segment.first_unit;
   view.units = segment.units;
   if (stream.codec == CodecId::kUniform) view.uniform = &stream.uniform;
-  if (stream.codec == CodecId::kCodebook) view.codebook = &stream.codebook;
+  if (stream.codec == CodecId::kCodebook) {
+    view.codebook = &stream.codebook;
+    view.codebooks = index.codebooks;
+  }
   if (stream.codec == CodecId::kTrellis) {
     view.trellis = &stream.trellis;
     view.shape = &index.shapes[stream.trellis.shape];
@@ -220,7 +237,10 @@ std::uint64_t encode_bytes(const StreamRecord& stream, std::uint64_t units) {
 std::uint64_t encode_bytes(const Plan& plan, std::size_t stream, std::uint64_t units) {
   const StreamRecord& record = plan.index.streams[stream];
   const std::uint64_t originals = is_pruned(plan, stream) ? static_cast<std::uint64_t>(unit_bytes(record.dtype)) : 0;
-  return encode_bytes(record, units) + units * originals;
+  const CodecSpec& spec = plan.specs[stream];
+  const std::uint64_t entries =
+      record.codec == CodecId::kCodebook ? std::uint64_t{spec.clusters} * spec.dimension * kEntryBytes : 0;
+  return encode_bytes(record, units) + units * originals + entries;
 }
 
 std::uint64_t decode_bytes(const StreamRecord& stream, std::uint64_t units) {

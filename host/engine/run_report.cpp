@@ -1,5 +1,7 @@
 #include "engine/run_report.hpp"
 
+#include <algorithm>
+#include <bit>
 #include <fstream>
 #include <numeric>
 #include <string>
@@ -15,6 +17,18 @@ __extension__ using Wide = unsigned __int128;
 // A stream's bytes are shared out by units, so that the parts sum to the whole.
 std::uint64_t share(std::uint64_t bytes, std::uint64_t units, std::uint64_t end) {
   return static_cast<std::uint64_t>(static_cast<Wide>(bytes) * end / units);
+}
+
+CodebookReport describe(const Index& index, const CodebookStream& stream, const std::vector<std::uint64_t>& users) {
+  CodebookReport report;
+  for (const std::uint32_t number : stream.books)
+    report.clusters = std::max<std::uint64_t>(report.clusters, index.codebooks[number].entries());
+  report.centroid_dtype = name_of(index.codebooks[stream.books.front()].dtype);
+  report.dimension = stream.dimension;
+  report.books = stream.books.size();
+  report.tensors = stream.books.size() == 1 ? users[stream.books.front()] : 1;
+  report.index_bits_per_weight = static_cast<double>(std::bit_width(report.clusters - 1)) / stream.dimension;
+  return report;
 }
 
 TrellisReport describe(const TrellisStream& stream) {
@@ -54,6 +68,9 @@ std::vector<TensorReport> describe_tensors(const Index& index, const std::vector
         stream_bytes[s] += index.blocks[segment.first_block + b].size;
     }
   }
+  std::vector<std::uint64_t> codebook_users(index.codebooks.size());
+  for (const StreamRecord& stream : index.streams)
+    for (const std::uint32_t number : stream.codebook.books) codebook_users[number]++;
   std::vector<TensorReport> reports;
   reports.reserve(tensors.size());
   for (const std::size_t t : tensors) {
@@ -78,8 +95,7 @@ std::vector<TensorReport> describe_tensors(const Index& index, const std::vector
       report.step = static_cast<double>(stream.trellis.fine_step) * (2 << core::kFineBits);
       report.trellis = describe(stream.trellis);
     }
-    if (stream.codec == CodecId::kCodebook)
-      report.codebook = {stream.codebook.centroids.size(), std::string(name_of(stream.codebook.dtype)), {}, {}, {}};
+    if (stream.codec == CodecId::kCodebook) report.codebook = describe(index, stream.codebook, codebook_users);
     reports.push_back(std::move(report));
   }
   return reports;

@@ -29,10 +29,10 @@ Json count(const std::optional<T>& value) {
 }
 
 Json codebook_json(const CodebookReport& codebook) {
-  return {{"clusters", codebook.clusters},
-          {"centroid_dtype", codebook.centroid_dtype},
-          {"inertia", number(codebook.inertia)},
-          {"iterations", count(codebook.iterations)},
+  return {{"clusters", codebook.clusters},       {"centroid_dtype", codebook.centroid_dtype},
+          {"dimension", codebook.dimension},     {"books", codebook.books},
+          {"tensors", codebook.tensors},         {"index_bits_per_weight", codebook.index_bits_per_weight},
+          {"inertia", number(codebook.inertia)}, {"iterations", count(codebook.iterations)},
           {"dead", count(codebook.dead)}};
 }
 

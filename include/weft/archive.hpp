@@ -40,11 +40,26 @@ struct UniformStream {
   bool operator==(const UniformStream&) const = default;
 };
 
-// Parameters of a codebook stream: the values that its indices stand for.
+// What indices stand for: scalars, or vectors of neighbouring weights. Streams may share one.
+struct Codebook {
+  DType dtype = DType::kF32;   // of the values in the archive: F16, BF16 or F32
+  std::uint8_t dimension = 1;  // weights of an entry: 1, 2, 4 or 8
+  std::vector<float> values;   // of all entries, finite; scalars strictly ascending
+
+  // What only the encoder knows; not in the archive.
+  double bit_price = 0;     // squared error that a bit may cost
+  std::vector<float> bits;  // of vectors, with a price: length of each index
+
+  [[nodiscard]] std::size_t entries() const noexcept { return values.size() / dimension; }
+  bool operator==(const Codebook&) const = default;
+};
+
+// Parameters of a codebook stream.
 struct CodebookStream {
-  DType dtype = DType::kF32;     // of the centroids in the archive: F16, BF16 or F32
-  std::vector<float> centroids;  // strictly ascending, finite
-  double bit_price = 0;          // squared error that a bit may cost the encoder; not in the archive
+  std::vector<std::uint32_t> books;  // in Index::codebooks: one, or one for each group of channels
+  // With groups: element e has channel e / inner % channels, and `group` consecutive channels share a codebook.
+  std::uint64_t inner = 0, channels = 0, group = 0;
+  std::uint8_t dimension = 1, index_bytes = 1;  // follow from the codebooks
   bool operator==(const CodebookStream&) const = default;
 };
 
@@ -116,7 +131,8 @@ struct Index {
   std::vector<TensorInfo> tensors;
   std::vector<TensorPlace> places;  // per tensor
   std::vector<FrequencyTable> tables;
-  std::vector<Shape> shapes;  // of trellis streams
+  std::vector<Shape> shapes;        // of trellis streams
+  std::vector<Codebook> codebooks;  // of codebook streams
   std::vector<StreamRecord> streams;
   std::vector<SegmentRecord> segments;
   std::vector<BlockRecord> blocks;

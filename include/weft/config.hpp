@@ -55,9 +55,10 @@ struct CodecSpec {
   std::optional<double> relative_step;  // cell width over the tensor's rms
   std::optional<double> step;           // cell width in units of the weight
   double importance = 1;                // weight of the tensor's squared error where the target decides
-  double lambda = 0.1;            // rate-distortion trade, in units of cell width squared per bit; 0: nearest level
-  bool per_channel = false;       // one step per output channel
-  std::int64_t channel_axis = 0;  // per_channel: which axis is the output channel; negative counts from the end
+  double lambda = 0.1;       // rate-distortion trade, in units of cell width squared per bit; 0: nearest level
+  bool per_channel = false;  // one step per output channel
+  std::int64_t channel_axis =
+      0;  // per_channel, channel_group: which axis is the output channel; negative counts from the end
   bool correct_reconstruction = true;  // move reconstruction points to the mean of their cells
   // trellis; relative_step, step and correct_reconstruction as for uniform
   std::uint32_t states = 8;
@@ -67,6 +68,9 @@ struct CodecSpec {
   bool choose_view = true;               // try other orders of the axes
   // codebook
   std::uint32_t clusters = 16;                 // entries wanted
+  std::uint32_t dimension = 1;                 // neighbouring weights of an entry: 1, 2, 4 or 8
+  std::optional<std::string> shared;           // tensors whose rules give the same name share a codebook
+  std::uint64_t channel_group = 0;             // a codebook for so many output channels (channel_axis); 0: for all
   DType centroid_dtype = DType::kF32;          // that entries are stored in: F32, BF16 or F16
   double codebook_lambda = 0;                  // rate-distortion trade, in units of the tensor's variance per bit
   bool pin_zero = false;                       // one entry is zero, so that pruned weights stay zero

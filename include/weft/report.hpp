@@ -13,11 +13,16 @@
 
 namespace weft {
 
-// The codebook of a tensor. What only its maker knows is absent in reports of decompress and verify.
+// The codebook of a tensor, or its codebooks for groups of channels. What only its maker knows is absent in reports of
+// decompress and verify, and is of all tensors together where they share a codebook.
 struct CodebookReport {
-  std::uint64_t clusters = 0;
+  std::uint64_t clusters = 0;  // entries of the largest
   std::string centroid_dtype;
-  std::optional<double> inertia;  // sum of squared distances of the values that were clustered, before rounding
+  std::uint32_t dimension = 1;       // weights of an entry
+  std::uint64_t books = 1;           // one for each group of channels
+  std::uint64_t tensors = 1;         // that share it
+  double index_bits_per_weight = 0;  // if indices had a fixed width
+  std::optional<double> inertia;     // sum of squared distances of the values that were clustered, before rounding
   std::optional<std::uint32_t> iterations;
   std::optional<std::uint32_t> dead;  // clusters wanted that came to nothing
 };

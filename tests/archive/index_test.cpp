@@ -48,6 +48,12 @@ std::size_t add_stream(Index& index, CodecId codec, DType dtype, std::vector<std
   return index.streams.size() - 1;
 }
 
+std::vector<float> floats(std::size_t n) {
+  std::vector<float> values(n);
+  std::iota(values.begin(), values.end(), -100.0f);
+  return values;
+}
+
 // Everything that an index can hold, in one.
 Index rich_index() {
   Index index;
@@ -55,7 +61,7 @@ Index rich_index() {
   add_file(index, "config.json", 0);
   add_file(index, "a.safetensors", 4);
   add_file(index, "b.safetensors", 2);
-  add_file(index, "c.safetensors", 3);
+  add_file(index, "c.safetensors", 4);
   index.tensors = {tensor("scalar", DType::kF32, {}),
                    tensor("empty", DType::kF32, {3, 0, 2}),
                    tensor("weight", DType::kBF16, {50, 100}),
@@ -64,7 +70,8 @@ Index rich_index() {
                    tensor("complex", DType::kC64, {3}),
                    tensor("channels", DType::kF32, {10, 20, 5}),
                    tensor("book", DType::kF16, {1500}),
-                   tensor("trellis", DType::kF32, {6, 20, 5})};
+                   tensor("trellis", DType::kF32, {6, 20, 5}),
+                   tensor("groups", DType::kF32, {3, 5, 7})};
   index.places.resize(index.tensors.size());
   index.tables = {{3, {4095, 1}}, {0, std::vector<std::uint16_t>(256, 16)}, {255 - 2, {1, 0, 4095}}};
   add_stream(index, CodecId::kLossless, DType::kF32, {0, 1, 4});
@@ -74,7 +81,10 @@ Index rich_index() {
   const std::size_t uniform = add_stream(index, CodecId::kUniform, DType::kF32, {6});
   index.streams[uniform].uniform = {0.125f, 4, 5, std::vector<std::uint8_t>(20, 130)};
   const std::size_t codebook = add_stream(index, CodecId::kCodebook, DType::kF16, {7});
-  index.streams[codebook].codebook = {DType::kBF16, {-1.5f, 0.0f, 0.25f}, 0};
+  index.codebooks = {{DType::kBF16, 1, {-1.5f, 0.0f, 0.25f}, 0, {}},
+                     {DType::kF32, 4, floats(4 * 300), 0, {}},
+                     {DType::kF16, 4, {0.5f, 0.25f, -1, 0.5f}, 0, {}}};
+  index.streams[codebook].codebook = {{0}, 0, 0, 0, 1, 1};
   index.shapes = {Shape{}, Shape{}};
   index.shapes[0][31] = 4096;
   index.shapes[1][3] = 4000;
@@ -94,6 +104,8 @@ Index rich_index() {
   const std::size_t asset = add_stream(index, CodecId::kAsset, DType::kU8, {});
   index.streams[asset].units = 5000;
   index.asset_streams = {asset, 0, 0, 0};
+  const std::size_t groups = add_stream(index, CodecId::kCodebook, DType::kF32, {9});
+  index.streams[groups].codebook = {{1, 2, 1}, 7, 5, 2, 4, 2};
   for (StreamRecord& stream : index.streams) lay_out_stream(index, stream);
   for (std::size_t s = 0; s < index.segments.size(); s++) index.segments[s].tables.fill(0);
   SegmentRecord& weight = index.segments[index.streams[1].first_segment + 1];
@@ -103,6 +115,7 @@ Index rich_index() {
   channels.tables[0] = 1;
   channels.corrections = {1, -2, 127};
   index.segments[index.streams[codebook].first_segment].tables[0] = 2;
+  index.segments[index.streams[groups].first_segment].tables[1] = 3;
   for (std::size_t b = 0; b < index.blocks.size(); b++) index.blocks[b].size = static_cast<std::uint32_t>(20 + 300 * b);
   const auto header = [&](std::size_t f) {
     FileInfo& file = index.files[f];
@@ -142,6 +155,7 @@ TEST(Index, ComesBack) {
   EXPECT_EQ(back.tensors, index.tensors);
   EXPECT_EQ(back.tables, index.tables);
   EXPECT_EQ(back.shapes, index.shapes);
+  EXPECT_EQ(back.codebooks, index.codebooks);
   EXPECT_EQ(back.asset_streams, index.asset_streams);
   ASSERT_EQ(back.files.size(), index.files.size());
   for (std::size_t f = 0; f < index.files.size(); f++) {
@@ -220,12 +234,6 @@ void rename_last(Index& index, const std::string& name) {
       formats::canonical_header(std::span(index.tensors).last(file.tensor_count), file.metadata, file.has_metadata);
 }
 
-std::vector<float> floats(std::size_t n) {
-  std::vector<float> values(n);
-  std::iota(values.begin(), values.end(), 0.0f);
-  return values;
-}
-
 // A change to the index that its writer does not check, and what the reader must say.
 struct Lie {
   std::string name;
@@ -297,22 +305,56 @@ TEST(Index, LiesAreRefused) {
       {"channels overflow", [](Index& i) { i.streams[4].uniform.inner = UINT64_MAX / 2; }, "too large"},
       {"codebook of integers", [](Index& i) { i.streams[2].codec = CodecId::kCodebook; }, "one tensor of floats"},
       {"codebook shared", [](Index& i) { i.streams[0].codec = CodecId::kCodebook; }, "one tensor of floats"},
-      {"codebook type", [](Index& i) { i.streams[5].codebook.dtype = DType::kF64; }, "type"},
-      {"codebook empty", [](Index& i) { i.streams[5].codebook.centroids.clear(); }, "no entries"},
+      {"codebook type", [](Index& i) { i.codebooks[0].dtype = DType::kF64; }, "type"},
+      {"codebook empty", [](Index& i) { i.codebooks[0].values.clear(); }, "no entries"},
       {"codebook large",
        [](Index& i) {
-         i.streams[5].codebook = {DType::kF32, floats(257), 0};
+         i.codebooks[0] = {DType::kF32, 1, floats(4097), 0, {}};
        },
        "too many"},
-      {"codebook infinite", [](Index& i) { i.streams[5].codebook.centroids[2] = INFINITY; }, "not finite"},
-      {"codebook NaN", [](Index& i) { i.streams[5].codebook.centroids[1] = NAN; }, "not finite"},
-      {"codebook twice", [](Index& i) { i.streams[5].codebook.centroids[1] = 0.25f; }, "ascend"},
+      {"codebook of too many vectors",
+       [](Index& i) {
+         i.codebooks[1] = {DType::kF32, 4, std::vector<float>(4 * 65537), 0, {}};
+       },
+       "too many"},
+      {"codebook dimension",
+       [](Index& i) {
+         i.codebooks[0] = {DType::kF32, 3, {1, 2, 3}, 0, {}};
+       },
+       "dimension"},
+      {"codebook dimension large",
+       [](Index& i) {
+         i.codebooks[0] = {DType::kF32, 16, std::vector<float>(16), 0, {}};
+       },
+       "dimension"},
+      {"codebook infinite", [](Index& i) { i.codebooks[0].values[2] = INFINITY; }, "not finite"},
+      {"codebook NaN", [](Index& i) { i.codebooks[0].values[1] = NAN; }, "not finite"},
+      {"codebook of vectors NaN", [](Index& i) { i.codebooks[1].values[5] = NAN; }, "not finite"},
+      {"codebook twice", [](Index& i) { i.codebooks[0].values[1] = 0.25f; }, "ascend"},
       {"codebook two zeros",
        [](Index& i) {
-         i.streams[5].codebook.centroids = {-0.0f, 0.0f};
+         i.codebooks[0].values = {-0.0f, 0.0f};
        },
        "ascend"},
-      {"codebook descends", [](Index& i) { i.streams[5].codebook.centroids[0] = 1; }, "ascend"},
+      {"codebook descends", [](Index& i) { i.codebooks[0].values[0] = 1; }, "ascend"},
+      {"codebook unknown", [](Index& i) { i.streams[5].codebook.books = {3}; }, "does not exist"},
+      {"codebooks of two dimensions",
+       [](Index& i) {
+         i.streams[8].codebook.books = {1, 0, 1};
+       },
+       "dimensions"},
+      {"groups that do not divide", [](Index& i) { i.streams[8].codebook.inner = 4; }, "do not fit"},
+      {"groups of no size", [](Index& i) { i.streams[8].codebook.inner = 0; }, "do not fit"},
+      {"one group", [](Index& i) { i.streams[8].codebook.group = 5; }, "do not fit"},
+      {"groups overflow",
+       [](Index& i) { i.streams[8].codebook.inner = i.streams[8].codebook.channels = std::uint64_t{1} << 32; },
+       "do not fit"},
+      {"groups without end",
+       [](Index& i) {
+         i.streams[8].codebook = {{1}, 1, std::uint64_t{1} << 50, 1, 4, 2};
+         i.tensors[9].shape = {0};
+       },
+       "more than the index has bytes"},
       {"trellis of integers", [](Index& i) { i.streams[2].codec = CodecId::kTrellis; }, "one tensor of floats"},
       {"trellis shared", [](Index& i) { i.streams[0].codec = CodecId::kTrellis; }, "one tensor of floats"},
       {"trellis step", [](Index& i) { i.streams[6].trellis.fine_step = 0; }, "step"},

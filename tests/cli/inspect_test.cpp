@@ -54,13 +54,15 @@ TEST(CliInspect, ShowsTheCodebookOfATensor) {
   const TempFolder folder;
   folder.write("m.safetensors", sample_network());
   ASSERT_EQ(run_weft({"compress", "m.safetensors", "-c", "lut4", "-q"}, folder.path()).exit_code, 0);
-  EXPECT_THAT(run_weft({"inspect", "m.weft"}, folder.path()).out, HasSubstr("codebook, 16 x F32"));
+  EXPECT_THAT(run_weft({"inspect", "m.weft"}, folder.path()).out, HasSubstr("codebook #0, 16 x F32"));
   const auto json = nlohmann::json::parse(run_weft({"inspect", "m.weft", "--json"}, folder.path()).out);
-  const auto& codebook = json["tensors"][0]["codebook"];
+  EXPECT_EQ(json["tensors"][0]["codebooks"], Json::array({0}));
+  const auto& codebook = json["codebooks"][0];
+  EXPECT_EQ(codebook["dimension"], 1);
   EXPECT_EQ(codebook["centroid_dtype"], "F32");
   ASSERT_EQ(codebook["centroids"].size(), 16u);
   for (std::size_t i = 1; i < 16; i++) EXPECT_LT(codebook["centroids"][i - 1], codebook["centroids"][i]);
-  EXPECT_FALSE(json["tensors"][1].contains("codebook"));
+  EXPECT_FALSE(json["tensors"][1].contains("codebooks"));
 }
 
 TEST(CliInspect, DrawsAHistogram) {

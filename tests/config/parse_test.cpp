@@ -111,7 +111,11 @@ TEST(ParseConfig, AcceptsBoundsOfRules) {
                {"lossless", "min_saving", "1", "1.001"},
                {"uniform", "relative_step", "0.0001", "0.00009"},
                {"codebook", "clusters", "2", "1"},
-               {"codebook", "clusters", "256", "257"},
+               {"codebook", "clusters", "4096", "4097"},
+               {"codebook", "dimension", "8", "16"},
+               {"codebook", "dimension", "4", "3"},
+               {"codebook", "shared", "\"a.b-1\"", "\"a b\""},
+               {"codebook", "channel_group", "7", "-1"},
                {"codebook", "lambda", "10", "10.1"},
                {"codebook", "centroid_dtype", "\"BF16\"", "\"F64\""},
                {"codebook", "pin_zero", "true", "1"},
@@ -337,6 +341,36 @@ TEST(ParseConfig, RefusesPruningThatIsNone) {
         << text;
   for (const char* value : {"-0.1", "1.1", "1e400", "\"0.5\"", "null", "[0.5]"})
     EXPECT_NE(refused(std::string("{\"channels\": ") + value + "}"), "") << value;
+}
+
+TEST(ParseConfig, KnowsWhatACodebookCannotBeAtOnce) {
+  EXPECT_EQ(
+      parse_config(rule(R"("codec": "codebook", "dimension": 4, "clusters": 65536)"), "c.json").rules[0].spec.clusters,
+      65536u);
+  EXPECT_EQ(refusal(rule(R"("codec": "codebook", "clusters": 5000)")),
+            "c.json: /rules/0/clusters: expected at most 4096 for dimension 1; found 5000");
+  EXPECT_EQ(
+      refusal(rule(R"("codec": "codebook", "shared": "all", "channel_group": 2)")),
+      "c.json: /rules/0/channel_group: a shared codebook is one for all channels: leave out shared or channel_group");
+  EXPECT_EQ(refusal(rule(R"("codec": "codebook", "dimension": 2, "pin_zero": true)")),
+            "c.json: /rules/0/pin_zero: an entry of several weights has no zero for one of them: expected dimension 1");
+  EXPECT_EQ(
+      refusal(rule(R"("codec": "codebook", "dimension": 2, "prune": {"sparsity": 0.5})")),
+      "c.json: /rules/0/dimension: pruned weights must come back as zeros, and an entry of several weights has none "
+      "for one of them: expected 1");
+}
+
+TEST(ParseConfig, RulesThatShareACodebookAgreeOnIt) {
+  const auto rules = [](const std::string& second) {
+    return R"({"rules": [{"match": "a", "codec": "codebook", "shared": "x"}, {"codec": "raw", "match": "b"},
+                         {"codec": "codebook", )" +
+           second + "}]}";
+  };
+  EXPECT_EQ(parse_config(rules(R"("shared": "x", "match": "c")"), "c.json").rules[2].spec.shared, "x");
+  EXPECT_EQ(parse_config(rules(R"("shared": "y", "clusters": 8)"), "c.json").rules[2].spec.clusters, 8u);
+  EXPECT_EQ(refusal(rules(R"("shared": "x", "clusters": 8)")),
+            "c.json: /rules/2/shared: rule 0 shares codebook \"x\" and differs in clusters, dimension, centroid_dtype, "
+            "lambda or pin_zero: expected the same");
 }
 
 TEST(ParseConfig, RefusesCodecsThatWouldNotKeepPrunedZeros) {

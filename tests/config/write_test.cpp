@@ -42,8 +42,10 @@ TEST(WriteConfig, WritesTheParametersOfARulesCodecOnly) {
       rules[2].dump(),
       R"({"channel_axis":0,"codec":"uniform","correct_reconstruction":true,"importance":1.0,"lambda":0.1,"match":["*"],)"
       R"("min_elements":0,"min_rank":0,"pairs":true,"per_channel":false,"step":0.25})");
-  EXPECT_EQ(rules[3].dump(), R"({"centroid_dtype":"BF16","clusters":16,"codec":"codebook","lambda":0.0,"match":["*"],)"
-                             R"("min_elements":0,"min_rank":0,"pairs":true,"pin_zero":false})");
+  EXPECT_EQ(rules[3].dump(),
+            R"({"centroid_dtype":"BF16","channel_axis":0,"channel_group":0,"clusters":16,"codec":"codebook",)"
+            R"("dimension":1,"lambda":0.0,"match":["*"],)"
+            R"("min_elements":0,"min_rank":0,"pairs":true,"pin_zero":false})");
 }
 
 TEST(WriteConfig, GivesTheSameConfigBack) {
@@ -79,8 +81,13 @@ TEST(WriteConfig, GivesTheSameConfigBack) {
         rule.spec.centroid_dtype = random() % 2 ? DType::kF16 : DType::kBF16;
         rule.spec.codebook_lambda = real(0, 10);
         rule.spec.pin_zero = random() % 2;
+        if (random() % 4 == 0) rule.spec.channel_group = 1 + random() % 100, rule.spec.channel_axis = -1;
       }
-      if (random() % 2) {
+      if (rule.spec.codec == CodecId::kCodebook && random() % 4 == 0) {
+        rule.spec.pin_zero = false;
+        rule.spec.dimension = 2u << random() % 3;
+        rule.spec.clusters = 60'000;
+      } else if (random() % 2) {
         Prune& prune = rule.spec.prune.emplace();
         switch (random() % 4) {
           case 0:

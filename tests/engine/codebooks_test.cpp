@@ -53,7 +53,7 @@ Plan choose(DType dtype, const std::vector<double>& values, const CodecSpec& spe
 
 std::vector<float> centroids_of(const Plan& plan) {
   EXPECT_EQ(plan.index.streams[0].codec, CodecId::kCodebook) << plan.notes[0];
-  return plan.index.streams[0].codebook.centroids;
+  return plan.index.codebooks.at(plan.index.streams[0].codebook.books.at(0)).values;
 }
 
 void expect_lossless(const Plan& plan, const std::string& why) {
@@ -147,6 +147,7 @@ TEST(Codebooks, OfIntegersAndOfNothing) {
 TEST(Codebooks, LargeTensorsAreSampledFromEndToEnd) {
   Plan plan;
   plan.importances.resize(1);
+  plan.specs.resize(1);
   StreamRecord stream;
   stream.codec = CodecId::kCodebook;
   stream.dtype = DType::kF32;
@@ -167,6 +168,143 @@ TEST(Codebooks, MemoryIsAccounted) {
   const Plan plan = make_plan(network_of(DType::kF32, draw_weights(1'000'000, 1)), config_of(codebook_spec()));
   EXPECT_NO_THROW(check_codebook_memory(plan, 256u << 20));
   testing::expect_error(ErrorKind::kMemory, {"--memory-limit"}, [&] { check_codebook_memory(plan, 8u << 20); });
+}
+
+TEST(Codebooks, TensorsShareOneByName) {
+  CodecSpec spec = codebook_spec(32);
+  spec.shared = "all";
+  auto with_nan = draw_weights(700, 2);
+  with_nan[3] = kNan;
+  const MemoryNetwork network({{"a", DType::kF32, {5000}, weight_bytes(DType::kF32, draw_weights(5000, 1))},
+                               {"b", DType::kBF16, {700}, weight_bytes(DType::kBF16, with_nan)},
+                               {"none", DType::kF32, {50}, weight_bytes(DType::kF32, std::vector<double>(50, kNan))},
+                               {"c", DType::kF64, {300}, weight_bytes(DType::kF64, draw_weights(300, 3))}});
+  Plan plan = make_plan(network, config_of(spec));
+  std::vector<StageTimes> times(2);
+  choose_codebooks(network, plan, pieces_for_codebooks(plan), 2, nullptr, times);
+  ASSERT_EQ(plan.index.codebooks.size(), 1u);
+  EXPECT_EQ(plan.index.codebooks[0].entries(), 32u);
+  EXPECT_EQ(plan.index.streams[2].codec, CodecId::kLossless);
+  for (const std::size_t s : {0u, 1u, 3u}) {
+    EXPECT_EQ(plan.index.streams[s].codebook.books, std::vector<std::uint32_t>{0});
+    EXPECT_EQ(plan.clusterings[s].inertia, plan.clusterings[0].inertia);
+  }
+  // About the same as if all their weights were one tensor.
+  auto all = draw_weights(5000, 1);
+  for (const double value : testing::values_of(DType::kBF16, weight_bytes(DType::kBF16, draw_weights(700, 2))))
+    all.push_back(value);
+  all.erase(all.begin() + 5003);
+  for (const double value : draw_weights(300, 3)) all.push_back(value);
+  const auto expected = centroids_of(choose(DType::kF32, all, codebook_spec(32)));
+  for (std::size_t i = 0; i < 32; i++) EXPECT_NEAR(plan.index.codebooks[0].values[i], expected[i], 0.01);
+}
+
+TEST(Codebooks, SharedSamplesStayBounded) {
+  Plan plan;
+  CodecSpec spec = codebook_spec();
+  spec.shared = "x";
+  for (const std::uint64_t units : {std::uint64_t{10}, std::uint64_t{5000}, kClusteredUnits, 3 * kClusteredUnits}) {
+    StreamRecord stream;
+    stream.codec = CodecId::kCodebook;
+    stream.dtype = DType::kF32;
+    stream.units = units;
+    stream.segment_log2 = 20;
+    archive::lay_out_stream(plan.index, stream);
+    plan.index.streams.push_back(stream);
+    plan.importances.emplace_back();
+    plan.specs.push_back(spec);
+  }
+  std::uint64_t sum = 0;
+  for (const Piece& piece : pieces_for_codebooks(plan)) {
+    sum += piece.units;
+    EXPECT_LE(piece.first + piece.units, plan.index.streams[piece.stream].units);
+  }
+  EXPECT_LE(sum, kClusteredUnits + 100);
+  EXPECT_GT(sum, kClusteredUnits * 9 / 10);
+}
+
+TEST(Codebooks, GroupsOfChannelsHaveTheirOwn) {
+  // Channels of quite different sizes.
+  std::vector<double> values = draw_weights(5 * 400, 1);
+  for (std::size_t i = 0; i < values.size(); i++) values[i] *= std::pow(10.0, static_cast<double>(i / 400));
+  for (const DType dtype : {DType::kF32, DType::kBF16}) {
+    const MemoryNetwork network({{"w", dtype, {5, 400}, weight_bytes(dtype, values)}});
+    CodecSpec spec = codebook_spec(8);
+    spec.channel_group = 2;
+    Plan plan = make_plan(network, config_of(spec));
+    std::vector<StageTimes> times(1);
+    choose_codebooks(network, plan, pieces_for_codebooks(plan), 1, nullptr, times);
+    ASSERT_EQ(plan.index.codebooks.size(), 3u);
+    EXPECT_EQ(plan.index.streams[0].codebook, (CodebookStream{{0, 1, 2}, 400, 5, 2, 1, 1}));
+    for (std::size_t g = 0; g < 3; g++) {
+      const auto& entries = plan.index.codebooks[g].values;
+      const double deviation = g == 0 ? 10 : g == 1 ? 1000 : 10'000;  // of the larger channel of the two
+      EXPECT_NEAR(entries.back(), 2 * deviation, 1.5 * deviation);
+    }
+    spec.channel_group = 5;
+    plan = make_plan(network, config_of(spec));
+    EXPECT_EQ(plan.index.streams[0].codebook.group, 0u);
+    spec.channel_axis = 2;
+    testing::expect_error(ErrorKind::kConfig, {"channel_axis"}, [&] { (void)make_plan(network, config_of(spec)); });
+  }
+}
+
+TEST(Codebooks, VectorsAreSampledByTheNumberOfEntries) {
+  Plan plan;
+  plan.importances.resize(1);
+  plan.specs = {codebook_spec(256)};
+  StreamRecord stream;
+  stream.codec = CodecId::kCodebook;
+  stream.dtype = DType::kBF16;
+  stream.codebook.dimension = 4;
+  stream.units = 1'000'003;
+  plan.index.streams = {stream};
+  std::uint64_t sum = 0;
+  for (const Piece& piece : pieces_for_codebooks(plan)) {
+    EXPECT_EQ(piece.first % 4, 0u);
+    sum += piece.units;
+  }
+  EXPECT_NEAR(static_cast<double>(sum), 256 * 4 * 128, 4096);
+}
+
+// Every scope, dimension and width of index through an archive and back, with threads that change nothing.
+TEST(Codebooks, OfAllKindsComeBack) {
+  auto odd = draw_weights(3001, 2);
+  odd[0] = kNan, odd[17] = kInfinity, odd[3000] = -kInfinity;
+  const MemoryNetwork network(
+      {{"conv", DType::kF32, {40, 13, 3, 3}, weight_bytes(DType::kF32, draw_weights(40 * 13 * 9, 1))},
+       {"odd", DType::kF32, {3001}, weight_bytes(DType::kF32, odd)},
+       {"half", DType::kF16, {50, 101}, weight_bytes(DType::kF16, draw_weights(5050, 3))},
+       {"f64", DType::kF64, {300, 7}, weight_bytes(DType::kF64, draw_weights(2100, 4))},
+       {"tiny", DType::kF32, {3}, weight_bytes(DType::kF32, {1, 2, 3})}});
+  const TempFolder temp = TempFolder::in_memory();
+  for (const std::uint32_t dimension : {1u, 2u, 4u, 8u})
+    for (const int scope : {0, 1, 2})
+      for (const std::uint32_t clusters : {16u, 300u}) {
+        CodecSpec spec = codebook_spec(clusters);
+        spec.dimension = dimension;
+        spec.centroid_dtype = DType::kF16;
+        spec.codebook_lambda = clusters == 300 ? 0.001 : 0;
+        if (scope == 1) spec.shared = "network";
+        if (scope == 2) spec.channel_group = 25;
+        RunOptions options;
+        options.overwrite = true;
+        std::string first;
+        for (const std::uint32_t threads : {1u, 3u}) {
+          options.threads = threads;
+          const Report report = compress(network, config_of(spec), temp / "w", options);
+          if (first.empty()) first = temp.read("w");
+          ASSERT_TRUE(temp.read("w") == first);
+          const Report checked = verify(Archive::open(temp / "w"), &network, options);
+          for (std::size_t t = 0; t < report.tensors.size(); t++) {
+            ASSERT_EQ(report.tensors[t].sum_squared_error, checked.tensors[t].sum_squared_error);
+            if (!report.tensors[t].codebook) continue;
+            EXPECT_EQ(report.tensors[t].codebook->dimension, dimension);
+            EXPECT_LT(report.tensors[t].sum_squared_error, 0.9 * report.tensors[t].sum_squares);
+          }
+          EXPECT_TRUE(report.tensors[2].codebook.has_value() || scope == 2) << report.tensors[2].note;
+        }
+      }
 }
 
 TEST(Codebooks, NetworksComeBackTheSameWhateverTheThreads) {

@@ -6,6 +6,7 @@
 #include <cstdlib>
 
 #include "archive/bytes.hpp"
+#include "archive/codebook_index.hpp"
 #include "backends/cpu/cpu_codec.hpp"
 #include "coders.hpp"
 #include "core/symbol_sources.hpp"
@@ -62,9 +63,18 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     uniform.scale_codes = {data[6], data[7], 128};
   }
   view.uniform = &uniform;
+  // Of one codebook or, in groups, of two.
+  Codebook book;
+  book.dimension = static_cast<std::uint8_t>(1 << data[5] % 4);
+  for (int i = 0; i < (data[6] + 1) * (data[5] % 8 < 4 ? 1 : 3) * book.dimension; i++)
+    book.values.push_back(static_cast<float>(i - 100));
+  const std::vector<Codebook> books(2, book);
   CodebookStream codebook;
-  for (int i = 0; i <= data[6]; i++) codebook.centroids.push_back(static_cast<float>(i - 100));
+  codebook.books = {0};
+  if ((data[5] & 64) != 0) codebook = {{0, 1}, std::uint64_t{1} + data[7], 2, 1, 1, 1};
+  archive::adopt_codebooks(books, codebook);
   view.codebook = &codebook;
+  view.codebooks = books;
   view.corrections = {static_cast<std::int8_t>(data[6]), static_cast<std::int8_t>(data[7]), -128};
 
   const auto rest = std::as_bytes(std::span(data, size)).subspan(kHead);

@@ -185,6 +185,25 @@ def codebook(rng):
     return safetensors(tensors), {**SMALL_BLOCKS, "rules": rules}
 
 
+def codebook_vectors(rng):
+    """Codebooks of vectors, for groups of channels, shared, with indices of two bytes; exceptions, sizes that do not divide."""
+    odd = gaussian(rng, 1301)
+    odd[0], odd[150], odd[1300] = float("nan"), float("inf"), float("-inf")
+    tensors = [floats(rng, "F32.pairs", "F32", [30, 41]), floats(rng, "BF16.fours", "BF16", [10, 12, 3, 3])]
+    tensors += [floats(rng, "F16.octets", "F16", [50, 60]), ("F32.odd", "F32", [1301], pack("F32", odd))]
+    tensors += [floats(rng, "F64.groups", "F64", [7, 300]), floats(rng, "F32.last", "F32", [90, 11])]
+    tensors += [floats(rng, "F32.wide", "F32", [4000]), floats(rng, "F16.wide", "F16", [4100])]
+    rules = [
+        {"match": ["F32.pairs"], "codec": "codebook", "dimension": 2, "clusters": 40, "lambda": 0.01},
+        {"match": ["BF16.fours", "F32.odd"], "codec": "codebook", "dimension": 4, "clusters": 30, "shared": "a"},
+        {"match": ["F16.octets"], "codec": "codebook", "dimension": 8, "clusters": 300, "centroid_dtype": "F16"},
+        {"match": ["F64.groups"], "codec": "codebook", "channel_group": 3, "clusters": 8, "centroid_dtype": "BF16"},
+        {"match": ["F32.last"], "codec": "codebook", "dimension": 2, "channel_group": 4, "channel_axis": -1},
+        {"match": ["*"], "codec": "codebook", "clusters": 700, "centroid_dtype": "F16", "shared": "b"},
+    ]
+    return safetensors(tensors), {**SMALL_BLOCKS, "rules": rules}
+
+
 def trellis(default, *others):
     """Codec trellis: parameters of all tensors, and (pattern, parameters) of others."""
     rules = [{"match": [pattern], "codec": "trellis", **parameters} for pattern, parameters in others]
@@ -266,7 +285,7 @@ def sharded(rng):
 
 GOLDENS = [all_types, special_values, small, verbatim_header, raw, repeats, large_blocks]
 GOLDENS += [uniform_types, uniform_channels, uniform_low_bits, sharded, codebook]
-GOLDENS += [trellis_types, trellis_models, trellis_zero, trellis_far, pairs]
+GOLDENS += [trellis_types, trellis_models, trellis_zero, trellis_far, codebook_vectors, pairs]
 
 
 def write(path, content):

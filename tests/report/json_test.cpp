@@ -97,13 +97,15 @@ TEST(ReportJson, HasTheFiguresOfTensorsAndTotals) {
 
 TEST(ReportJson, HasTheCodebookOfATensor) {
   Report report = sample();
-  report.tensors[0].codebook = CodebookReport{16, "BF16", 2.5, 7, 1};
-  report.tensors[1].codebook = CodebookReport{2, "F32", {}, {}, {}};
+  report.tensors[0].codebook = CodebookReport{16, "BF16", 4, 3, 1, 1.0, 2.5, 7, 1};
+  report.tensors[1].codebook = CodebookReport{2, "F32", 1, 1, 2, 1.0, {}, {}, {}};
   const Json root = Json::parse(to_json(report));
   EXPECT_EQ(root["tensors"][0]["codebook"].dump(),
-            R"({"clusters":16,"centroid_dtype":"BF16","inertia":2.5,"iterations":7,"dead":1})");
+            R"({"clusters":16,"centroid_dtype":"BF16","dimension":4,"books":3,"tensors":1,)"
+            R"("index_bits_per_weight":1.0,"inertia":2.5,"iterations":7,"dead":1})");
   EXPECT_EQ(root["tensors"][1]["codebook"].dump(),
-            R"({"clusters":2,"centroid_dtype":"F32","inertia":null,"iterations":null,"dead":null})");
+            R"({"clusters":2,"centroid_dtype":"F32","dimension":1,"books":1,"tensors":2,)"
+            R"("index_bits_per_weight":1.0,"inertia":null,"iterations":null,"dead":null})");
 }
 
 TEST(ReportJson, HasWhatWasPruned) {

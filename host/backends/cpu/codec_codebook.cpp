@@ -1,123 +1,115 @@
-// Codec codebook: every weight becomes the index of an entry (FORMAT.md 3.3). Values that are not finite are exceptions.
-//
-// * A weight's entry is the nearest by the value that a decoder restores, not by the one that the archive stores.
-// * Which entry is the cheapest is a matter of thresholds (cluster/boundaries.hpp), with a bit's price or without.
+// Codec codebook: weights, or vectors of neighbouring weights, become indices of entries (FORMAT.md 3.3). Values that are not
+// finite are exceptions.
 #include <algorithm>
-#include <array>
 #include <bit>
-#include <cmath>
-#include <limits>
+#include <cstring>
 
+#include "backends/codebook_groups.hpp"
+#include "backends/cpu/codebook_indices.hpp"
 #include "backends/cpu/cpu_codec.hpp"
 #include "backends/cpu/exceptions.hpp"
 #include "backends/cpu/look_up.hpp"
-#include "cluster/boundaries.hpp"
 
 namespace weft::cpu {
 namespace {
 
 using archive::PlaneMode;
 
-constexpr int kPriceRounds =
-    3;  // indices and their code lengths follow each other; later rounds change next to nothing
-
-// [i]: the largest float that goes to entry i or a lower one. Padded with what no float exceeds, for a search in full steps.
-using Thresholds = std::array<float, 255>;
-
-Thresholds make_thresholds(std::span<const double> entries, std::span<const double> bits, double bit_price) {
-  const cluster::Boundaries boundaries = cluster::boundaries_of(entries, bits, bit_price);
-  Thresholds upper;
-  upper.fill(std::numeric_limits<float>::infinity());
-  auto* next = std::fill_n(upper.data(), boundaries.clusters[0], -std::numeric_limits<float>::infinity());
-  for (std::size_t i = 0; i < boundaries.thresholds.size(); i++)
-    next = std::fill_n(next, boundaries.clusters[i + 1] - boundaries.clusters[i],
-                       cluster::largest_float_up_to(boundaries.thresholds[i]));
-  return upper;
-}
+constexpr char kBeyond[] = "an index is beyond the end of its codebook";
 
 bool is_finite(float value) { return (std::bit_cast<std::uint32_t>(value) & 0x7F800000u) != 0x7F800000u; }
 
+// Copies the entries of indices [begin, end) to their places; false when one is beyond the end.
+template <std::size_t kDim>
+bool copy_entries(const Codebook& book, const std::uint8_t* high, const std::uint8_t* low, std::uint64_t begin,
+                  std::uint64_t end, float* out) {
+  const std::size_t entries = book.entries();
+  for (std::uint64_t i = begin; i < end; i++) {
+    const std::size_t index = high != nullptr ? std::size_t{high[i]} << 8 | low[i] : low[i];
+    if (index >= entries) return false;
+    std::memcpy(out + i * kDim, book.values.data() + index * kDim, kDim * sizeof(float));
+  }
+  return true;
+}
+
 class CodebookCodec final : public CpuCodec {
  public:
-  [[nodiscard]] int planes(int) const override { return 2; }
+  [[nodiscard]] int planes(const SegmentView& view) const override { return view.codebook->index_bytes + 1; }
 
   void encode(Scratch& scratch, const SegmentView& view, const CodecSpec& spec, std::span<const std::byte> units,
               EncodedSegment& out) const override {
-    const std::size_t n = view.units, count = view.codebook->centroids.size();
-    const Kernels& kernels = scratch.kernels;
-    scratch.values.resize(n);
-    kernels.to_float(view.dtype, units.data(), n, scratch.values.data());
-    auto& symbols = scratch.planes[0];
-    symbols.resize(n);
-    const std::vector<double> entries = restored_entries(kernels, view);
-    std::vector<double> bits;
-    const auto choose = [&] {
-      const Thresholds upper = make_thresholds(entries, bits, view.codebook->bit_price);
-      kernels.search(scratch.values.data(), n, upper.data(), static_cast<int>(std::bit_width(count - 1)),
-                     symbols.data());
-    };
-    choose();
-    for (int round = 0; view.codebook->bit_price > 0 && round < kPriceRounds; round++) {
-      std::uint64_t counts[256] = {};
-      std::uint16_t frequencies[256];
-      kernels.histogram(symbols.data(), n, counts);
-      core::normalise(counts, frequencies);
-      bits.resize(count);
-      for (std::size_t i = 0; i < count; i++) bits[i] = bits_of_symbol(frequencies[i]);
-      // A pinned zero is never dearer than another entry, so zeros stay zeros.
-      const auto zero = std::find(entries.begin(), entries.end(), 0.0);
-      if (spec.pin_zero && zero != entries.end())
-        bits[static_cast<std::size_t>(zero - entries.begin())] = *std::min_element(bits.begin(), bits.end());
-      choose();
-    }
+    scratch.values.resize(view.units);
+    scratch.kernels.to_float(view.dtype, units.data(), view.units, scratch.values.data());
+    choose_indices(scratch, view, spec.pin_zero);
     std::optional<core::WindowTies> pairs;
     if (spec.pairs) pairs = core::WindowTies::kMiddle;
-    scratch.encoders[0].begin(symbols, 0, pairs);
-    out.tables[0] = scratch.encoders[0].table();
+    for (std::size_t p = 0; p < view.codebook->index_bytes; p++) {
+      scratch.encoders[p].begin(scratch.planes[p], 0, pairs);
+      out.tables[p] = scratch.encoders[p].table();
+    }
     write_blocks(scratch, view, units, out);
   }
 
-  [[nodiscard]] std::string decode(Scratch& scratch, const SegmentView& view, std::uint32_t,
+  [[nodiscard]] std::string decode(Scratch& scratch, const SegmentView& view, std::uint32_t block_index,
                                    const archive::BlockView& block, std::span<std::byte> units) const override {
     const auto unit_size = static_cast<std::size_t>(unit_bytes(view.dtype));
     const std::size_t n = units.size() / unit_size;
-    auto& buffer = scratch.planes[0];
-    buffer.resize(n);
-    const std::uint8_t* symbols = nullptr;
-    std::string fault = scratch.decoders[0].decode(block.plane(0), n, buffer.data(), symbols);
-    if (!fault.empty()) return fault;
-    std::uint8_t largest = 0;
-    for (std::size_t i = 0; i < n; i++) largest = std::max(largest, symbols[i]);
-    const auto& centroids = view.codebook->centroids;
-    if (largest >= centroids.size()) return "an index is beyond the end of its codebook";
-    look_up(scratch.kernels, view.dtype, centroids, symbols, n, units.data());
-    return apply_exceptions(block.plane(1), unit_size, units);
+    const CodebookStream& stream = *view.codebook;
+    const std::uint64_t vectors = vectors_in(n, stream.dimension);
+    const std::uint8_t* symbols[2] = {};
+    for (std::size_t p = 0; p < stream.index_bytes; p++) {
+      scratch.planes[p].resize(vectors);
+      std::string fault =
+          scratch.decoders[p].decode(block.plane(static_cast<int>(p)), vectors, scratch.planes[p].data(), symbols[p]);
+      if (!fault.empty()) return fault;
+    }
+    const std::uint64_t first = view.first_unit + (std::uint64_t{block_index} << view.block_log2);
+    const bool ok = stream.group == 0 && stream.dimension == 1 && stream.index_bytes == 1
+                        ? restore_by_table(scratch, view, symbols[0], n, units)
+                        : restore(scratch, view, first, symbols, n, units);
+    return ok ? apply_exceptions(block.plane(stream.index_bytes), unit_size, units) : kBeyond;
   }
 
  private:
-  static double bits_of_symbol(std::uint16_t frequency) {
-    if (frequency == 0) return core::kProbBits + 2;
-    return static_cast<double>(core::code_length(frequency)) / 256;
+  static bool restore_by_table(Scratch& scratch, const SegmentView& view, const std::uint8_t* symbols, std::size_t n,
+                               std::span<std::byte> units) {
+    const std::vector<float>& values = view.codebooks[view.codebook->books[0]].values;
+    std::uint8_t largest = 0;
+    for (std::size_t i = 0; i < n; i++) largest = std::max(largest, symbols[i]);
+    if (largest >= values.size()) return false;
+    look_up(scratch.kernels, view.dtype, values, symbols, n, units.data());
+    return true;
   }
 
-  static std::vector<double> restored_entries(const Kernels& kernels, const SegmentView& view) {
-    const auto& centroids = view.codebook->centroids;
-    std::vector<std::byte> units(centroids.size() * static_cast<std::size_t>(unit_bytes(view.dtype)));
-    std::vector<float> entries(centroids.size());
-    kernels.from_float(view.dtype, centroids.data(), centroids.size(), units.data());
-    kernels.to_float(view.dtype, units.data(), centroids.size(), entries.data());
-    return {entries.begin(), entries.end()};
+  static bool restore(Scratch& scratch, const SegmentView& view, std::uint64_t first,
+                      const std::uint8_t* const symbols[2], std::size_t n, std::span<std::byte> units) {
+    const CodebookStream& stream = *view.codebook;
+    const bool wide = stream.index_bytes == 2;
+    const std::uint8_t *high = wide ? symbols[0] : nullptr, *low = wide ? symbols[1] : symbols[0];
+    const auto copy = stream.dimension == 1   ? copy_entries<1>
+                      : stream.dimension == 2 ? copy_entries<2>
+                      : stream.dimension == 4 ? copy_entries<4>
+                                              : copy_entries<8>;
+    scratch.values.resize(vectors_in(n, stream.dimension) * stream.dimension);
+    bool ok = true;
+    for_groups(stream, first, n, [&](std::size_t group, std::uint64_t begin, std::uint64_t end) {
+      ok = ok && copy(view.codebooks[stream.books[group]], high, low, begin, end, scratch.values.data());
+    });
+    if (ok) scratch.kernels.from_float(view.dtype, scratch.values.data(), n, units.data());
+    return ok;
   }
 
   static void write_blocks(Scratch& scratch, const SegmentView& view, std::span<const std::byte> units,
                            EncodedSegment& out) {
     const auto unit_size = static_cast<std::size_t>(unit_bytes(view.dtype));
-    bool used = false;
+    const std::size_t d = view.codebook->dimension, planes = view.codebook->index_bytes;
+    bool used[2] = {};
     std::vector<std::byte> exceptions;
     for (std::uint32_t b = 0; b < view.block_count(); b++) {
       const std::size_t begin = std::size_t{b} << view.block_log2, n = view.block_units(b);
-      archive::BlockBuilder block(out.bytes, n, 2);
-      used |= scratch.encoders[0].encode(begin, n, block);
+      archive::BlockBuilder block(out.bytes, n, static_cast<int>(planes) + 1);
+      for (std::size_t p = 0; p < planes; p++)
+        used[p] |= scratch.encoders[p].encode(begin / d, vectors_in(n, view.codebook->dimension), block);
       collect_exceptions(
           units.subspan(begin * unit_size, n * unit_size), unit_size,
           [&](std::size_t i) { return !is_finite(scratch.values[begin + i]); }, exceptions);
@@ -125,7 +117,8 @@ class CodebookCodec final : public CpuCodec {
       out.block_sizes.push_back(block.finish(scratch.kernels.crc32c));
       out.plane_bytes += block.plane_bytes();
     }
-    if (!used) out.tables[0].reset();
+    for (std::size_t p = 0; p < planes; p++)
+      if (!used[p]) out.tables[p].reset();
   }
 };
 

@@ -20,7 +20,7 @@ constexpr int kTrialLevel = 3, kFinalLevel = 9;
 
 class LosslessCodec final : public CpuCodec {
  public:
-  [[nodiscard]] int planes(int unit_bytes) const override { return unit_bytes; }
+  [[nodiscard]] int planes(const SegmentView& view) const override { return unit_bytes(view.dtype); }
 
   void encode(Scratch& scratch, const SegmentView& view, const CodecSpec& spec, std::span<const std::byte> units,
               EncodedSegment& out) const override {

@@ -34,7 +34,7 @@ void for_blocks(Scratch& scratch, const SegmentView& view, std::span<const std::
 
 class RawCodec final : public CpuCodec {
  public:
-  [[nodiscard]] int planes(int) const override { return 1; }
+  [[nodiscard]] int planes(const SegmentView&) const override { return 1; }
   void encode(Scratch& scratch, const SegmentView& view, const CodecSpec&, std::span<const std::byte> units,
               EncodedSegment& out) const override {
     for_blocks(scratch, view, units, out,
@@ -49,7 +49,7 @@ class RawCodec final : public CpuCodec {
 
 class AssetCodec final : public CpuCodec {
  public:
-  [[nodiscard]] int planes(int) const override { return 1; }
+  [[nodiscard]] int planes(const SegmentView&) const override { return 1; }
   void encode(Scratch& scratch, const SegmentView& view, const CodecSpec&, std::span<const std::byte> units,
               EncodedSegment& out) const override {
     std::vector<std::byte> frame;

@@ -39,7 +39,7 @@ struct Inward {
 
 class TrellisCodec final : public CpuCodec {
  public:
-  [[nodiscard]] int planes(int) const override { return 2; }
+  [[nodiscard]] int planes(const SegmentView&) const override { return 2; }
 
   void encode(Scratch& scratch, const SegmentView& view, const CodecSpec& spec, std::span<const std::byte> units,
               EncodedSegment& out) const override {

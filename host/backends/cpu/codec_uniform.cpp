@@ -36,7 +36,7 @@ std::array<std::int8_t, 3> corrections_of(const InwardSums& sums) {
 
 class UniformCodec final : public CpuCodec {
  public:
-  [[nodiscard]] int planes(int) const override { return 3; }
+  [[nodiscard]] int planes(const SegmentView&) const override { return 3; }
 
   void encode(Scratch& scratch, const SegmentView& view, const CodecSpec& spec, std::span<const std::byte> units,
               EncodedSegment& out) const override {

@@ -41,7 +41,7 @@ struct Scratch {
 class CpuCodec {
  public:
   virtual ~CpuCodec() = default;
-  [[nodiscard]] virtual int planes(int unit_bytes) const = 0;
+  [[nodiscard]] virtual int planes(const SegmentView& view) const = 0;
   virtual void encode(Scratch& scratch, const SegmentView& view, const CodecSpec& spec,
                       std::span<const std::byte> units, EncodedSegment& out) const = 0;
   // Once before the blocks of a segment: tables and the like.

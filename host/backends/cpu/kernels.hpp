@@ -60,6 +60,12 @@ struct Kernels {
                         std::uint8_t* low);
   // symbols[i] = how many of the 2^log2 - 1 ascending thresholds lie below values[i]; log2 <= 8.
   void (*search)(const float* values, std::size_t n, const float* thresholds, int log2, std::uint8_t* symbols);
+  void (*search_wide)(const float* values, std::size_t n, const float* thresholds, int log2,
+                      std::uint16_t* symbols);  // log2 <= 16
+  // indices[i] = the entry j of the least biases[j] - vector i . entry j, of equal ones the first. n vectors and `count` > 0
+  // entries of 2, 4 or 8 floats; neither is very large.
+  void (*nearest)(const float* vectors, std::size_t n, int dimension, const float* entries, const float* biases,
+                  std::uint32_t count, std::uint32_t* indices);
   // Adds up how far values lie inside of their levels. low may be null when low_bits is 0.
   void (*sum_inward)(const std::int32_t* fixed, std::size_t n, int low_bits, const std::uint8_t* symbols,
                      const std::uint8_t* low, InwardSums& sums);

@@ -7,6 +7,7 @@
 #include <cstring>
 
 #include "backends/cpu/kernels.hpp"
+#include "backends/cpu/nearest_entries.hpp"
 #include "weft/core/byte_planes.hpp"
 #include "weft/core/crc32c.hpp"
 #include "weft/core/half.hpp"
@@ -195,7 +196,8 @@ void quantize_fine(const std::int32_t* fixed, std::size_t n, int low_bits, std::
   }
 }
 
-void search(const float* values, std::size_t n, const float* thresholds, int log2, std::uint8_t* symbols) {
+template <class Symbol>
+void search(const float* values, std::size_t n, const float* thresholds, int log2, Symbol* symbols) {
   constexpr std::size_t kLanes = 16;  // steps of so many searches at once, which vectorises
   for (std::size_t begin = 0; begin < n; begin += kLanes) {
     const std::size_t size = n - begin < kLanes ? n - begin : kLanes;
@@ -204,7 +206,7 @@ void search(const float* values, std::size_t n, const float* thresholds, int log
     std::int32_t at[kLanes] = {};
     for (std::int32_t step = (1 << log2) >> 1; step > 0; step >>= 1)
       for (std::size_t k = 0; k < kLanes; k++) at[k] += thresholds[at[k] + step - 1] < value[k] ? step : 0;
-    for (std::size_t k = 0; k < size; k++) symbols[begin + k] = static_cast<std::uint8_t>(at[k]);
+    for (std::size_t k = 0; k < size; k++) symbols[begin + k] = static_cast<Symbol>(at[k]);
   }
 }
 
@@ -239,10 +241,25 @@ void sum_inward(const std::int32_t* fixed, std::size_t n, int low_bits, const st
 
 template <core::Warp W>
 constexpr Kernels make_kernels(std::string_view name, const TrellisKernels* trellis) {
-  return {
-      name,         encode_symbols<W>, decode_symbols<W>, checksum<W>, split,    merge,         histogram, pack_pairs,
-      unpack_pairs, to_float,          from_float,        to_fixed,    quantize, quantize_fine, search,    sum_inward,
-      trellis};
+  return {name,
+          encode_symbols<W>,
+          decode_symbols<W>,
+          checksum<W>,
+          split,
+          merge,
+          histogram,
+          pack_pairs,
+          unpack_pairs,
+          to_float,
+          from_float,
+          to_fixed,
+          quantize,
+          quantize_fine,
+          search<std::uint8_t>,
+          search<std::uint16_t>,
+          nearest,
+          sum_inward,
+          trellis};
 }
 
 }  // namespace

@@ -130,5 +130,40 @@ TEST_P(KernelsTest, InwardSumsAreThoseOfTheDefinition) {
   }
 }
 
+TEST_P(KernelsTest, NearestEntriesAreThoseOfAllScores) {
+  for (const int d : {2, 4, 8})
+    for (const std::uint32_t count : {1u, 15u, 17u, 511u, 512u, 1500u}) {
+      const auto size = static_cast<std::size_t>(d);
+      auto entries = test::gaussian(count * size, 1, count), vectors = test::gaussian(1037 * size, 1, 5);
+      std::vector<float> biases(count);
+      for (std::size_t j = 0; j < count; j++) {
+        for (std::size_t k = 0; k < size; k++) biases[j] += entries[j * size + k] * entries[j * size + k] / 2;
+        if (j % 3 == 0) biases[j] += 0.1f;
+      }
+      if (count > 100)
+        std::copy_n(entries.begin(), 40 * size, entries.begin() + static_cast<std::ptrdiff_t>(60 * size));
+      if (count > 100) std::copy_n(biases.begin(), 40, biases.begin() + 60);  // of equal ones the first
+      vectors[0] = std::numeric_limits<float>::infinity();
+      for (const std::size_t n : {0u, 1u, 16u, 1037u}) {
+        Guarded<std::uint32_t> indices(n);
+        GetParam()->nearest(vectors.data(), n, d, entries.data(), biases.data(), count, indices.data());
+        ASSERT_TRUE(indices.intact());
+        for (std::size_t i = 1; i < n; i++) {
+          std::uint32_t best = 0;
+          float least = std::numeric_limits<float>::infinity();
+          for (std::uint32_t j = 0; j < count; j++) {
+            float score = biases[j];
+            for (std::size_t k = 0; k < size; k++) score -= vectors[i * size + k] * entries[j * size + k];
+            if (score < least) least = score, best = j;
+          }
+          ASSERT_EQ(indices.data()[i], best) << d << " " << count << " " << i;
+        }
+        if (n > 0) {
+          EXPECT_LT(indices.data()[0], count);
+        }
+      }
+    }
+}
+
 }  // namespace
 }  // namespace weft
