@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <numeric>
 
 #include "cluster/exact_log2.hpp"
 #include "cluster/vector_distances.hpp"

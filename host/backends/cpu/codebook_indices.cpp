@@ -4,7 +4,6 @@
 #include <array>
 #include <bit>
 #include <limits>
-#include <numeric>
 
 #include "backends/codebook_groups.hpp"
 #include "cluster/boundaries.hpp"
