@@ -328,7 +328,8 @@ def pairs_archive():
         add(name, "F32", data, w.add_uniform(wide, low_bits, 2.0**-9, (3, -2, 1), [(1, nan)], scales, 5))
     symbols = [min(int(rng.expovariate(0.3)), 19) for _ in range(1100)]
     values = [struct.pack("<f", i / 8) for i in range(20)]
-    add("codebook", "F32", b"".join(values[y] for y in symbols), w.add_codebook(symbols, "F32", b"".join(values)))
+    book = w.add_book("F32", b"".join(values))
+    add("codebook", "F32", b"".join(values[y] for y in symbols), w.add_codebook(len(symbols), symbols, [book]))
     w.files.append(network_entry("p.safetensors", len(tensors), varint(0)))
     return w.finish(), {"": safetensors(tensors)}
 

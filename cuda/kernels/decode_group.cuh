@@ -82,8 +82,7 @@ __global__ __launch_bounds__(kDecodeThreads,
   decode_groups(
       groups, count, jobs, status,
       [](const core::BlockGroup& group) {
-        const core::UniformParameters& uniform = *group.uniform;
-        values[threadIdx.x] = core::FloatUnit<kType>::narrow(uniform.weight(threadIdx.x, 0, uniform.fine_step));
+        if (kByTable) values[threadIdx.x] = core::value_of_symbol<kType>(group, threadIdx.x);
       },
       [out](const core::BlockGroup& group, const core::BlockJob& job) {
         return core::Dequantize<kType, kByTable>(job, out, *group.uniform, values);

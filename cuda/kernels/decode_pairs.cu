@@ -44,7 +44,7 @@ __launch_bounds__(kDecodeThreads, resident(sizeof(typename core::FloatUnit<kType
   using Finish = core::PairsToWeights<kType>;
   decode_pair_groups<Finish>(groups, count, jobs, status,
                              [out](const core::BlockGroup& group, const core::BlockJob& job, auto pairs) {
-                               return Finish(job, out, *group.uniform, pairs);
+                               return Finish(job, out, group, pairs);
                              });
 }
 

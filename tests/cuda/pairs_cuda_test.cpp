@@ -173,7 +173,7 @@ TEST(CudaPairs, SymbolsAndWeightsToo) {
     typename Finish::Value values[256];
     for (std::uint32_t p = 0; p < 256; p++) values[p] = Finish::value(group, p);
     const auto weights = expect_same_decoding<Finish>(coded->planes[0], sizeof(Unit), [&](std::uint8_t* out) {
-      return Finish(job, out, uniform, {kBase, values});
+      return Finish(job, out, group, {kBase, values});
     });
     for (std::uint32_t i = 0; i < kUnits; i++) {
       Unit unit = 0;

@@ -146,11 +146,11 @@ class HostQueue final : public cuda::Queue {
       case kPairs4:
         return pairs<core::PairsToUnits<std::uint32_t>>(group, arrays);
       case kPairsBF16:
-        return pairs<core::PairsToWeights<kBF16>>(group, arrays, *group.uniform);
+        return pairs<core::PairsToWeights<kBF16>>(group, arrays, group);
       case kPairsF16:
-        return pairs<core::PairsToWeights<kF16>>(group, arrays, *group.uniform);
+        return pairs<core::PairsToWeights<kF16>>(group, arrays, group);
       case kPairsF32:
-        return pairs<core::PairsToWeights<kF32>>(group, arrays, *group.uniform);
+        return pairs<core::PairsToWeights<kF32>>(group, arrays, group);
     }
   }
   template <class Make>
@@ -183,8 +183,7 @@ class HostQueue final : public cuda::Queue {
   template <core::FloatType kType, bool kByTable>
   void dequantize(const core::BlockGroup& group, const DecodeArrays& arrays) {
     const core::UniformParameters& uniform = *group.uniform;
-    for (std::uint32_t s = 0; s < 256; s++)
-      values_[s] = core::FloatUnit<kType>::narrow(uniform.weight(s, 0, uniform.fine_step));
+    for (std::uint32_t s = 0; s < 256 && kByTable; s++) values_[s] = core::value_of_symbol<kType>(group, s);
     decode_jobs(group, arrays, [&](const core::BlockJob& job) {
       return core::Dequantize<kType, kByTable>(job, arrays.out, uniform, values_);
     });

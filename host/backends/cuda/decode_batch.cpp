@@ -20,6 +20,7 @@ namespace {
 constexpr std::size_t kAlignment = 256;  // of the parts of a device's memory; blocks and units need 16
 constexpr std::uint32_t kNoJob = UINT32_MAX;
 constexpr std::size_t kTableBytes = 256 * sizeof(std::uint16_t);
+constexpr std::size_t kEntriesBytes = 256 * sizeof(std::uint32_t);
 
 std::uint8_t* at(std::uint8_t* base, std::size_t offset) { return base + offset; }
 
@@ -29,11 +30,17 @@ int plane_count(const SegmentView& view) {
       return unit_bytes(view.dtype);
     case CodecId::kUniform:
       return 3;
+    case CodecId::kCodebook:  // of the kind that a device decodes
     case CodecId::kTrellis:
       return 2;
     default:
       return 1;
   }
+}
+
+// Codecs whose symbols stand for weights.
+bool has_weights(const SegmentView& view) {
+  return view.codec == CodecId::kUniform || view.codec == CodecId::kCodebook;
 }
 
 bool by_table(const UniformStream& uniform) { return uniform.low_bits == 0 && uniform.scale_codes.empty(); }
@@ -55,7 +62,7 @@ DecodeOp op_of(const SegmentView& view) {
         return DecodeOp::kMerge8;
     }
   }
-  const bool table = by_table(*view.uniform);
+  const bool table = view.codec == CodecId::kCodebook || by_table(*view.uniform);
   switch (view.dtype) {
     case DType::kBF16:
       return table ? DecodeOp::kTableBF16 : DecodeOp::kStepsBF16;
@@ -103,13 +110,55 @@ bool knows_symbols(const PlaneView& plane, std::uint64_t n, const FrequencyTable
   }
 }
 
+bool knows_exceptions(const PlaneView& exceptions, const SegmentView& view) {
+  return exceptions.mode == PlaneMode::kRaw &&
+         exceptions.bytes.size() % (4 + static_cast<std::size_t>(unit_bytes(view.dtype))) == 0;
+}
+
 bool knows_uniform(const archive::BlockView& planes, const SegmentView& view, std::uint64_t n) {
   const int low_bits = view.uniform->low_bits;
   const PlaneView &low = planes.plane(1), &exceptions = planes.plane(2);
   if (low.mode != PlaneMode::kRaw || low.bytes.size() != low_bits_bytes(n, low_bits)) return false;
   if (low_bits == 4 && n % 2 != 0 && (low.bytes.back() >> 4) != std::byte{0}) return false;
-  return exceptions.mode == PlaneMode::kRaw &&
-         exceptions.bytes.size() % (4 + static_cast<std::size_t>(unit_bytes(view.dtype))) == 0;
+  return knows_exceptions(exceptions, view);
+}
+
+// Codebooks of up to 256 scalars, one for the stream.
+bool knows_codebook(const SegmentView& view) {
+  const CodebookStream& stream = *view.codebook;
+  return stream.dimension == 1 && stream.index_bytes == 1 && stream.group == 0 && view.dtype != DType::kF64;
+}
+
+const std::vector<float>& entries_of(const SegmentView& view) { return view.codebooks[view.codebook->books[0]].values; }
+
+// Whether every symbol that the plane can say is below `count`. Planes of which that is not sure go to the CPU.
+bool symbols_below(std::size_t count, const PlaneView& plane, const FrequencyTable* table) {
+  if (plane.mode == PlaneMode::kConstant) return plane.constant < count;
+  if (plane.mode == PlaneMode::kRaw)
+    return std::all_of(plane.bytes.begin(), plane.bytes.end(),
+                       [count](std::byte symbol) { return static_cast<std::size_t>(symbol) < count; });
+  if (!table->pair_base) return table->first + table->frequencies.size() <= count;
+  for (std::size_t i = 0; i < table->frequencies.size(); i++) {
+    const auto pair = static_cast<std::uint32_t>(table->first + i);
+    if (table->frequencies[i] != 0 && (core::first_of_pair(pair, *table->pair_base) >= count ||
+                                       core::second_of_pair(pair, *table->pair_base) >= count))
+      return false;
+  }
+  const auto records = cpu::split_pairs(plane.bytes, 0)->records;
+  for (std::size_t i = 0; i < records.size(); i += core::kRecordBytes)
+    if (core::symbol_of_record(archive::load_le<std::uint32_t>(records.data() + i)) >= count) return false;
+  return true;
+}
+
+// What the symbols stand for, as bits of the element type. Those beyond the codebook do not occur.
+void fill_entries(const SegmentView& view, std::uint32_t* entries) {
+  const auto& values = entries_of(view);
+  const auto narrow = [&](float value) {
+    return view.dtype == DType::kBF16  ? core::FloatUnit<core::FloatType::kBF16>::narrow(value)
+           : view.dtype == DType::kF16 ? core::FloatUnit<core::FloatType::kF16>::narrow(value)
+                                       : core::FloatUnit<core::FloatType::kF32>::narrow(value);
+  };
+  for (std::size_t i = 0; i < 256; i++) entries[i] = i < values.size() ? narrow(values[i]) : 0;
 }
 
 // How many of the first planes have a table.
@@ -128,7 +177,7 @@ T* as(std::byte* bytes) {
 
 bool decodes_on_device(CodecId codec) noexcept {
   return codec == CodecId::kRaw || codec == CodecId::kLossless || codec == CodecId::kUniform ||
-         codec == CodecId::kTrellis;
+         codec == CodecId::kCodebook || codec == CodecId::kTrellis;
 }
 
 DecodeBatch::DecodeBatch(std::span<DecodeItem> items, std::vector<std::optional<std::uint64_t>> outside)
@@ -153,6 +202,7 @@ void DecodeBatch::plan_item(std::size_t i) {
   const DecodeItem& item = items_[i];
   plans_[i].first_block = blocks_.size();
   if (!decodes_on_device(item.view.codec)) return;
+  if (item.view.codec == CodecId::kCodebook && !knows_codebook(item.view)) return;
   plans_[i].op = op_of(item.view);
   for (std::uint32_t b = 0; b < item.blocks.size(); b++) {
     Block block{};
@@ -195,6 +245,9 @@ bool DecodeBatch::plan_block(std::size_t i, std::uint32_t index, Block& block) {
             (block.planes.plane(1).mode == PlaneMode::kRaw && block.planes.plane(1).bytes.empty()));
   if (!knows_symbols(block.planes.plane(0), n, view.tables[0])) return false;
   if (view.codec == CodecId::kUniform) return knows_uniform(block.planes, view, n);
+  if (view.codec == CodecId::kCodebook)
+    return symbols_below(entries_of(view).size(), block.planes.plane(0), view.tables[0]) &&
+           knows_exceptions(block.planes.plane(1), view);
   for (int p = 1; p < plane_count(view); p++)
     if (!knows_symbols(block.planes.plane(p), n, view.tables[static_cast<std::size_t>(p)])) return false;
   return true;
@@ -269,9 +322,9 @@ void DecodeBatch::place() {
     if (plans_[i].block_count == 0) continue;
     const SegmentView& view = items_[i].view;
     plans_[i].tables = take(kTableBytes * tables_before(view, view.tables.size()), 16);
-    if (view.codec != CodecId::kUniform) continue;
-    plans_[i].uniform = take(sizeof(core::UniformParameters), 16);
-    plans_[i].codes = take(view.uniform->scale_codes.size(), 16);
+    if (view.codec == CodecId::kCodebook) plans_[i].entries = take(kEntriesBytes, 16);
+    if (view.codec == CodecId::kUniform) plans_[i].codes = take(view.uniform->scale_codes.size(), 16);
+    if (has_weights(view)) plans_[i].uniform = take(sizeof(core::UniformParameters), 16);
   }
   for (Block& block : blocks_) block.at = take(items_[block.item].blocks[block.index].size(), 16);
   upload_ = end;
@@ -296,9 +349,11 @@ void DecodeBatch::fill_tables(const Item& plan, const DecodeItem& item, std::byt
     cpu::expand_table(*table, as<std::uint16_t>(upload + begin));
     begin += kTableBytes;
   }
+  if (has_weights(item.view)) ::new (upload + plan.uniform) core::UniformParameters{};
+  if (item.view.codec == CodecId::kCodebook) fill_entries(item.view, as<std::uint32_t>(upload + plan.entries));
   if (item.view.codec != CodecId::kUniform) return;
   const UniformStream& stream = *item.view.uniform;
-  auto* uniform = ::new (upload + plan.uniform) core::UniformParameters{};
+  auto* uniform = as<core::UniformParameters>(upload + plan.uniform);
   uniform->inner = stream.inner;
   uniform->channels = stream.scale_codes.size();
   uniform->fine_step = stream.fine_step;
@@ -344,10 +399,11 @@ void DecodeBatch::add_planes(core::BlockJob& job, const Block& block, std::uint8
   }
 }
 
-void DecodeBatch::add_uniform_planes(core::BlockJob& job, const Block& block, std::uint8_t* device) const {
+void DecodeBatch::add_weight_planes(core::BlockJob& job, const Block& block, std::uint8_t* device) const {
   const DecodeItem& item = items_[block.item];
-  const core::BlockJob exceptions = symbols_job(block, 2, device);
-  job.low = symbols_job(block, 1, device).symbols;
+  const bool is_uniform = item.view.codec == CodecId::kUniform;
+  const core::BlockJob exceptions = symbols_job(block, is_uniform ? 2 : 1, device);
+  if (is_uniform) job.low = symbols_job(block, 1, device).symbols;
   job.exceptions = exceptions.symbols;
   job.exception_count = exceptions.symbol_bytes / (4 + static_cast<std::uint32_t>(unit_bytes(item.view.dtype)));
   job.first_element = first_element(block);
@@ -367,7 +423,7 @@ void DecodeBatch::fill_jobs(std::byte* upload, std::uint8_t* device) const {
     job.out = output_of(block);
     if (stores_units(view)) job.n = job.symbol_bytes;
     if (view.codec == CodecId::kLossless) add_planes(job, block, device);
-    if (view.codec == CodecId::kUniform) add_uniform_planes(job, block, device);
+    if (has_weights(view)) add_weight_planes(job, block, device);
     if (goes_to_scratch(block, 0)) {
       job.symbols = at(device, scratch_of(block, 0));
       job.source = core::SymbolSource::kBytes;
@@ -386,15 +442,17 @@ void DecodeBatch::add_groups(const std::vector<Group>& from, core::BlockGroup*& 
   for (const Group& group : from) {
     const Item& plan = plans_[group.item];
     const SegmentView& view = items_[group.item].view;
-    core::BlockGroup& out = *::new (to++) core::BlockGroup{nullptr, nullptr, group.first_job, group.job_count, 0};
+    core::BlockGroup& out =
+        *::new (to++) core::BlockGroup{nullptr, nullptr, nullptr, group.first_job, group.job_count, 0};
     const auto plane = static_cast<std::size_t>(group.plane);
     if (const FrequencyTable* table = view.tables[plane]; table != nullptr) {
       out.frequencies =
           reinterpret_cast<const std::uint16_t*>(at(device, plan.tables + kTableBytes * tables_before(view, plane)));
       out.pair_base = table->pair_base.value_or(0);
     }
-    if (view.codec == CodecId::kUniform)
-      out.uniform = reinterpret_cast<const core::UniformParameters*>(at(device, plan.uniform));
+    if (view.codec == CodecId::kCodebook)
+      out.entries = reinterpret_cast<const std::uint32_t*>(at(device, plan.entries));
+    if (has_weights(view)) out.uniform = reinterpret_cast<const core::UniformParameters*>(at(device, plan.uniform));
   }
 }
 

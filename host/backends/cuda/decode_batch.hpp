@@ -71,7 +71,7 @@ class DecodeBatch {
     std::size_t out = 0;                           // units in the device's memory
     std::size_t tables = 0;                        // in the upload: 512 bytes for each plane with a table
     std::size_t uniform = 0;                       // in the upload
-    std::size_t codes = 0;                         // in the upload
+    std::size_t codes = 0, entries = 0;            // in the upload
     std::size_t first_block = 0, block_count = 0;  // in blocks_
   };
 
@@ -91,7 +91,7 @@ class DecodeBatch {
   void add_groups(const std::vector<Group>& from, core::BlockGroup*& to, std::uint8_t* device) const;
   [[nodiscard]] core::BlockJob symbols_job(const Block& block, int plane, std::uint8_t* device) const;
   void add_planes(core::BlockJob& job, const Block& block, std::uint8_t* device) const;
-  void add_uniform_planes(core::BlockJob& job, const Block& block, std::uint8_t* device) const;
+  void add_weight_planes(core::BlockJob& job, const Block& block, std::uint8_t* device) const;
   [[nodiscard]] std::uint64_t units_of(const Block& block) const;
   [[nodiscard]] bool is_trellis_coded(const Block& block) const;
   [[nodiscard]] std::uint64_t first_element(const Block& block) const;  // of the stream

@@ -46,9 +46,17 @@ struct BlockJob {
 struct BlockGroup {
   const std::uint16_t* frequencies;  // 256; null: no block is coded
   const UniformParameters* uniform;  // Dequantize
+  const std::uint32_t* entries;      // of a codebook: what its 256 symbols stand for, as FloatUnit::narrow() says it
   std::uint32_t first_job, job_count;
   std::uint32_t pair_base;  // where the table is one of pairs
 };
+
+// What a symbol stands for where that is all it takes: an entry, or a level of one step.
+template <FloatType kType>
+WEFT_HD std::uint32_t value_of_symbol(const BlockGroup& group, std::uint32_t symbol) {
+  if (group.entries != nullptr) return group.entries[symbol];
+  return FloatUnit<kType>::narrow(group.uniform->weight(symbol, 0, group.uniform->fine_step));
+}
 
 // Memory that the lanes of a warp share: a tile, aligned to 16, and what its model keeps words in (W::kWordBytes).
 struct WarpRoom {
@@ -158,7 +166,7 @@ struct MergeUnits {
   }
 };
 
-// Turns symbols, and low bits where there are any, into weights. `values` are what UniformParameters::value gives for the
+// Turns symbols, and low bits where there are any, into weights. `values` are what value_of_symbol() gives for the
 // 256 symbols, where that is all it takes.
 template <FloatType kType, bool kByTable>
 struct Dequantize {

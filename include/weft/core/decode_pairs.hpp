@@ -40,7 +40,7 @@ struct PairsToBytes {
   PairTable<Value> table;
 };
 
-// Weights with one step and no low bits.
+// Weights with one step and no low bits, or of a codebook.
 template <FloatType kType>
 struct PairsToWeights {
   using Output = typename FloatUnit<kType>::Unit;
@@ -48,23 +48,22 @@ struct PairsToWeights {
   struct Fetched {};
   static constexpr bool kDirect = true;
 
-  WEFT_HD PairsToWeights(const BlockJob& block, std::uint8_t* outputs, const UniformParameters& parameters,
-                         PairTable<Value> pairs)
-      : job(block), out(outputs + block.out), uniform(parameters), table(pairs) {}
+  WEFT_HD PairsToWeights(const BlockJob& block, std::uint8_t* outputs, const BlockGroup& blocks, PairTable<Value> pairs)
+      : job(block), out(outputs + block.out), group(blocks), table(pairs) {}
   WEFT_HD static Value value(const BlockGroup& group, std::uint32_t pair) {
-    return Value{weight(*group.uniform, first_of_pair(pair, group.pair_base))} |
-           Value{weight(*group.uniform, second_of_pair(pair, group.pair_base))} << (8 * sizeof(Output));
+    return Value{weight(group, first_of_pair(pair, group.pair_base))} |
+           Value{weight(group, second_of_pair(pair, group.pair_base))} << (8 * sizeof(Output));
   }
-  WEFT_HD Output one(std::uint32_t symbol, std::uint32_t) const { return weight(uniform, symbol); }
+  WEFT_HD Output one(std::uint32_t symbol, std::uint32_t) const { return weight(group, symbol); }
 
   const BlockJob& job;
   std::uint8_t* out;
-  const UniformParameters& uniform;
+  const BlockGroup& group;
   PairTable<Value> table;
 
  private:
-  WEFT_HD static Output weight(const UniformParameters& uniform, std::uint32_t symbol) {
-    return FloatUnit<kType>::widen(FloatUnit<kType>::narrow(uniform.weight(symbol, 0, uniform.fine_step)));
+  WEFT_HD static Output weight(const BlockGroup& group, std::uint32_t symbol) {
+    return FloatUnit<kType>::widen(value_of_symbol<kType>(group, symbol));
   }
 };
 

@@ -147,7 +147,7 @@ void expect_nearest(DType dtype, const Books& books, const std::vector<double>& 
 }
 
 TEST(CodebookCodecTest, EveryVectorBecomesTheNearestEntry) {
-  for (const std::uint8_t d : {2, 4, 8})
+  for (const std::uint8_t d : std::initializer_list<std::uint8_t>{2, 4, 8})
     for (const std::size_t count : {1u, 2u, 100u, 256u, 257u, 600u})
       for (const std::size_t n : {1u, 7u, 8u, 5003u}) {
         const Books books({random_vectors(d, count, d)});
@@ -161,7 +161,7 @@ TEST(CodebookCodecTest, EveryVectorBecomesTheNearestEntry) {
 
 TEST(CodebookCodecTest, GroupsOfChannelsHaveTheirOwnCodebooks) {
   // 5 channels of 3 weights in groups of 2: vectors of 4 begin in one channel and end in the next.
-  for (const std::uint8_t d : {1, 2, 4, 8}) {
+  for (const std::uint8_t d : std::initializer_list<std::uint8_t>{1, 2, 4, 8}) {
     const auto book = [&](std::size_t count, std::uint32_t seed) {
       Codebook one = random_vectors(d, count, seed);
       if (d == 1) std::sort(one.values.begin(), one.values.end());
@@ -213,7 +213,7 @@ TEST(CodebookCodecTest, APriceMakesVectorsChooseShorterIndices) {
 }
 
 TEST(CodebookCodecTest, AnIndexBeyondAnyOfTheCodebooksIsRefused) {
-  for (const std::uint8_t d : {2, 8})
+  for (const std::uint8_t d : std::initializer_list<std::uint8_t>{2, 8})
     for (const std::size_t count : {10u, 300u}) {
       const Books books({random_vectors(d, count, 1)}), shorter({random_vectors(d, count - 1, 1)});
       const Bytes units = to_units(DType::kF32, draw_weights(20'000, 3));

@@ -21,6 +21,8 @@ using test::Bytes;
 struct RandomSegment {
   UniformStream uniform;
   TrellisStream trellis;
+  CodebookStream codebook;
+  std::vector<Codebook> codebooks;
   SegmentView view;
   CodecSpec spec;
   Bytes units;
@@ -28,10 +30,11 @@ struct RandomSegment {
 
   explicit RandomSegment(std::uint64_t seed) {
     std::mt19937_64 random(seed);
-    const CodecId codecs[] = {CodecId::kRaw,     CodecId::kLossless, CodecId::kLossless, CodecId::kUniform,
-                              CodecId::kUniform, CodecId::kTrellis,  CodecId::kTrellis,  CodecId::kAsset};
-    view.codec = codecs[random() % 8];
-    const bool is_lossy = view.codec == CodecId::kUniform || view.codec == CodecId::kTrellis;
+    const CodecId codecs[] = {CodecId::kRaw,     CodecId::kLossless, CodecId::kLossless,
+                              CodecId::kUniform, CodecId::kUniform,  CodecId::kTrellis,
+                              CodecId::kTrellis, CodecId::kAsset,    CodecId::kCodebook};
+    view.codec = codecs[random() % 9];
+    const bool is_lossy = weft::is_lossy(view.codec);
     const DType quantizable[] = {DType::kBF16, DType::kF16, DType::kF32, DType::kF64};
     view.dtype = view.codec == CodecId::kAsset ? DType::kU8
                  : is_lossy                    ? quantizable[random() % 4]
@@ -39,12 +42,13 @@ struct RandomSegment {
     view.block_log2 = 10 + static_cast<int>(random() % 6);
     view.units = random() % 8 == 0 ? random() % 3 : 1 + random() % (random() % 8 == 0 ? 60000 : 4000);
     if (random() % 4 == 0) view.units = view.units / 1024 * 1024;
-    if ((view.codec == CodecId::kLossless || view.codec == CodecId::kUniform) && random() % 8 == 0)
+    if (view.codec != CodecId::kTrellis && view.codec != CodecId::kAsset && random() % 8 == 0)
       view.units = core::kFewestForPairs + random() % 30000;
     view.first_unit = random() % 3 == 0 ? random() % 100000 : 0;
     fill_units(random);
     if (view.codec == CodecId::kUniform) choose_uniform(random);
     if (view.codec == CodecId::kTrellis) choose_trellis(random);
+    if (view.codec == CodecId::kCodebook) choose_codebook(random);
     spec.codec = view.codec;
     spec.lambda = random() % 3 == 0 ? 0 : 0.1;
     spec.correct_reconstruction = random() % 2 == 0;
@@ -87,6 +91,19 @@ struct RandomSegment {
       for (auto& code : uniform.scale_codes) code = static_cast<std::uint8_t>(100 + random() % 60);
     }
     view.uniform = &uniform;
+  }
+  // Most often one that a device decodes, of the entries of a few or of all symbols.
+  void choose_codebook(std::mt19937_64& random) {
+    const std::size_t counts[] = {1, 2, 5, 16, 40, 256, 300};
+    Codebook& book = codebooks.emplace_back();
+    book.dimension = codebook.dimension = random() % 8 == 0 ? 2 : 1;
+    const std::size_t values = counts[random() % 7] * book.dimension;
+    for (std::size_t i = 0; i < values; i++)
+      book.values.push_back((static_cast<float>(i) - static_cast<float>(values) / 2) * 0.01f);
+    codebook.books = {0};
+    codebook.index_bytes = book.entries() > 256 ? 2 : 1;
+    view.codebook = &codebook;
+    view.codebooks = codebooks;
   }
   // Steps that suit the weights, and some that do not at all.
   void choose_trellis(std::mt19937_64& random) {
