@@ -6,6 +6,7 @@
 
 #include "archive/bytes.hpp"
 #include "backends/cpu/plane_coder.hpp"
+#include "backends/cuda/known_blocks.hpp"
 #include "backends/planes.hpp"
 #include "weft/error.hpp"
 
@@ -24,143 +25,6 @@ constexpr std::size_t kEntriesBytes = 256 * sizeof(std::uint32_t);
 
 std::uint8_t* at(std::uint8_t* base, std::size_t offset) { return base + offset; }
 
-int plane_count(const SegmentView& view) {
-  switch (view.codec) {
-    case CodecId::kLossless:
-      return unit_bytes(view.dtype);
-    case CodecId::kUniform:
-      return 3;
-    case CodecId::kCodebook:  // of the kind that a device decodes
-    case CodecId::kTrellis:
-      return 2;
-    default:
-      return 1;
-  }
-}
-
-// Codecs whose symbols stand for weights.
-bool has_weights(const SegmentView& view) {
-  return view.codec == CodecId::kUniform || view.codec == CodecId::kCodebook;
-}
-
-bool by_table(const UniformStream& uniform) { return uniform.low_bits == 0 && uniform.scale_codes.empty(); }
-
-// Whether the blocks that decode_block() sees hold the units as they are: of the trellis-coded it sees no others.
-bool stores_units(const SegmentView& view) { return view.codec == CodecId::kRaw || view.codec == CodecId::kTrellis; }
-
-DecodeOp op_of(const SegmentView& view) {
-  if (stores_units(view)) return DecodeOp::kMerge1;
-  if (view.codec == CodecId::kLossless) {
-    switch (unit_bytes(view.dtype)) {
-      case 1:
-        return DecodeOp::kMerge1;
-      case 2:
-        return DecodeOp::kMerge2;
-      case 4:
-        return DecodeOp::kMerge4;
-      default:
-        return DecodeOp::kMerge8;
-    }
-  }
-  const bool table = view.codec == CodecId::kCodebook || by_table(*view.uniform);
-  switch (view.dtype) {
-    case DType::kBF16:
-      return table ? DecodeOp::kTableBF16 : DecodeOp::kStepsBF16;
-    case DType::kF16:
-      return table ? DecodeOp::kTableF16 : DecodeOp::kStepsF16;
-    case DType::kF32:
-      return table ? DecodeOp::kTableF32 : DecodeOp::kStepsF32;
-    default:  // by a table it would need more registers than it has, and F64 is rare
-      return DecodeOp::kStepsF64;
-  }
-}
-
-// The same for blocks whose plane 0 is coded in pairs; none: the pairs are decoded to symbols first.
-std::optional<DecodeOp> pair_op_of(DecodeOp op) {
-  switch (op) {
-    case DecodeOp::kMerge1:
-      return DecodeOp::kPairs1;
-    case DecodeOp::kMerge2:
-      return DecodeOp::kPairs2;
-    case DecodeOp::kMerge4:
-      return DecodeOp::kPairs4;
-    case DecodeOp::kTableBF16:
-      return DecodeOp::kPairsBF16;
-    case DecodeOp::kTableF16:
-      return DecodeOp::kPairsF16;
-    case DecodeOp::kTableF32:
-      return DecodeOp::kPairsF32;
-    default:
-      return std::nullopt;
-  }
-}
-
-// Whether the device can read n one-byte symbols from this plane.
-bool knows_symbols(const PlaneView& plane, std::uint64_t n, const FrequencyTable* table) {
-  switch (plane.mode) {
-    case PlaneMode::kRaw:
-      return plane.bytes.size() == n;
-    case PlaneMode::kConstant:
-      return true;
-    case PlaneMode::kRans:
-      return table != nullptr && plane.bytes.size() % 2 == 0 &&
-             (!table->pair_base || cpu::split_pairs(plane.bytes, n).has_value());
-    default:
-      return false;
-  }
-}
-
-bool knows_exceptions(const PlaneView& exceptions, const SegmentView& view) {
-  return exceptions.mode == PlaneMode::kRaw &&
-         exceptions.bytes.size() % (4 + static_cast<std::size_t>(unit_bytes(view.dtype))) == 0;
-}
-
-bool knows_uniform(const archive::BlockView& planes, const SegmentView& view, std::uint64_t n) {
-  const int low_bits = view.uniform->low_bits;
-  const PlaneView &low = planes.plane(1), &exceptions = planes.plane(2);
-  if (low.mode != PlaneMode::kRaw || low.bytes.size() != low_bits_bytes(n, low_bits)) return false;
-  if (low_bits == 4 && n % 2 != 0 && (low.bytes.back() >> 4) != std::byte{0}) return false;
-  return knows_exceptions(exceptions, view);
-}
-
-// Codebooks of up to 256 scalars, one for the stream.
-bool knows_codebook(const SegmentView& view) {
-  const CodebookStream& stream = *view.codebook;
-  return stream.dimension == 1 && stream.index_bytes == 1 && stream.group == 0 && view.dtype != DType::kF64;
-}
-
-const std::vector<float>& entries_of(const SegmentView& view) { return view.codebooks[view.codebook->books[0]].values; }
-
-// Whether every symbol that the plane can say is below `count`. Planes of which that is not sure go to the CPU.
-bool symbols_below(std::size_t count, const PlaneView& plane, const FrequencyTable* table) {
-  if (plane.mode == PlaneMode::kConstant) return plane.constant < count;
-  if (plane.mode == PlaneMode::kRaw)
-    return std::all_of(plane.bytes.begin(), plane.bytes.end(),
-                       [count](std::byte symbol) { return static_cast<std::size_t>(symbol) < count; });
-  if (!table->pair_base) return table->first + table->frequencies.size() <= count;
-  for (std::size_t i = 0; i < table->frequencies.size(); i++) {
-    const auto pair = static_cast<std::uint32_t>(table->first + i);
-    if (table->frequencies[i] != 0 && (core::first_of_pair(pair, *table->pair_base) >= count ||
-                                       core::second_of_pair(pair, *table->pair_base) >= count))
-      return false;
-  }
-  const auto records = cpu::split_pairs(plane.bytes, 0)->records;
-  for (std::size_t i = 0; i < records.size(); i += core::kRecordBytes)
-    if (core::symbol_of_record(archive::load_le<std::uint32_t>(records.data() + i)) >= count) return false;
-  return true;
-}
-
-// What the symbols stand for, as bits of the element type. Those beyond the codebook do not occur.
-void fill_entries(const SegmentView& view, std::uint32_t* entries) {
-  const auto& values = entries_of(view);
-  const auto narrow = [&](float value) {
-    return view.dtype == DType::kBF16  ? core::FloatUnit<core::FloatType::kBF16>::narrow(value)
-           : view.dtype == DType::kF16 ? core::FloatUnit<core::FloatType::kF16>::narrow(value)
-                                       : core::FloatUnit<core::FloatType::kF32>::narrow(value);
-  };
-  for (std::size_t i = 0; i < 256; i++) entries[i] = i < values.size() ? narrow(values[i]) : 0;
-}
-
 // How many of the first planes have a table.
 std::size_t tables_before(const SegmentView& view, std::size_t plane) {
   const auto end = view.tables.begin() + static_cast<std::ptrdiff_t>(plane);
@@ -174,11 +38,6 @@ T* as(std::byte* bytes) {
 }
 
 }  // namespace
-
-bool decodes_on_device(CodecId codec) noexcept {
-  return codec == CodecId::kRaw || codec == CodecId::kLossless || codec == CodecId::kUniform ||
-         codec == CodecId::kCodebook || codec == CodecId::kTrellis;
-}
 
 DecodeBatch::DecodeBatch(std::span<DecodeItem> items, std::vector<std::optional<std::uint64_t>> outside)
     : items_(items), outside_(std::move(outside)) {
@@ -201,8 +60,7 @@ std::size_t DecodeBatch::unit_offset(const Block& block) const {
 void DecodeBatch::plan_item(std::size_t i) {
   const DecodeItem& item = items_[i];
   plans_[i].first_block = blocks_.size();
-  if (!decodes_on_device(item.view.codec)) return;
-  if (item.view.codec == CodecId::kCodebook && !knows_codebook(item.view)) return;
+  if (!knows_stream(item.view)) return;
   plans_[i].op = op_of(item.view);
   for (std::uint32_t b = 0; b < item.blocks.size(); b++) {
     Block block{};
@@ -238,19 +96,7 @@ bool DecodeBatch::plan_block(std::size_t i, std::uint32_t index, Block& block) {
     block.job = job.value_or(kNoJob);
     return job.has_value();
   }
-  if (stores_units(view))
-    return block.planes.plane(0).mode == PlaneMode::kRaw &&
-           block.planes.plane(0).bytes.size() == n * static_cast<std::uint64_t>(unit_bytes(view.dtype)) &&
-           (view.codec == CodecId::kRaw ||
-            (block.planes.plane(1).mode == PlaneMode::kRaw && block.planes.plane(1).bytes.empty()));
-  if (!knows_symbols(block.planes.plane(0), n, view.tables[0])) return false;
-  if (view.codec == CodecId::kUniform) return knows_uniform(block.planes, view, n);
-  if (view.codec == CodecId::kCodebook)
-    return symbols_below(entries_of(view).size(), block.planes.plane(0), view.tables[0]) &&
-           knows_exceptions(block.planes.plane(1), view);
-  for (int p = 1; p < plane_count(view); p++)
-    if (!knows_symbols(block.planes.plane(p), n, view.tables[static_cast<std::size_t>(p)])) return false;
-  return true;
+  return knows_block(view, block.planes, n);
 }
 
 bool DecodeBatch::in_pairs(const Block& block, int p) const {

@@ -22,9 +22,6 @@
 
 namespace weft::cuda {
 
-// Codecs that the device decodes.
-[[nodiscard]] bool decodes_on_device(CodecId codec) noexcept;
-
 class DecodeBatch {
  public:
   // Borrows the items. Units of item i go to the device memory that this plans, or, where outside[i] holds a number, to
