@@ -20,7 +20,7 @@ constexpr std::uint8_t kBase = 120;
 template <class Unit>
 struct Coded {
   alignas(16) Unit units[kUnits] = {};
-  alignas(16) std::uint16_t words[core::encode_bound_words(kUnits) + 200] = {};
+  alignas(16) std::uint16_t words[core::encode_bound_words(kUnits) + 400] = {};
   core::PlaneTables planes[sizeof(Unit)] = {};
   core::SegmentJob segment{};
   core::EncodeBlockJob block{};

@@ -39,8 +39,9 @@ WEFT_HD std::uint32_t pack_record(std::uint32_t position, std::uint32_t symbol) 
 WEFT_HD std::uint32_t position_of_record(std::uint32_t record) { return record & 0xFFFFFF; }
 WEFT_HD std::uint32_t symbol_of_record(std::uint32_t record) { return record >> 24; }
 
-// A block of n symbols with more records is stored raw.
-WEFT_HD constexpr std::uint32_t most_records(std::uint32_t n) { return n / 64; }
+// A block of n symbols with more records is stored raw. So many take two bits a symbol: blocks of small tensors that share a
+// stream may differ in scale, and are still far smaller than raw.
+WEFT_HD constexpr std::uint32_t most_records(std::uint32_t n) { return n / 16; }
 // Bytes of a plane of pairs: its words, its records, and how many these are.
 WEFT_HD constexpr std::uint32_t bytes_of_pairs(std::uint32_t words, std::uint32_t records) {
   return 2 * words + kRecordBytes * records + 4;

@@ -162,7 +162,7 @@ TEST(PlaneCoderTest, PairsAreLeftWhereTheyWouldCost) {
 // Whatever the first symbols promised, a block that the table does not suit comes back.
 TEST(PlaneCoderTest, BlocksWithManyRecordsStayRaw) {
   auto symbols = levels(std::size_t{1} << 21, 2, 100000);
-  for (std::size_t i = 65536; i < 65536 + 140; i++) symbols[i] = static_cast<std::uint8_t>(i % 100);
+  for (std::size_t i = 65536; i < 65536 + 700; i++) symbols[i] = static_cast<std::uint8_t>(i % 100);
   PlaneEncoder encoder(cpu::active_kernels());
   encoder.begin(symbols, 0, core::WindowTies::kMiddle);
   const auto table = encoder.table();
