@@ -9,8 +9,9 @@ namespace {
 
 constexpr std::uint32_t kSearchThreads = kSearchGroupWarps * core::kLanes;
 
+// Shared memory leaves room for two or three thread blocks: registers are not what is short.
 template <std::uint32_t kStates, bool kSpread, bool kZero, bool kPredict>
-__global__ __launch_bounds__(kSearchThreads) void search_trellis_kernel(TrellisEncodeArrays arrays) {
+__global__ __launch_bounds__(kSearchThreads, 1) void search_trellis_kernel(TrellisEncodeArrays arrays) {
   extern __shared__ uint4 shared[];
   auto* memory = reinterpret_cast<std::uint32_t*>(shared);
   constexpr std::uint32_t kRoom = core::search_room_words(core::kLaneStatesLog2 + (kSpread ? 1 : 0), kPredict);
