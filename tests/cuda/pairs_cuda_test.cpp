@@ -13,7 +13,7 @@
 namespace weft::cuda {
 namespace {
 
-constexpr std::uint32_t kUnits = 2 * 1300;  // two tiles of pairs and a rest
+constexpr std::uint32_t kUnits = 2 * 600;  // two tiles of pairs and a rest
 constexpr std::uint8_t kBase = 120;
 
 // A block of one segment with whatever its passes need. Symbols of plane 0 are levels around 128, some far out.
@@ -89,7 +89,7 @@ std::unique_ptr<Coded<Unit>> expect_same_coding() {
   auto portable = std::make_unique<Coded<Unit>>(), device = std::make_unique<Coded<Unit>>();
   portable->template encode<cpu::PortableWarp>(in_turn);
   device->template encode<CudaWarp>(in_all_lanes);
-  EXPECT_GT(portable->block.record_count, 20u);
+  EXPECT_GT(portable->block.record_count, 5u);
   EXPECT_EQ(device->plane_bytes(), portable->plane_bytes());
   EXPECT_EQ(std::memcmp(device->plane(), portable->plane(), portable->plane_bytes()), 0);
   EXPECT_EQ(std::memcmp(&device->planes[0], &portable->planes[0], sizeof device->planes[0]), 0);
