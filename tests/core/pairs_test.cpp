@@ -121,8 +121,8 @@ TEST(PairsTest, AWarpChoosesLikeOneThread) {
   for (std::uint32_t seed = 0; seed < 60; seed++) {
     std::mt19937 random(seed);
     const std::size_t far_every = seed % 3 == 0 ? 80 : seed % 3 == 1 ? 3000 : 1u << 30;
-    const Symbols symbols =
-        levels(static_cast<double>(random() % 256), 0.3 + static_cast<double>(random() % 60) / 10, far_every, seed);
+    const auto middle = static_cast<double>(random() % 256), deviation = 0.3 + static_cast<double>(random() % 60) / 10;
+    const Symbols symbols = levels(middle, deviation, far_every, seed);
     auto one = std::make_unique<core::PlaneTables>(), many = std::make_unique<core::PlaneTables>();
     core::PlaneChoice work[2] = {};
     const auto choose = [&](core::PlaneTables& plane, auto& team) {
@@ -144,7 +144,7 @@ TEST(PairsTest, AWarpChoosesLikeOneThread) {
     EXPECT_EQ(std::memcmp(one.get(), many.get(), sizeof *one), 0) << seed;
     paired += one->paired;
   }
-  EXPECT_GT(paired, 10);
+  EXPECT_GT(paired, 5);
   EXPECT_LT(paired, 50);
 }
 
