@@ -170,8 +170,12 @@ WEFT_HD void survey_units(const SegmentJob& segment, EncodeBlockJob& block, Symb
     for (int p = 0; p < static_cast<int>(sizeof(Unit)); p++) planes |= plane_byte(differing, p) != 0 ? 1u << p : 0u;
     return planes;
   });
-  block.varying = W::or_lanes(varying);
-  for (int p = 0; p < static_cast<int>(sizeof(Unit)); p++) block.first[p] = plane_byte(first, p);
+  const std::uint32_t planes = W::or_lanes(varying);
+  W::for_each_lane([&](std::uint32_t lane) {
+    if (lane != 0) return;
+    block.varying = planes;
+    for (int p = 0; p < static_cast<int>(sizeof(Unit)); p++) block.first[p] = plane_byte(first, p);
+  });
 }
 
 template <FloatType kType>
@@ -307,9 +311,13 @@ WEFT_HD void quantize_block_as(const SegmentJob& segment, EncodeBlockJob& block,
     std::uint32_t sum = 0;
     for (int bit = 0; bit < 14; bit++)  // a lane counts at most 2^13
       sum += W::count(W::less(W::splat(0), found & W::splat(2u << bit))) << bit;
-    block.exceptions = sum;
-    block.varying = W::or_lanes(found) & 1;
-    block.first[0] = static_cast<std::uint8_t>(first);
+    const std::uint32_t varying = W::or_lanes(found) & 1;
+    W::for_each_lane([&](std::uint32_t lane) {
+      if (lane != 0) return;
+      block.exceptions = sum;
+      block.varying = varying;
+      block.first[0] = static_cast<std::uint8_t>(first);
+    });
   }
 }
 
