@@ -299,6 +299,31 @@ WEFT_HD std::uint32_t decode_tiles(const Finish& finish, DecodeState<W>& state, 
   return n;
 }
 
+// The words of plane 0, which say n symbols: whole tiles by tiles(state, words, word count, ok), as decode_tiles() does; the
+// rest comes to the room's tile, from where finish(first, count) takes symbols [first, first + count).
+template <KernelWarp W, class Tiles, class Finish>
+WEFT_HD Status decode_coded(const BlockJob& job, std::uint32_t n, const std::uint32_t* table, const WarpRoom& room,
+                            Tiles tiles, Finish finish) {
+  const auto* words = reinterpret_cast<const std::uint16_t*>(job.symbols);
+  const std::uint32_t word_count = job.symbol_bytes / 2, lanes = 1u << job.lanes_log2;
+  DecodeState<W> state;
+  if (!start_decoding<W>(state, words, word_count, lanes)) return Status::kTruncated;
+  std::uint32_t done = 0;
+  bool ok = true;
+  if (job.lanes_log2 == kLanesLog2) done = tiles(state, words, word_count, ok);
+  if (!ok) return Status::kTruncated;
+  const bool enough = decode_last_rounds<W>(state, words, word_count, lanes, table, done, n,
+                                            [&](std::uint32_t at, std::uint32_t size, auto entry, auto active) {
+                                              const std::uint32_t in_tile = at % kTileSymbols;
+                                              W::store_bytes(room.tile + in_tile, entry, active);
+                                              if (in_tile + size < kTileSymbols && at + size < n) return;
+                                              W::sync();
+                                              finish(at - in_tile, in_tile + size);
+                                              W::sync();
+                                            });
+  return enough ? finish_decoding<W>(state, word_count, lanes) : Status::kTruncated;
+}
+
 // A whole block without its exceptions. `table` is for coded symbols.
 template <KernelWarp W, class Finish>
 WEFT_HD Status decode_planes(const Finish& finish, const std::uint32_t* table, const WarpRoom& room) {
@@ -319,24 +344,12 @@ WEFT_HD Status decode_planes(const Finish& finish, const std::uint32_t* table, c
     W::sync();
     return Status::kOk;
   }
-  const auto* words = reinterpret_cast<const std::uint16_t*>(job.symbols);
-  const std::uint32_t word_count = job.symbol_bytes / 2, lanes = 1u << job.lanes_log2;
-  DecodeState<W> state;
-  if (!start_decoding<W>(state, words, word_count, lanes)) return Status::kTruncated;
-  std::uint32_t done = 0;
-  bool ok = true;
-  if (job.lanes_log2 == kLanesLog2) done = decode_tiles<W>(finish, state, words, word_count, table, room, ok);
-  if (!ok) return Status::kTruncated;
-  const bool enough = decode_last_rounds<W>(state, words, word_count, lanes, table, done, n,
-                                            [&](std::uint32_t at, std::uint32_t size, auto entry, auto active) {
-                                              const std::uint32_t in_tile = at % kTileSymbols;
-                                              W::store_bytes(room.tile + in_tile, entry, active);
-                                              if (in_tile + size < kTileSymbols && at + size < n) return;
-                                              W::sync();
-                                              finish_units<W>(finish, room.tile, at - in_tile, in_tile + size);
-                                              W::sync();
-                                            });
-  return enough ? finish_decoding<W>(state, word_count, lanes) : Status::kTruncated;
+  return decode_coded<W>(
+      job, n, table, room,
+      [&](DecodeState<W>& state, const std::uint16_t* words, std::uint32_t word_count, bool& ok) {
+        return decode_tiles<W>(finish, state, words, word_count, table, room, ok);
+      },
+      [&](std::uint32_t first, std::uint32_t count) { finish_units<W>(finish, room.tile, first, count); });
 }
 
 // Whether position(0) .. position(count - 1) ascend and are below n.

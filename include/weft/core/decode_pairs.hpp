@@ -202,26 +202,12 @@ WEFT_HD Status apply_records(const Finish& finish) {
 // A whole block; `table` is the one of the pairs.
 template <KernelWarp W, class Finish>
 WEFT_HD Status decode_pairs(const Finish& finish, const std::uint32_t* table, const WarpRoom& room) {
-  const BlockJob& job = finish.job;
-  const auto* words = reinterpret_cast<const std::uint16_t*>(job.symbols);
-  const std::uint32_t word_count = job.symbol_bytes / 2, lanes = 1u << job.lanes_log2, n = job.n / 2;
-  DecodeState<W> state;
-  if (!start_decoding<W>(state, words, word_count, lanes)) return Status::kTruncated;
-  std::uint32_t done = 0;
-  bool ok = true;
-  if (job.lanes_log2 == kLanesLog2) done = decode_pair_tiles<W>(finish, state, words, word_count, table, room, ok);
-  if (!ok) return Status::kTruncated;
-  const bool enough = decode_last_rounds<W>(state, words, word_count, lanes, table, done, n,
-                                            [&](std::uint32_t at, std::uint32_t size, auto entry, auto active) {
-                                              const std::uint32_t in_tile = at % kTileSymbols;
-                                              W::store_bytes(room.tile + in_tile, entry, active);
-                                              if (in_tile + size < kTileSymbols && at + size < n) return;
-                                              W::sync();
-                                              finish_pairs<W>(finish, room.tile, at - in_tile, in_tile + size);
-                                              W::sync();
-                                            });
-  if (!enough) return Status::kTruncated;
-  const Status status = finish_decoding<W>(state, word_count, lanes);
+  const Status status = decode_coded<W>(
+      finish.job, finish.job.n / 2, table, room,
+      [&](DecodeState<W>& state, const std::uint16_t* words, std::uint32_t word_count, bool& ok) {
+        return decode_pair_tiles<W>(finish, state, words, word_count, table, room, ok);
+      },
+      [&](std::uint32_t first, std::uint32_t count) { finish_pairs<W>(finish, room.tile, first, count); });
   if (status != Status::kOk) return status;
   W::sync();
   return apply_records<W>(finish);
