@@ -54,23 +54,26 @@ WEFT_HD constexpr std::uint64_t sample_begin(std::uint64_t n, std::uint32_t run)
 // others, of levels on both sides.
 enum class WindowTies : std::uint8_t { kLowest, kMiddle };
 
+// The largest f(s) of the symbols from .. to, which is below 2^56, in bits 8 and up; in bits 0-7 its symbol, of equal ones the
+// last, or 255 less the first.
+template <class Team, class F>
+WEFT_HD std::uint64_t largest_of(std::uint32_t from, std::uint32_t to, bool last, F f, Team& team) {
+  return reduce(
+      team,
+      [&](std::uint32_t lane) {
+        std::uint64_t mine = 0;
+        for (std::uint32_t s = from + lane; s <= to; s += Team::kLanes) {
+          const std::uint64_t ranked = f(s) << 8 | (last ? s : 255 - s);
+          mine = ranked > mine ? ranked : mine;
+        }
+        return mine;
+      },
+      [](std::uint64_t a, std::uint64_t b) { return a > b ? a : b; });
+}
+
 // The window for symbols that occur so often in a sample.
 template <class Team>
 WEFT_HD PairWindow choose_window(const std::uint64_t counts[256], WindowTies ties, Team& team) {
-  // The best of from .. to by f, which is below 2^56; of equal ones the first or the last.
-  const auto best = [&](std::uint32_t from, std::uint32_t to, bool last, auto f) {
-    return reduce(
-        team,
-        [&](std::uint32_t lane) {
-          std::uint64_t mine = 0;
-          for (std::uint32_t s = from + lane; s <= to; s += Team::kLanes) {
-            const std::uint64_t ranked = f(s) << 8 | (last ? s : 255 - s);
-            mine = ranked > mine ? ranked : mine;
-          }
-          return mine;
-        },
-        [](std::uint64_t a, std::uint64_t b) { return a > b ? a : b; });
-  };
   const auto covered = [&](std::uint32_t base) {
     std::uint64_t sum = 0;
     for (std::uint32_t s = base; s < base + kPairSide; s++) sum += counts[s];
@@ -78,11 +81,13 @@ WEFT_HD PairWindow choose_window(const std::uint64_t counts[256], WindowTies tie
   };
   const auto count = [&](std::uint32_t s) { return counts[s]; };
   const std::uint64_t total = sum_symbols(team, [&](int s) { return counts[s]; });
-  const std::uint64_t lowest = best(0, kLastPairBase, false, covered), first = 255 - (lowest & 255);
-  const std::uint64_t last = ties == WindowTies::kMiddle ? best(0, kLastPairBase, true, covered) & 255 : first;
+  const std::uint64_t lowest = largest_of(0, kLastPairBase, false, covered, team), first = 255 - (lowest & 255);
+  const std::uint64_t last =
+      ties == WindowTies::kMiddle ? largest_of(0, kLastPairBase, true, covered, team) & 255 : first;
   PairWindow window;
   window.base = static_cast<std::uint8_t>((first + last) / 2);
-  window.filler = static_cast<std::uint8_t>(255 - (best(window.base, window.base + kPairSide - 1, false, count) & 255));
+  window.filler =
+      static_cast<std::uint8_t>(255 - (largest_of(window.base, window.base + kPairSide - 1, false, count, team) & 255));
   window.usable = total > 0 && total - (lowest >> 8) <= total / 64 ? 1 : 0;
   return window;
 }
@@ -151,21 +156,13 @@ WEFT_HD PairDecision choose_pairs(const PairCounts& counts, const PairWindow& wi
   if (normalise(singles.counts, singles.frequencies, team) < 2) return {};
 
   const std::uint64_t fewest = (total >> 16) + 1;
-  const std::uint64_t commonest =
-      255 - (255 & reduce(
-                       team,
-                       [&](std::uint32_t lane) {
-                         std::uint64_t mine = 0;
-                         for (std::uint32_t s = lane; s < kTableSymbols; s += Team::kLanes) {
-                           const std::uint64_t ranked = counts.pairs[s] << 8 | (255 - s);
-                           mine = ranked > mine ? ranked : mine;
-                         }
-                         return mine;
-                       },
-                       [](std::uint64_t a, std::uint64_t b) { return a > b ? a : b; }));
+  const auto commonest =
+      static_cast<std::uint32_t>(255 - (largest_of(
+                                            0, 255, false, [&](std::uint32_t s) { return counts.pairs[s]; }, team) &
+                                        255));
   for_each_symbol(team, [&](int s) {
-    replacement[s] = static_cast<std::uint8_t>(
-        replacement_of(counts.pairs, fewest, static_cast<std::uint32_t>(commonest), static_cast<std::uint32_t>(s)));
+    replacement[s] =
+        static_cast<std::uint8_t>(replacement_of(counts.pairs, fewest, commonest, static_cast<std::uint32_t>(s)));
   });
   for_each_symbol(team, [&](int s) {
     const auto pair = static_cast<std::uint32_t>(s);
