@@ -7,6 +7,8 @@
 #include <span>
 
 #include "archive/bytes.hpp"
+#include "backends/backend.hpp"
+#include "weft/core/pairs.hpp"
 #include "weft/core/trellis.hpp"
 #include "weft/dtype.hpp"
 
@@ -17,6 +19,16 @@ namespace weft {
 [[nodiscard]] constexpr bool rotates(DType dtype) noexcept {
   return dtype == DType::kF16 || dtype == DType::kBF16 || dtype == DType::kF32 || dtype == DType::kF64 ||
          dtype == DType::kC64;
+}
+
+// The window for coding planes with a table in pairs, if they may be: of lossless streams plane 0 of several, where exponents are;
+// levels without low bits; indices.
+[[nodiscard]] inline std::optional<core::WindowTies> pair_window(const SegmentView& view, const CodecSpec& spec) {
+  if (!spec.pairs) return std::nullopt;
+  if (view.codec == CodecId::kLossless && unit_bytes(view.dtype) > 1) return core::WindowTies::kLowest;
+  if (view.codec == CodecId::kCodebook || (view.codec == CodecId::kUniform && view.uniform->low_bits == 0))
+    return core::WindowTies::kMiddle;
+  return std::nullopt;
 }
 
 // Bytes of the low bits of n units of a uniform stream.

@@ -9,6 +9,7 @@
 #include "backends/cpu/cpu_codec.hpp"
 #include "backends/cpu/exceptions.hpp"
 #include "backends/cpu/look_up.hpp"
+#include "backends/planes.hpp"
 
 namespace weft::cpu {
 namespace {
@@ -41,10 +42,8 @@ class CodebookCodec final : public CpuCodec {
     scratch.values.resize(view.units);
     scratch.kernels.to_float(view.dtype, units.data(), view.units, scratch.values.data());
     choose_indices(scratch, view, spec.pin_zero);
-    std::optional<core::WindowTies> pairs;
-    if (spec.pairs) pairs = core::WindowTies::kMiddle;
     for (std::size_t p = 0; p < view.codebook->index_bytes; p++) {
-      scratch.encoders[p].begin(scratch.planes[p], 0, pairs);
+      scratch.encoders[p].begin(scratch.planes[p], 0, pair_window(view, spec));
       out.tables[p] = scratch.encoders[p].table();
     }
     write_blocks(scratch, view, units, out);

@@ -33,9 +33,8 @@ class LosslessCodec final : public CpuCodec {
     }
     scratch.kernels.split(units.data(), n, count, rotates(view.dtype), planes.data());
     for (int p = 0; p < count; p++) {
-      std::optional<core::WindowTies> pairs;
-      if (p == 0 && count > 1 && spec.pairs) pairs = core::WindowTies::kLowest;  // exponents, or what is as high
-      scratch.encoders[p].begin({planes[p], n}, p == 0 ? 0 : spec.min_saving, pairs);
+      scratch.encoders[p].begin({planes[p], n}, p == 0 ? 0 : spec.min_saving,
+                                p == 0 ? pair_window(view, spec) : std::nullopt);
       out.tables[p] = scratch.encoders[p].table();
     }
     std::uint32_t used = 0;  // bit p: plane p of some block needs its table

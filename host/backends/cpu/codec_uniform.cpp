@@ -68,9 +68,7 @@ class UniformCodec final : public CpuCodec {
       out.corrections = corrections_of(sums);
     }
     mark_overflows(scratch, view, out.corrections);
-    std::optional<core::WindowTies> pairs;
-    if (spec.pairs && low_bits == 0) pairs = core::WindowTies::kMiddle;
-    scratch.encoders[0].begin(symbols, 0, pairs);
+    scratch.encoders[0].begin(symbols, 0, pair_window(view, spec));
     out.tables[0] = scratch.encoders[0].table();
     write_blocks(scratch, view, units, out);
   }

@@ -62,11 +62,7 @@ std::size_t record_words(std::uint64_t units) {
 }
 
 bool may_pair(const EncodeItem& item) {
-  const SegmentView& view = item.view;
-  const bool suits = view.codec == CodecId::kLossless  ? unit_bytes(view.dtype) > 1
-                     : view.codec == CodecId::kUniform ? view.uniform->low_bits == 0
-                                                       : false;
-  return suits && item.spec->pairs && cpu::may_pair(view.units);
+  return pair_window(item.view, *item.spec).has_value() && cpu::may_pair(item.view.units);
 }
 
 template <class T>
