@@ -113,7 +113,7 @@ class Compression {
     for (const auto& stream : index.streams)
       total_bytes += stream.units * static_cast<std::uint64_t>(unit_bytes(stream.dtype));
     ProgressMeter progress(options_, total_bytes);
-    TableBook book(index.tables);
+    TableBook book(index);
     Turnstile turnstile;
     std::vector<std::unique_ptr<SegmentEncoder>> encoders(threads_);
 
@@ -123,10 +123,7 @@ class Compression {
       const EncodedSegment& encoded = result.encoded;
       std::uint64_t offset = 0;
       turnstile.pass(s, [&] {
-        for (std::size_t p = 0; p < encoded.tables.size(); p++) segment.tables[p] = book.number(encoded.tables[p]);
-        segment.corrections = encoded.corrections;
-        for (std::uint32_t b = 0; b < segment.block_count; b++)
-          index.blocks[segment.first_block + b].size = encoded.block_sizes[b];
+        book.record(segment, encoded);
         std::size_t part = 0;
         for_members(index, stream, segment.first_unit, segment.units,
                     [&](std::size_t tensor, std::uint64_t, std::uint64_t, std::uint64_t) {

@@ -14,7 +14,17 @@ namespace weft::engine {
 
 class TableBook {
  public:
-  explicit TableBook(std::vector<FrequencyTable>& tables) : tables_(tables) {}
+  explicit TableBook(Index& index) : index_(index), tables_(index.tables) {}
+  // Fills in a segment's record and the sizes of its blocks; `encoded` has tables, corrections and block_sizes.
+  template <class Encoded>
+  void record(SegmentRecord& segment, const Encoded& encoded) {
+    for (std::size_t p = 0; p < encoded.tables.size(); p++) segment.tables[p] = number(encoded.tables[p]);
+    segment.corrections = encoded.corrections;
+    for (std::uint32_t b = 0; b < segment.block_count; b++)
+      index_.blocks[segment.first_block + b].size = encoded.block_sizes[b];
+  }
+
+ private:
   std::uint32_t number(const std::optional<FrequencyTable>& table) {
     if (!table) return 0;
     const auto [found, is_new] =
@@ -23,7 +33,7 @@ class TableBook {
     return static_cast<std::uint32_t>(found->second);
   }
 
- private:
+  Index& index_;
   std::vector<FrequencyTable>& tables_;
   std::map<std::tuple<std::optional<std::uint8_t>, std::uint8_t, std::vector<std::uint16_t>>, std::size_t> numbers_;
 };

@@ -105,14 +105,8 @@ void Trial::encode(const Backend& backend, const Plan& plan, const std::vector<b
 }
 
 void Trial::fill_in_whole(Index& index) const {
-  TableBook book(index.tables);
-  for (std::size_t s = 0; s < pieces_.size(); s++) {
-    SegmentRecord& segment = index.segments[s];
-    for (std::size_t p = 0; p < segment.tables.size(); p++) segment.tables[p] = book.number(results_[s].tables[p]);
-    segment.corrections = results_[s].corrections;
-    for (std::uint32_t b = 0; b < segment.block_count; b++)
-      index.blocks[segment.first_block + b].size = results_[s].block_sizes[b];
-  }
+  TableBook book(index);
+  for (std::size_t s = 0; s < pieces_.size(); s++) book.record(index.segments[s], results_[s]);
 }
 
 // Gives all blocks of the index the average size that was seen, and every segment the tables of the first piece.

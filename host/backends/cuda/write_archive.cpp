@@ -19,14 +19,8 @@ void add_tensor(Index& index, engine::TableBook& book, const NamedTensorToWrite&
   StreamRecord& stream = index.streams.emplace_back(tensor.stream);
   stream.members = {index.tensors.size() - 1};
   archive::lay_out_stream(index, stream);
-  for (std::size_t s = 0; s < stream.segment_count; s++) {
-    SegmentRecord& segment = index.segments[stream.first_segment + s];
-    const EncodedSegment& encoded = tensor.segments[s];
-    for (std::size_t p = 0; p < encoded.tables.size(); p++) segment.tables[p] = book.number(encoded.tables[p]);
-    segment.corrections = encoded.corrections;
-    for (std::uint32_t b = 0; b < segment.block_count; b++)
-      index.blocks[segment.first_block + b].size = encoded.block_sizes[b];
-  }
+  for (std::size_t s = 0; s < stream.segment_count; s++)
+    book.record(index.segments[stream.first_segment + s], tensor.segments[s]);
 }
 
 }  // namespace
@@ -45,7 +39,7 @@ TensorInfo describe_tensor(DType dtype, std::vector<std::uint64_t> shape) {
 
 void write_tensors(std::span<const NamedTensorToWrite> tensors, const std::filesystem::path& path, bool overwrite) {
   Index index;
-  engine::TableBook book(index.tables);
+  engine::TableBook book(index);
   std::uint64_t data_bytes = 0;
   for (const NamedTensorToWrite& named : tensors) {
     add_tensor(index, book, named);
