@@ -4,6 +4,7 @@
 #include <bit>
 #include <cmath>
 
+#include "backends/codebook_groups.hpp"
 #include "backends/cpu/kernels.hpp"
 
 namespace weft::archive {
@@ -76,7 +77,6 @@ void read_codebook_stream(ByteReader& in, std::span<const Codebook> codebooks, S
              "a codebook stream needs one tensor of floats");
   CodebookStream& codebook = stream.codebook;
   codebook.group = in.get_varint();
-  std::uint64_t count = 1;
   if (codebook.group > 0) {
     codebook.inner = in.get_varint();
     codebook.channels = in.get_varint();
@@ -84,10 +84,9 @@ void read_codebook_stream(ByteReader& in, std::span<const Codebook> codebooks, S
     in.require(codebook.inner > 0 && codebook.channels > codebook.group &&
                    !__builtin_mul_overflow(codebook.inner, codebook.channels, &period) && stream.units % period == 0,
                "groups of channels do not fit their tensor");
-    count = (codebook.channels - 1) / codebook.group + 1;
-    in.require(count <= in.left(), "groups of channels are more than the index has bytes");
+    in.require(group_count(codebook) <= in.left(), "groups of channels are more than the index has bytes");
   }
-  for (std::uint64_t i = 0; i < count; i++) {
+  for (std::uint64_t i = 0; i < group_count(codebook); i++) {
     const std::uint64_t number = in.get_varint();
     in.require(number < codebooks.size(), "a stream names a codebook that does not exist");
     codebook.books.push_back(static_cast<std::uint32_t>(number));

@@ -13,6 +13,11 @@ namespace weft {
   return units / d + (units % d != 0 ? 1 : 0);
 }
 
+// Codebooks of a stream: one, or one for each group of channels.
+[[nodiscard]] constexpr std::uint64_t group_count(const CodebookStream& stream) noexcept {
+  return stream.group == 0 ? 1 : (stream.channels - 1) / stream.group + 1;
+}
+
 // Calls f(group, begin, end) for the runs of vectors of one group in units [first, first + units) of the stream, where the
 // first vector begins at unit `first`, and vectors are counted from there.
 template <class F>

@@ -4,6 +4,7 @@
 #include <unordered_map>
 
 #include "archive/codebook_index.hpp"
+#include "backends/codebook_groups.hpp"
 #include "engine/codebooks.hpp"
 #include "engine/weight_sample.hpp"
 #include "engine/workers.hpp"
@@ -25,8 +26,7 @@ std::uint64_t most_units(const Plan& plan, std::size_t s) {
   std::uint64_t most = plan.importances[s] ? kWeighedUnits : kClusteredUnits;
   if (stream.dimension == 1) return most;
   most = std::min(most, kVectorUnits);
-  const std::uint64_t groups = stream.group == 0 ? 1 : (stream.channels - 1) / stream.group + 1;
-  return std::min(most, std::min(most, groups) * spec.clusters * stream.dimension * kVectorsPerEntry);
+  return std::min(most, std::min(most, group_count(stream)) * spec.clusters * stream.dimension * kVectorsPerEntry);
 }
 
 // Per stream: the units to look at, or all if there are no more. Streams that share a codebook have a part each.

@@ -154,7 +154,7 @@ std::vector<WeightSample> Sampler::read_groups(std::span<const Piece> pieces) {
   const WeightSample all = read_values(pieces);
   const CodebookStream& first = plan_.index.streams[pieces.front().stream].codebook;
   const std::size_t d = first.dimension;
-  std::vector<WeightSample> groups(first.group == 0 ? 1 : (first.channels - 1) / first.group + 1);
+  std::vector<WeightSample> groups(group_count(first));
   std::size_t place = 0;
   for (const Piece& piece : pieces) {
     const std::span values(all.values.data() + place, piece.units);
