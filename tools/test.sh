@@ -21,12 +21,13 @@ run_ctest() {
   ctest --test-dir build/release -j "$JOBS" --output-on-failure --no-tests=error "$@" | tee build/release/ctest.log
 }
 
-# One process for all tests: under a sanitizer, starting a program costs more than most tests.
+# A process for each processor, not for each test: under a sanitizer, starting a program costs more than most tests.
 run_gtest() {
   local build=$1
   configure "$build"
   cmake --build "build/$build" -j "$JOBS"
-  "build/$build/tests/weft_tests" --gtest_brief=1
+  seq 0 $((JOBS - 1)) | GTEST_TOTAL_SHARDS=$JOBS xargs -P "$JOBS" -I{} \
+    env GTEST_SHARD_INDEX={} "build/$build/tests/weft_tests" --gtest_brief=1
 }
 
 unit() { run_ctest; }

@@ -8,6 +8,7 @@
 
 #include "cli/program.hpp"
 #include "cli/sample.hpp"
+#include "support/sanitizer.hpp"
 #include "support/temp_folder.hpp"
 
 namespace weft::testing {
@@ -144,6 +145,7 @@ TEST_F(CliSweep, RefusesWhatItShouldNotTouch) {
 }
 
 TEST_F(CliSweep, TheExamplesOfTheRepositoryRun) {
+  if (kSanitized) GTEST_SKIP() << "minutes under a sanitizer, for what the other tests show it";
   const std::filesystem::path sweeps = testing::source_folder() / "configs" / "sweeps";
   for (const auto& entry : std::filesystem::directory_iterator(sweeps)) {
     const Outcome outcome =
