@@ -56,6 +56,11 @@ class CudaQueue final : public Queue {
     const Current current(ordinal_);
     check(launch_decode_trellis({stream_, max_blocks_}, op, groups, jobs, out, status), "starting to decode");
   }
+  void look_up(core::FloatType type, const core::LookUpJob* jobs, std::uint32_t count, std::uint8_t* out,
+               std::uint32_t* status) override {
+    const Current current(ordinal_);
+    check(launch_look_up({stream_, max_blocks_}, type, jobs, count, out, status), "starting to decode");
+  }
   void copy_from_view(const core::ViewCopy& copy) override {
     const Current current(ordinal_);
     check(launch_copy_from_view({stream_, max_blocks_}, copy), "starting to reorder");

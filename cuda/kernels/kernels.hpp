@@ -31,6 +31,10 @@ cudaError_t launch_decode(Launch launch, DecodeOp op, const core::BlockGroup* gr
 cudaError_t launch_decode_trellis(Launch launch, TrellisOp op, const TrellisGroups& groups,
                                   const core::TrellisJob* jobs, std::uint8_t* out, std::uint32_t* status);
 
+// core::look_up_units for all jobs, whose units are of this type, and their exceptions.
+cudaError_t launch_look_up(Launch launch, core::FloatType type, const core::LookUpJob* jobs, std::uint32_t count,
+                           std::uint8_t* out, std::uint32_t* status);
+
 cudaError_t launch_copy_from_view(Launch launch, const core::ViewCopy& copy);
 
 // A pass of core/encode_block.hpp; `op` matters to those over groups.

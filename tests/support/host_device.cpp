@@ -62,6 +62,14 @@ class HostQueue final : public cuda::Queue {
       }
     });
   }
+  void look_up(core::FloatType type, const core::LookUpJob* jobs, std::uint32_t count, std::uint8_t* out,
+               std::uint32_t* status) override {
+    defer([=] {
+      for (std::uint32_t job = 0; job < count; job++)
+        status[job] = static_cast<std::uint32_t>(
+            core::with_float_type(type, [&](auto unit) { return look_up_block<decltype(unit)>(jobs[job], out); }));
+    });
+  }
   void copy_from_view(const core::ViewCopy& copy) override {
     defer([=] {
       for (std::uint32_t thread = 0; thread < 7; thread++) core::copy_from_view(copy, thread, 7);
@@ -103,6 +111,13 @@ class HostQueue final : public cuda::Queue {
   void defer(std::function<void()> step) { steps_.push_back(std::move(step)); }
   static void copy_now(void* to, const void* from, std::size_t n) {
     if (n > 0) std::memcpy(to, from, n);
+  }
+
+  template <class Float>
+  static core::Status look_up_block(const core::LookUpJob& job, std::uint8_t* out) {
+    bool valid = true;
+    for (std::uint32_t thread = 0; thread < 7; thread++) valid &= core::look_up_units<Float>(job, out, thread, 7);
+    return valid ? core::apply_exceptions<Warp, typename Float::Unit>(job, out + job.out) : core::Status::kIndices;
   }
 
   struct DecodeArrays {

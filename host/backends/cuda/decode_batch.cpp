@@ -52,6 +52,10 @@ std::uint64_t DecodeBatch::units_of(const Block& block) const {
   return item.view.block_units(item.first + block.index);
 }
 
+std::uint64_t DecodeBatch::symbols_of(const Block& block) const {
+  return symbols_in(items_[block.item].view, units_of(block));
+}
+
 std::size_t DecodeBatch::unit_offset(const Block& block) const {
   const SegmentView& view = items_[block.item].view;
   return (std::size_t{block.index} << view.block_log2) * static_cast<std::size_t>(unit_bytes(view.dtype));
@@ -60,7 +64,7 @@ std::size_t DecodeBatch::unit_offset(const Block& block) const {
 void DecodeBatch::plan_item(std::size_t i) {
   const DecodeItem& item = items_[i];
   plans_[i].first_block = blocks_.size();
-  if (!knows_stream(item.view)) return;
+  if (!decodes_on_device(item.view.codec)) return;
   plans_[i].op = op_of(item.view);
   for (std::uint32_t b = 0; b < item.blocks.size(); b++) {
     Block block{};
@@ -110,14 +114,14 @@ DecodeOp DecodeBatch::block_op(const Block& block) const {
 }
 
 bool DecodeBatch::goes_to_scratch(const Block& block, int p) const {
-  if (p > 0) return block.planes.plane(p).mode == PlaneMode::kRans;
+  if (p > 0 || needs_look_up(items_[block.item].view)) return block.planes.plane(p).mode == PlaneMode::kRans;
   return in_pairs(block, 0) && !pair_op_of(plans_[block.item].op);
 }
 
 std::size_t DecodeBatch::scratch_of(const Block& block, int p) const {
   const auto before =
       std::count_if(block.plane_job, block.plane_job + p, [](std::uint32_t job) { return job != kNoJob; });
-  return block.scratch + static_cast<std::size_t>(before) * align_up(units_of(block), 16);
+  return block.scratch + static_cast<std::size_t>(before) * align_up(symbols_of(block), 16);
 }
 
 // Numbers the jobs, those of a group one after another: first the planes that go to scratch, then the blocks.
@@ -131,10 +135,10 @@ void DecodeBatch::plan_jobs() {
     groups.back().job_count++;
   };
   for (std::size_t i = 0; i < items_.size(); i++) {
-    const CodecId codec = items_[i].view.codec;
-    if (codec != CodecId::kLossless && codec != CodecId::kUniform) continue;
+    const SegmentView& view = items_[i].view;
+    if (view.codec != CodecId::kLossless && view.codec != CodecId::kUniform && !needs_look_up(view)) continue;
     const auto blocks = std::span(blocks_).subspan(plans_[i].first_block, plans_[i].block_count);
-    for (int p = 0; p < plane_count(items_[i].view); p++) {
+    for (int p = 0; p < plane_count(view); p++) {
       for (Block& block : blocks) {
         if (!goes_to_scratch(block, p)) continue;
         add(in_pairs(block, p) ? scratch_pair_groups_ : scratch_groups_, i, p, jobs_);
@@ -143,13 +147,17 @@ void DecodeBatch::plan_jobs() {
     }
   }
   for (Block& block : blocks_) {
-    if (is_trellis_coded(block)) continue;
+    const SegmentView& view = items_[block.item].view;
+    if (needs_look_up(view)) block.job = look_up_.add(view, is_outside(block.item));
+    if (is_trellis_coded(block) || needs_look_up(view)) continue;
     GroupsOfOps& groups = is_outside(block.item) ? outside_groups_ : groups_;
     add(groups[static_cast<std::size_t>(block_op(block))], block.item, 0, jobs_);
     block.job = jobs_++;
   }
-  for (Block& block : blocks_)
+  for (Block& block : blocks_) {
     if (is_trellis_coded(block)) block.job += jobs_;
+    if (needs_look_up(items_[block.item].view)) block.job += jobs_ + trellis_.job_count();
+  }
 }
 
 // Gives everything its place.
@@ -164,17 +172,19 @@ void DecodeBatch::place() {
   groups_begin_ = take(group_count_ * sizeof(core::BlockGroup), kAlignment);
   checksums_begin_ = take(blocks_.size() * sizeof(ChecksumJob), kAlignment);
   trellis_.place(take);
+  look_up_.place(take);
   for (std::size_t i = 0; i < items_.size(); i++) {
     if (plans_[i].block_count == 0) continue;
     const SegmentView& view = items_[i].view;
     plans_[i].tables = take(kTableBytes * tables_before(view, view.tables.size()), 16);
-    if (view.codec == CodecId::kCodebook) plans_[i].entries = take(kEntriesBytes, 16);
+    if (view.codec == CodecId::kCodebook && has_weights(view)) plans_[i].entries = take(kEntriesBytes, 16);
     if (view.codec == CodecId::kUniform) plans_[i].codes = take(view.uniform->scale_codes.size(), 16);
     if (has_weights(view)) plans_[i].uniform = take(sizeof(core::UniformParameters), 16);
   }
   for (Block& block : blocks_) block.at = take(items_[block.item].blocks[block.index].size(), 16);
   upload_ = end;
-  answers_begin_ = take((blocks_.size() + jobs_ + trellis_.job_count()) * sizeof(std::uint32_t), kAlignment);
+  answers_begin_ =
+      take((blocks_.size() + jobs_ + trellis_.job_count() + look_up_.job_count()) * sizeof(std::uint32_t), kAlignment);
   units_begin_ = align_up(end, kAlignment);
   end = units_begin_;
   for (std::size_t i = 0; i < items_.size(); i++)
@@ -183,7 +193,7 @@ void DecodeBatch::place() {
   for (Block& block : blocks_) {
     const auto planes = std::count_if(std::begin(block.plane_job), std::end(block.plane_job),
                                       [](std::uint32_t job) { return job != kNoJob; });
-    block.scratch = take(static_cast<std::size_t>(planes) * align_up(units_of(block), 16), 16);
+    block.scratch = take(static_cast<std::size_t>(planes) * align_up(symbols_of(block), 16), 16);
   }
   device_ = end;
 }
@@ -195,7 +205,8 @@ void DecodeBatch::fill_tables(const Item& plan, const DecodeItem& item, std::byt
     cpu::expand_table(*table, as<std::uint16_t>(upload + begin));
     begin += kTableBytes;
   }
-  if (has_weights(item.view)) ::new (upload + plan.uniform) core::UniformParameters{};
+  if (!has_weights(item.view)) return;
+  ::new (upload + plan.uniform) core::UniformParameters{};
   if (item.view.codec == CodecId::kCodebook) fill_entries(item.view, as<std::uint32_t>(upload + plan.entries));
   if (item.view.codec != CodecId::kUniform) return;
   const UniformStream& stream = *item.view.uniform;
@@ -214,7 +225,7 @@ void DecodeBatch::fill_tables(const Item& plan, const DecodeItem& item, std::byt
 core::BlockJob DecodeBatch::symbols_job(const Block& block, int p, std::uint8_t* device) const {
   const PlaneView& plane = block.planes.plane(p);
   core::BlockJob job{};
-  job.n = static_cast<std::uint32_t>(units_of(block));
+  job.n = static_cast<std::uint32_t>(symbols_of(block));
   job.symbol_bytes = static_cast<std::uint32_t>(plane.bytes.size());
   job.lanes_log2 = static_cast<std::uint8_t>(plane.lanes_log2);
   job.constant = plane.constant;
@@ -255,6 +266,36 @@ void DecodeBatch::add_weight_planes(core::BlockJob& job, const Block& block, std
   job.first_element = first_element(block);
 }
 
+core::LookUpJob DecodeBatch::look_up_job(const Block& block, std::uint8_t* device) const {
+  const SegmentView& view = items_[block.item].view;
+  const int planes = view.codebook->index_bytes;
+  const auto plane = [&](int p, const std::uint8_t*& bytes, std::uint8_t& constant) {
+    const core::BlockJob symbols = symbols_job(block, p, device);
+    if (symbols.source == core::SymbolSource::kBytes) bytes = symbols.symbols;
+    if (symbols.source == core::SymbolSource::kConstant) constant = symbols.constant;
+    if (symbols.source == core::SymbolSource::kRans) bytes = at(device, scratch_of(block, p));
+  };
+  core::LookUpJob job{};
+  if (planes == 2) plane(0, job.high, job.high_constant);
+  plane(planes - 1, job.low, job.low_constant);
+  const core::BlockJob exceptions = symbols_job(block, planes, device);
+  job.exceptions = exceptions.symbols;
+  job.exception_count = exceptions.symbol_bytes / (4 + static_cast<std::uint32_t>(unit_bytes(view.dtype)));
+  job.out = output_of(block);
+  job.first_element = first_element(block);
+  job.n = static_cast<std::uint32_t>(units_of(block));
+  return job;
+}
+
+void DecodeBatch::fill_plane_jobs(const Block& block, core::BlockJob* jobs, std::uint8_t* device) const {
+  for (int p = 0; p < 8; p++) {
+    if (block.plane_job[p] == kNoJob) continue;
+    core::BlockJob plane = symbols_job(block, p, device);
+    plane.out = scratch_of(block, p);
+    ::new (jobs + block.plane_job[p]) core::BlockJob(plane);
+  }
+}
+
 void DecodeBatch::fill_jobs(std::byte* upload, std::uint8_t* device) const {
   auto* jobs = as<core::BlockJob>(upload + jobs_begin_);
   for (const Block& block : blocks_) {
@@ -263,6 +304,11 @@ void DecodeBatch::fill_jobs(std::byte* upload, std::uint8_t* device) const {
       const auto stored = items_[block.item].blocks[block.index];
       trellis_.fill_job(upload, block.job - jobs_, view, block.planes, stored.data(), at(device, block.at),
                         {output_of(block), first_element(block), static_cast<std::uint32_t>(units_of(block))});
+      continue;
+    }
+    fill_plane_jobs(block, jobs, device);
+    if (needs_look_up(view)) {
+      look_up_.fill_job(upload, device, block.job - jobs_ - trellis_.job_count(), look_up_job(block, device));
       continue;
     }
     core::BlockJob job = symbols_job(block, 0, device);
@@ -275,12 +321,6 @@ void DecodeBatch::fill_jobs(std::byte* upload, std::uint8_t* device) const {
       job.source = core::SymbolSource::kBytes;
     }
     ::new (jobs + block.job) core::BlockJob(job);
-    for (int p = 0; p < 8; p++) {
-      if (block.plane_job[p] == kNoJob) continue;
-      core::BlockJob plane = symbols_job(block, p, device);
-      plane.out = scratch_of(block, p);
-      ::new (jobs + block.plane_job[p]) core::BlockJob(plane);
-    }
   }
 }
 
@@ -296,9 +336,10 @@ void DecodeBatch::add_groups(const std::vector<Group>& from, core::BlockGroup*& 
           reinterpret_cast<const std::uint16_t*>(at(device, plan.tables + kTableBytes * tables_before(view, plane)));
       out.pair_base = table->pair_base.value_or(0);
     }
+    if (!has_weights(view)) continue;
     if (view.codec == CodecId::kCodebook)
       out.entries = reinterpret_cast<const std::uint32_t*>(at(device, plan.entries));
-    if (has_weights(view)) out.uniform = reinterpret_cast<const core::UniformParameters*>(at(device, plan.uniform));
+    out.uniform = reinterpret_cast<const core::UniformParameters*>(at(device, plan.uniform));
   }
 }
 
@@ -322,6 +363,7 @@ void DecodeBatch::fill(std::byte* upload, std::byte* device_memory) const {
   }
   fill_jobs(upload, device);
   trellis_.fill(upload, device);
+  look_up_.fill(upload, device);
   fill_groups(as<core::BlockGroup>(upload + groups_begin_), device);
 }
 
@@ -341,6 +383,7 @@ void DecodeBatch::launch(Queue& queue, std::byte* device, std::byte* outside) co
   for (std::size_t op = 0; op < kDecodeOps; op++) decode(static_cast<DecodeOp>(op), groups_[op], device);
   for (std::size_t op = 0; op < kDecodeOps; op++) decode(static_cast<DecodeOp>(op), outside_groups_[op], outside);
   trellis_.launch(queue, device, outside, status + jobs_);
+  look_up_.launch(queue, device, outside, status + jobs_ + trellis_.job_count());
 }
 
 void DecodeBatch::fetch(Queue& queue, const std::byte* device, std::byte* download) const {

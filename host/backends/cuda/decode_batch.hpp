@@ -18,6 +18,7 @@
 #include "archive/block.hpp"
 #include "backends/backend.hpp"
 #include "backends/cuda/device.hpp"
+#include "backends/cuda/look_up_batch.hpp"
 #include "backends/cuda/trellis_batch.hpp"
 
 namespace weft::cuda {
@@ -53,9 +54,9 @@ class DecodeBatch {
     std::size_t item;
     std::uint32_t index;  // in the item's blocks
     archive::BlockView planes;
-    std::size_t at;              // of its bytes, in the upload
-    std::size_t scratch;         // in the device's memory, where planes are decoded to before the block is
-    std::uint32_t job;           // that decodes the block; those of trellis_ have the numbers from jobs_ on
+    std::size_t at;       // of its bytes, in the upload
+    std::size_t scratch;  // in the device's memory, where planes are decoded to before the block is
+    std::uint32_t job;  // that decodes the block; those of trellis_ are numbered from jobs_ on, then those of look_up_
     std::uint32_t plane_job[8];  // that decodes this plane to scratch
   };
   struct Group {
@@ -89,7 +90,10 @@ class DecodeBatch {
   [[nodiscard]] core::BlockJob symbols_job(const Block& block, int plane, std::uint8_t* device) const;
   void add_planes(core::BlockJob& job, const Block& block, std::uint8_t* device) const;
   void add_weight_planes(core::BlockJob& job, const Block& block, std::uint8_t* device) const;
+  [[nodiscard]] core::LookUpJob look_up_job(const Block& block, std::uint8_t* device) const;
+  void fill_plane_jobs(const Block& block, core::BlockJob* jobs, std::uint8_t* device) const;
   [[nodiscard]] std::uint64_t units_of(const Block& block) const;
+  [[nodiscard]] std::uint64_t symbols_of(const Block& block) const;
   [[nodiscard]] bool is_trellis_coded(const Block& block) const;
   [[nodiscard]] std::uint64_t first_element(const Block& block) const;  // of the stream
   [[nodiscard]] std::size_t unit_offset(const Block& block) const;      // in its item's units
@@ -103,6 +107,7 @@ class DecodeBatch {
   GroupsOfOps groups_, outside_groups_;
   std::vector<std::optional<std::uint64_t>> outside_;
   TrellisBatch trellis_;
+  LookUpBatch look_up_;
   std::uint32_t jobs_ = 0, group_count_ = 0;
   std::size_t jobs_begin_ = 0, groups_begin_ = 0, checksums_begin_ = 0, upload_ = 0;
   std::size_t answers_begin_ = 0, units_begin_ = 0, scratch_begin_ = 0, device_ = 0;

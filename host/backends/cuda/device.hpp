@@ -17,6 +17,7 @@
 #include "weft/core/decode_block.hpp"
 #include "weft/core/decode_pairs.hpp"
 #include "weft/core/encode_block.hpp"
+#include "weft/core/look_up.hpp"
 #include "weft/core/trellis_decode.hpp"
 #include "weft/core/trellis_spread.hpp"
 #include "weft/core/view.hpp"
@@ -173,6 +174,9 @@ class Queue {
                       std::uint8_t* out, std::uint32_t* status) = 0;
   virtual void decode_trellis(TrellisOp op, const TrellisGroups& groups, const core::TrellisJob* jobs,
                               std::uint8_t* out, std::uint32_t* status) = 0;
+  // core::look_up_units and the jobs' exceptions; all jobs have units of this type.
+  virtual void look_up(core::FloatType type, const core::LookUpJob* jobs, std::uint32_t count, std::uint8_t* out,
+                       std::uint32_t* status) = 0;
   virtual void copy_from_view(const core::ViewCopy& copy) = 0;
   virtual void encode(EncodePass pass, EncodeOp op, const EncodeArrays& arrays) = 0;
   virtual void encode_trellis(TrellisPass pass, TrellisEncodeOp op, const TrellisEncodeArrays& arrays) = 0;

@@ -3,7 +3,9 @@
 #include <algorithm>
 
 #include "archive/bytes.hpp"
+#include "backends/codebook_groups.hpp"
 #include "backends/cpu/plane_coder.hpp"
+#include "backends/cuda/look_up_batch.hpp"
 #include "backends/planes.hpp"
 
 namespace weft::cuda {
@@ -43,12 +45,6 @@ bool knows_uniform(const archive::BlockView& planes, const SegmentView& view, st
   return knows_exceptions(exceptions, view);
 }
 
-// Codebooks of up to 256 scalars, one for the stream.
-bool knows_codebook(const SegmentView& view) {
-  const CodebookStream& stream = *view.codebook;
-  return stream.dimension == 1 && stream.index_bytes == 1 && stream.group == 0 && view.dtype != DType::kF64;
-}
-
 const std::vector<float>& entries_of(const SegmentView& view) { return view.codebooks[view.codebook->books[0]].values; }
 
 // Whether every symbol that the plane can say is below `count`. Planes of which that is not sure go to the CPU.
@@ -78,7 +74,8 @@ int plane_count(const SegmentView& view) {
       return unit_bytes(view.dtype);
     case CodecId::kUniform:
       return 3;
-    case CodecId::kCodebook:  // of the kind that a device decodes
+    case CodecId::kCodebook:
+      return view.codebook->index_bytes + 1;
     case CodecId::kTrellis:
       return 2;
     default:
@@ -87,7 +84,11 @@ int plane_count(const SegmentView& view) {
 }
 
 bool has_weights(const SegmentView& view) {
-  return view.codec == CodecId::kUniform || view.codec == CodecId::kCodebook;
+  return view.codec == CodecId::kUniform || (view.codec == CodecId::kCodebook && !needs_look_up(view));
+}
+
+std::uint64_t symbols_in(const SegmentView& view, std::uint64_t n) {
+  return view.codec == CodecId::kCodebook ? vectors_in(n, view.codebook->dimension) : n;
 }
 
 bool stores_units(const SegmentView& view) { return view.codec == CodecId::kRaw || view.codec == CodecId::kTrellis; }
@@ -148,23 +149,19 @@ void fill_entries(const SegmentView& view, std::uint32_t* entries) {
   for (std::size_t i = 0; i < 256; i++) entries[i] = i < values.size() ? narrow(values[i]) : 0;
 }
 
-bool knows_stream(const SegmentView& view) {
-  return decodes_on_device(view.codec) && (view.codec != CodecId::kCodebook || knows_codebook(view));
-}
-
 bool knows_block(const SegmentView& view, const archive::BlockView& planes, std::uint64_t n) {
   if (stores_units(view))
     return planes.plane(0).mode == PlaneMode::kRaw &&
            planes.plane(0).bytes.size() == n * static_cast<std::uint64_t>(unit_bytes(view.dtype)) &&
            (view.codec == CodecId::kRaw || (planes.plane(1).mode == PlaneMode::kRaw && planes.plane(1).bytes.empty()));
-  if (!knows_symbols(planes.plane(0), n, view.tables[0])) return false;
+  const bool by_index = view.codec == CodecId::kCodebook;
+  const int coded = view.codec == CodecId::kUniform ? 1 : by_index ? view.codebook->index_bytes : plane_count(view);
+  for (int p = 0; p < coded; p++)
+    if (!knows_symbols(planes.plane(p), symbols_in(view, n), view.tables[static_cast<std::size_t>(p)])) return false;
   if (view.codec == CodecId::kUniform) return knows_uniform(planes, view, n);
-  if (view.codec == CodecId::kCodebook)
-    return symbols_below(entries_of(view).size(), planes.plane(0), view.tables[0]) &&
-           knows_exceptions(planes.plane(1), view);
-  for (int p = 1; p < plane_count(view); p++)
-    if (!knows_symbols(planes.plane(p), n, view.tables[static_cast<std::size_t>(p)])) return false;
-  return true;
+  if (!by_index) return true;
+  return knows_exceptions(planes.plane(coded), view) &&
+         (needs_look_up(view) || symbols_below(entries_of(view).size(), planes.plane(0), view.tables[0]));
 }
 
 bool decodes_on_device(CodecId codec) noexcept {

@@ -15,20 +15,21 @@ namespace weft::cuda {
 
 // Planes of a block of a stream that the device knows.
 [[nodiscard]] int plane_count(const SegmentView& view);
-// Codecs whose symbols stand for weights.
+// Whether plane 0 is symbols that stand for weights, each for one.
 [[nodiscard]] bool has_weights(const SegmentView& view);
 // Whether the blocks that decode_block() sees hold the units as they are: of the trellis-coded it sees no others.
 [[nodiscard]] bool stores_units(const SegmentView& view);
 
-[[nodiscard]] bool knows_stream(const SegmentView& view);
-// A block that is not trellis-coded, of such a stream, whose shape is in order.
+// Symbols of each plane that may be coded, of a block of n units: most often n, but a vector has one index.
+[[nodiscard]] std::uint64_t symbols_in(const SegmentView& view, std::uint64_t n);
+// A block that is not trellis-coded, of a codec that the device decodes, whose shape is in order.
 [[nodiscard]] bool knows_block(const SegmentView& view, const archive::BlockView& planes, std::uint64_t n);
 
 [[nodiscard]] DecodeOp op_of(const SegmentView& view);
 // The same for blocks whose plane 0 is coded in pairs; none: the pairs are decoded to symbols first.
 [[nodiscard]] std::optional<DecodeOp> pair_op_of(DecodeOp op);
 
-// What 256 symbols of a codebook stand for, as bits of the element type. Those beyond the codebook do not occur.
+// What 256 symbols of a codebook of scalars stand for, as bits of the element type. Those beyond the codebook do not occur.
 void fill_entries(const SegmentView& view, std::uint32_t* entries);
 
 }  // namespace weft::cuda

@@ -371,8 +371,8 @@ WEFT_HD bool ascend_within(std::uint32_t count, std::uint32_t n, Position positi
 }
 
 // Puts the exceptions' units in their places, after all positions have proved to be ascending and within the block.
-template <KernelWarp W, class Unit>
-WEFT_HD Status apply_exceptions(const BlockJob& job, std::uint8_t* out) {
+template <KernelWarp W, class Unit, class Job>
+WEFT_HD Status apply_exceptions(const Job& job, std::uint8_t* out) {
   const std::uint32_t count = job.exception_count;
   const auto position_of = [&job](std::uint32_t i) {
     return load_bytewise<std::uint32_t>(job.exceptions + 4 * std::size_t{i});

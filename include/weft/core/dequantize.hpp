@@ -57,22 +57,22 @@ struct ChannelPosition {
   std::uint64_t left = 0;     // units that this channel still has
 
   ChannelPosition() = default;
+  WEFT_HD ChannelPosition(std::uint64_t inner, std::uint64_t channels, std::uint64_t first_element)
+      : channel(first_element / inner % channels), left(inner - first_element % inner) {}
   WEFT_HD ChannelPosition(const UniformParameters& uniform, std::uint64_t first_element) {
-    if (uniform.scale_codes == nullptr) return;
-    channel = first_element / uniform.inner % uniform.channels;
-    left = uniform.inner - first_element % uniform.inner;
+    if (uniform.scale_codes != nullptr) *this = ChannelPosition(uniform.inner, uniform.channels, first_element);
   }
-  // Unit i from the block's first on; i < 2^31.
+  // Of unit i from the block's first on; i < 2^31.
+  WEFT_HD std::uint64_t channel_at(std::uint64_t inner, std::uint64_t channels, std::uint32_t i) const {
+    if (i < left) return channel;
+    // Here inner < 2^31 or the quotient is 0, for inner >= left - i.
+    const std::uint32_t beyond = i - static_cast<std::uint32_t>(left);
+    const std::uint64_t c = channel + 1 + (inner > beyond ? 0 : beyond / static_cast<std::uint32_t>(inner));
+    return c < channels ? c : c % channels;
+  }
   WEFT_HD float step_at(const UniformParameters& uniform, std::uint32_t i) const {
     if (uniform.scale_codes == nullptr) return uniform.fine_step;
-    std::uint64_t c = channel;
-    if (i >= left) {
-      // Here inner < 2^31 or the quotient is 0, for inner >= left - i.
-      const std::uint32_t beyond = i - static_cast<std::uint32_t>(left);
-      c += 1 + (uniform.inner > beyond ? 0 : beyond / static_cast<std::uint32_t>(uniform.inner));
-      if (c >= uniform.channels) c %= uniform.channels;
-    }
-    return channel_step(uniform.fine_step, uniform.scale_codes[c]);
+    return channel_step(uniform.fine_step, uniform.scale_codes[channel_at(uniform.inner, uniform.channels, i)]);
   }
 };
 

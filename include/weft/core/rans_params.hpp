@@ -26,6 +26,7 @@ enum class Status : std::uint32_t {
   kTrailing = 2,    // words are left over, or a final state is not the one every encoder starts from
   kExceptions = 3,  // positions of exceptions are not ascending, or lie beyond the block
   kRecords = 4,     // positions of records are not descending, or lie beyond the block
+  kIndices = 5,     // an index lies beyond its codebook
 };
 
 }  // namespace weft::core

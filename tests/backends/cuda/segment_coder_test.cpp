@@ -5,11 +5,13 @@
 #include <optional>
 
 #include "archive/bytes.hpp"
+#include "backends/codebook_groups.hpp"
 #include "backends/cpu/segments.hpp"
 #include "backends/cuda/decode_batch.hpp"
 #include "backends/cuda/find_devices.hpp"
 #include "core/trellis_cases.hpp"
 #include "support/host_device.hpp"
+#include "support/sanitizer.hpp"
 #include "trellis/shape.hpp"
 
 namespace weft {
@@ -92,16 +94,26 @@ struct RandomSegment {
     }
     view.uniform = &uniform;
   }
-  // Most often one that a device decodes, of the entries of a few or of all symbols.
+  // Most often of scalars; of the entries of a few or of all symbols, or more; some with a codebook for each group of channels.
   void choose_codebook(std::mt19937_64& random) {
     const std::size_t counts[] = {1, 2, 5, 16, 40, 256, 300};
-    Codebook& book = codebooks.emplace_back();
-    book.dimension = codebook.dimension = random() % 8 == 0 ? 2 : 1;
-    const std::size_t values = counts[random() % 7] * book.dimension;
-    for (std::size_t i = 0; i < values; i++)
-      book.values.push_back((static_cast<float>(i) - static_cast<float>(values) / 2) * 0.01f);
-    codebook.books = {0};
-    codebook.index_bytes = book.entries() > 256 ? 2 : 1;
+    codebook.dimension = random() % 3 == 0 ? static_cast<std::uint8_t>(2u << random() % 3) : 1;
+    std::size_t books = 1;
+    if (random() % 3 == 0) {
+      codebook.inner = 1 + random() % (random() % 2 == 0 ? 7 : 3000);
+      codebook.channels = 1 + random() % 20;
+      codebook.group = 1 + random() % 5;
+      books = group_count(codebook);
+    }
+    for (std::size_t b = 0; b < books; b++) {
+      Codebook& book = codebooks.emplace_back();
+      book.dimension = codebook.dimension;
+      const std::size_t values = counts[random() % 7] * book.dimension;
+      for (std::size_t i = 0; i < values; i++)
+        book.values.push_back((static_cast<float>(i) - static_cast<float>(values) / 2) * 0.01f);
+      codebook.books.push_back(static_cast<std::uint32_t>(b));
+      if (book.entries() > 256) codebook.index_bytes = 2;
+    }
     view.codebook = &codebook;
     view.codebooks = codebooks;
   }
@@ -128,7 +140,7 @@ std::string text(const std::optional<BlockFault>& fault) {
 // Segments of each test; WEFT_TEST_SEGMENTS has fewer for slow tools.
 std::uint64_t segment_count() {
   const char* wish = std::getenv("WEFT_TEST_SEGMENTS");
-  return wish == nullptr ? 1000 : std::strtoull(wish, nullptr, 10);
+  return wish == nullptr ? 1000 / weft::testing::kEvery : std::strtoull(wish, nullptr, 10);
 }
 
 std::vector<std::shared_ptr<cuda::Device>> devices() {
@@ -244,6 +256,53 @@ TEST(CudaBatch, TakesEveryTrellisBlockWhoseTablesFit) {
   }
   EXPECT_GT(taken, segment_count() / 10);
   EXPECT_GT(refused, segment_count() / 200);
+}
+
+// One that has no entry for some index is not taken where that is known beforehand; there the CPU finds the fault.
+TEST(CudaBatch, TakesEveryCodebookBlock) {
+  std::size_t looked_up = 0;
+  for (std::uint64_t seed = 0; seed < segment_count(); seed++) {
+    const RandomSegment segment(seed);
+    if (segment.view.codec != CodecId::kCodebook) continue;
+    for (const auto& block : test::blocks_of(segment.view, segment.encoded)) {
+      DecodeItem item{segment.decoding_view(), 0, {&block, 1}, {}, {}};
+      EXPECT_FALSE(cuda::DecodeBatch({&item, 1}).empty()) << seed;
+      looked_up += cuda::needs_look_up(item.view) ? 1 : 0;
+      break;  // one tells of all: the others may have other sizes
+    }
+  }
+  EXPECT_GT(looked_up, segment_count() / 25);
+}
+
+TEST_P(CudaBackend, FindsIndicesBeyondTheirCodebook) {
+  for (const std::uint8_t dimension : {std::uint8_t{1}, std::uint8_t{4}}) {
+    std::vector<Codebook> books(1);
+    books[0].dimension = dimension;
+    for (int i = 0; i < 300 * dimension; i++) books[0].values.push_back(static_cast<float>(i));
+    CodebookStream stream;
+    stream.books = {0};
+    stream.dimension = dimension;
+    stream.index_bytes = 2;
+    SegmentView view;
+    view.codec = CodecId::kCodebook;
+    view.dtype = DType::kF32;
+    view.units = std::size_t{300} * dimension;
+    view.codebook = &stream;
+    view.codebooks = books;
+    Bytes units(4 * view.units);
+    std::memcpy(units.data(), books[0].values.data(), units.size());
+    const CodecSpec spec;
+    EncodedSegment encoded;
+    cpu_->encode(view, spec, units, encoded);
+    const auto blocks = test::blocks_of(view, encoded);
+    Bytes out(units.size());
+    ASSERT_EQ(text(coder_->decode(encoded.with_tables(view), 0, blocks, out)), "");
+    ASSERT_EQ(out, units);
+    books[0].values.resize(books[0].values.size() - dimension);  // the last entry
+    view.codebooks = books;
+    EXPECT_EQ(text(coder_->decode(encoded.with_tables(view), 0, blocks, out)),
+              "0: an index is beyond the end of its codebook");
+  }
 }
 
 TEST_P(CudaBackend, DecodesManySegmentsAtOnceAndAnyRunOfBlocks) {
