@@ -26,9 +26,18 @@ __global__ __launch_bounds__(kThreads) void look_up_kernel(const core::LookUpJob
 
 cudaError_t launch_look_up(Launch launch, core::FloatType type, const core::LookUpJob* jobs, std::uint32_t count,
                            std::uint8_t* out, std::uint32_t* status) {
-  return core::with_float_type(type, [&](auto unit) {
-    return launch_persistent(look_up_kernel<decltype(unit)>, launch, count, jobs, count, out, status);
-  });
+  using enum core::FloatType;
+  const auto start = [&](auto kernel) { return launch_persistent(kernel, launch, count, jobs, count, out, status); };
+  switch (type) {
+    case kBF16:
+      return start(look_up_kernel<core::FloatUnit<kBF16>>);
+    case kF16:
+      return start(look_up_kernel<core::FloatUnit<kF16>>);
+    case kF32:
+      return start(look_up_kernel<core::FloatUnit<kF32>>);
+    default:
+      return start(look_up_kernel<core::FloatUnit<kF64>>);
+  }
 }
 
 }  // namespace weft::cuda

@@ -207,6 +207,7 @@ class WarpQueue final : public Queue {
   void checksum(const ChecksumJob*, std::uint32_t, std::uint32_t*) override {}
   void decode(DecodeOp, const core::BlockGroup*, std::uint32_t, const core::BlockJob*, std::uint8_t*,
               std::uint32_t*) override {}
+  void look_up(core::FloatType, const core::LookUpJob*, std::uint32_t, std::uint8_t*, std::uint32_t*) override {}
   void copy_from_view(const core::ViewCopy&) override {}
   void encode(EncodePass, EncodeOp, const EncodeArrays&) override {}
   void encode_trellis(TrellisPass pass, TrellisEncodeOp op, const TrellisEncodeArrays& arrays) override {
