@@ -20,8 +20,9 @@ cudaError_t launch_encode(Launch launch, EncodePass pass, EncodeOp op, const Enc
     case EncodePass::kLayout:
       return launch_encode_segments(launch, pass, arrays);
     default:
-      return op <= EncodeOp::kUnits8 ? launch_encode_units(launch, pass, op, arrays)
-                                     : launch_encode_weights(launch, pass, op, arrays);
+      if (op <= EncodeOp::kUnits8) return launch_encode_units(launch, pass, op, arrays);
+      return op <= EncodeOp::kF64 ? launch_encode_weights(launch, pass, op, arrays)
+                                  : launch_encode_indices(launch, pass, op, arrays);
   }
 }
 

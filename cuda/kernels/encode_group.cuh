@@ -74,7 +74,7 @@ __global__ __launch_bounds__(kThreads, 2) void quantize_kernel(EncodeArrays arra
   __shared__ std::int32_t thresholds[core::kTableSymbols + 1];
   __shared__ core::InwardTotals totals;
   for_groups(arrays, [&](core::SegmentJob& segment, const EncodeGroup& group) {
-    if (!kLast && segment.lambda_weight == 0) return;
+    if (!kLast && arrays.round >= segment.price_rounds) return;
     __syncthreads();
     if (threadIdx.x <= core::kTableSymbols) thresholds[threadIdx.x] = segment.thresholds[threadIdx.x];
     if (threadIdx.x == 0) totals = {};

@@ -14,7 +14,7 @@ __global__ __launch_bounds__(kWarps* core::kLanes) void encode_segments_kernel(c
   __shared__ core::SegmentScratch scratch[kWarps];
   const std::uint32_t count = arrays.segment_count * core::kMaxPlanes;
   for (std::uint32_t i = blockIdx.x * kWarps + warp_index(); i < count; i += gridDim.x * kWarps)
-    core::encode_segment_pass<CudaWarp>(pass, arrays.segments[i / core::kMaxPlanes], i % core::kMaxPlanes,
+    core::encode_segment_pass<CudaWarp>(pass, arrays.round, arrays.segments[i / core::kMaxPlanes], i % core::kMaxPlanes,
                                         arrays.blocks, scratch[warp_index()]);
 }
 

@@ -18,6 +18,11 @@ namespace weft {
   return stream.group == 0 ? 1 : (stream.channels - 1) / stream.group + 1;
 }
 
+// Whether a byte is an index of scalars in the stream's only codebook.
+[[nodiscard]] inline bool has_byte_scalars(const CodebookStream& stream) noexcept {
+  return stream.dimension == 1 && stream.index_bytes == 1 && stream.group == 0;
+}
+
 // Calls f(group, begin, end) for the runs of vectors of one group in units [first, first + units) of the stream, where the
 // first vector begins at unit `first`, and vectors are counted from there.
 template <class F>

@@ -2,6 +2,7 @@
 
 #include "cluster/boundaries.hpp"
 #include "cluster/scalar_kmeans.hpp"
+#include "weft/core/index_choice.hpp"
 
 namespace weft::cluster {
 
@@ -15,7 +16,7 @@ void assign_scalars(std::span<const float> values, std::span<const float> centro
   while (steps < boundaries.clusters.size()) steps *= 2;
   std::vector<float> thresholds(steps, std::numeric_limits<float>::infinity());
   for (std::size_t j = 0; j < boundaries.thresholds.size(); j++)
-    thresholds[j] = largest_float_up_to(boundaries.thresholds[j]);
+    thresholds[j] = core::largest_float_up_to(boundaries.thresholds[j]);
   for (std::size_t i = 0; i < values.size(); i++) {
     const float value = values[i];
     std::size_t at = 0;

@@ -15,7 +15,4 @@ struct Boundaries {
 // Squared distance plus lambda x bits decides; `bits` may be empty. `centroids` ascend; of equal ones the cheaper stays.
 [[nodiscard]] Boundaries boundaries_of(std::span<const double> centroids, std::span<const double> bits, double lambda);
 
-// Comparing a float with this decides as comparing it with x would.
-[[nodiscard]] float largest_float_up_to(double x);
-
 }  // namespace weft::cluster

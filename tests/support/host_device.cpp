@@ -84,7 +84,8 @@ class HostQueue final : public cuda::Queue {
         case cuda::EncodePass::kLayout:
           for (std::uint32_t i = 0; i < arrays.segment_count; i++)
             for (std::uint32_t p = 0; p < core::kMaxPlanes; p++)
-              core::encode_segment_pass<Warp>(pass_of(pass), arrays.segments[i], p, arrays.blocks, scratch_);
+              core::encode_segment_pass<Warp>(pass_of(pass), arrays.round, arrays.segments[i], p, arrays.blocks,
+                                              scratch_);
           return;
         default:
           for (std::uint32_t g = 0; g < arrays.group_count; g++) encode_group(pass, op, arrays, arrays.groups[g]);
@@ -230,6 +231,14 @@ class HostQueue final : public cuda::Queue {
         return encode_weights<core::FloatType::kF32>(pass, arrays, group);
       case kF64:
         return encode_weights<core::FloatType::kF64>(pass, arrays, group);
+      case kIndicesBF16:
+        return encode_indices<core::FloatType::kBF16>(pass, arrays, group);
+      case kIndicesF16:
+        return encode_indices<core::FloatType::kF16>(pass, arrays, group);
+      case kIndicesF32:
+        return encode_indices<core::FloatType::kF32>(pass, arrays, group);
+      case kIndicesF64:
+        return encode_indices<core::FloatType::kF64>(pass, arrays, group);
     }
   }
   static bool chooses_window(const core::SegmentJob& segment, const cuda::EncodeGroup& group) {
@@ -284,11 +293,34 @@ class HostQueue final : public cuda::Queue {
     if (pass == cuda::EncodePass::kWindow && chooses_window(segment, group))
       core::choose_window_of_weights<Warp, kType>(segment, blocks[0], scratch);
     if (pass == cuda::EncodePass::kSurvey) quantize.template operator()<true>();
-    if (pass == cuda::EncodePass::kQuantizeTrial && segment.lambda_weight != 0) quantize.template operator()<false>();
+    if (pass == cuda::EncodePass::kQuantizeTrial && arrays.round < segment.price_rounds)
+      quantize.template operator()<false>();
     if (pass == cuda::EncodePass::kCode) code<std::uint8_t>(segment, blocks, group.block_count);
     alignas(16) std::uint8_t tile[core::kCrcChunk];
     for (std::uint32_t b = 0; pass == cuda::EncodePass::kWrite && b < group.block_count; b++)
       core::write_uniform<Warp, kType>(segment, blocks[b], kCrcTables, tile);
+  }
+
+  template <core::FloatType kType>
+  static void encode_indices(cuda::EncodePass pass, const cuda::EncodeArrays& arrays, const cuda::EncodeGroup& group) {
+    core::SegmentJob& segment = arrays.segments[group.segment];
+    core::EncodeBlockJob* blocks = arrays.blocks + group.first_block;
+    const auto choose = [&]<bool kLast>() {
+      survey<1>(segment, [&](auto counters) {
+        for (std::uint32_t b = 0; b < group.block_count; b++)
+          core::choose_block_indices<Warp, kType, kLast>(segment, blocks[b], segment.choice->upper, counters);
+      });
+    };
+    core::WindowScratch scratch{};
+    if (pass == cuda::EncodePass::kWindow && chooses_window(segment, group))
+      core::choose_window_of_indices<Warp, kType>(segment, scratch);
+    if (pass == cuda::EncodePass::kSurvey) choose.template operator()<true>();
+    if (pass == cuda::EncodePass::kQuantizeTrial && arrays.round < segment.price_rounds)
+      choose.template operator()<false>();
+    if (pass == cuda::EncodePass::kCode) code<std::uint8_t>(segment, blocks, group.block_count);
+    alignas(16) std::uint8_t tile[core::kCrcChunk];
+    for (std::uint32_t b = 0; pass == cuda::EncodePass::kWrite && b < group.block_count; b++)
+      core::write_indices<Warp, kType>(segment, blocks[b], kCrcTables, tile);
   }
 
   static constexpr core::CrcTables kCrcTables = core::make_crc_tables();

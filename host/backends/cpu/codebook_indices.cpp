@@ -3,17 +3,13 @@
 #include <algorithm>
 #include <array>
 #include <bit>
-#include <limits>
+#include <optional>
 
 #include "backends/codebook_groups.hpp"
-#include "cluster/boundaries.hpp"
 #include "cluster/vector_scale.hpp"
 
 namespace weft::cpu {
 namespace {
-
-constexpr int kPriceRounds =
-    3;  // indices and their code lengths follow each other; later rounds change next to nothing
 
 // Consecutive vectors of a segment that share a codebook.
 struct Run {
@@ -61,7 +57,7 @@ class Lengths {
       scratch.kernels.histogram(scratch.planes[p].data(), scratch.planes[p].size(), counts);
       std::uint16_t frequencies[256];
       core::normalise(counts, frequencies);
-      for (std::size_t s = 0; s < 256; s++) bits_[p][s] = bits_of_symbol(frequencies[s]);
+      for (std::size_t s = 0; s < 256; s++) bits_[p][s] = core::index_bits(frequencies[s]);
     }
     two_ = planes == 2;
   }
@@ -70,25 +66,30 @@ class Lengths {
   }
 
  private:
-  static double bits_of_symbol(std::uint16_t frequency) {
-    if (frequency == 0) return core::kProbBits + 2;
-    return static_cast<double>(core::code_length(frequency)) / 256;
-  }
   std::array<std::array<double, 256>, 2> bits_{};
   bool two_ = false;
 };
 
-// [i]: the largest float that goes to entry i or a lower one. As many as a search in full steps needs: the last ones are what
-// no float exceeds.
+// As many thresholds as a search in full steps needs (core::make_search_thresholds). `bits` may be empty.
 std::vector<float> make_thresholds(std::span<const double> entries, std::span<const double> bits, double bit_price,
                                    int log2) {
-  const cluster::Boundaries boundaries = cluster::boundaries_of(entries, bits, bit_price);
-  std::vector<float> upper((std::size_t{1} << log2) - 1, std::numeric_limits<float>::infinity());
-  auto* next = std::fill_n(upper.data(), boundaries.clusters[0], -std::numeric_limits<float>::infinity());
-  for (std::size_t i = 0; i < boundaries.thresholds.size(); i++)
-    next = std::fill_n(next, boundaries.clusters[i + 1] - boundaries.clusters[i],
-                       cluster::largest_float_up_to(boundaries.thresholds[i]));
+  std::vector<float> upper((std::size_t{1} << log2) - 1);
+  std::vector<std::uint32_t> chain(entries.size());
+  std::vector<double> crossings(entries.size());
+  core::make_search_thresholds(
+      entries.data(), static_cast<std::uint32_t>(entries.size()), !bits.empty(),
+      [&](std::uint32_t i) { return bits.empty() ? 0 : bit_price * bits[i]; }, log2, chain.data(), crossings.data(),
+      upper.data());
   return upper;
+}
+
+int search_log2(std::size_t entries) { return static_cast<int>(std::bit_width(entries - 1)); }
+
+// The entry that no price may make dearer than another one.
+std::optional<std::size_t> pinned_zero(std::span<const double> entries, bool pin_zero) {
+  const auto zero = std::find(entries.begin(), entries.end(), 0.0);
+  if (!pin_zero || zero == entries.end()) return std::nullopt;
+  return static_cast<std::size_t>(zero - entries.begin());
 }
 
 void put_index(Scratch& scratch, std::size_t i, std::uint32_t index, bool wide) {
@@ -109,13 +110,10 @@ void choose_scalars(Scratch& scratch, const SegmentView& view, const std::vector
       if (lengths != nullptr && book.bit_price > 0) {
         bits.resize(entries.size());
         for (std::size_t i = 0; i < entries.size(); i++) bits[i] = lengths->of(i);
-        // A pinned zero is never dearer than another entry, so zeros stay zeros.
-        const auto zero = std::find(entries.begin(), entries.end(), 0.0);
-        if (pin_zero && zero != entries.end())
-          bits[static_cast<std::size_t>(zero - entries.begin())] = *std::min_element(bits.begin(), bits.end());
+        if (const auto zero = pinned_zero(entries, pin_zero)) bits[*zero] = *std::min_element(bits.begin(), bits.end());
       }
       highest_price = std::max(highest_price, book.bit_price);
-      const auto log2 = static_cast<int>(std::bit_width(entries.size() - 1));
+      const int log2 = search_log2(entries.size());
       const std::vector<float> upper = make_thresholds(entries, bits, book.bit_price, log2);
       for (const Run& run : parts) {
         const std::size_t n = run.end - run.begin;
@@ -131,7 +129,7 @@ void choose_scalars(Scratch& scratch, const SegmentView& view, const std::vector
     });
   };
   choose(nullptr);
-  for (int round = 0; highest_price > 0 && round < kPriceRounds; round++) {
+  for (std::uint32_t round = 0; highest_price > 0 && round < core::kPriceRounds; round++) {
     const Lengths lengths(scratch, view.codebook->index_bytes);
     choose(&lengths);
   }
@@ -174,6 +172,20 @@ void choose_indices(Scratch& scratch, const SegmentView& view, bool pin_zero) {
     choose_scalars(scratch, view, runs, pin_zero);
   else
     choose_vectors(scratch, view, runs);
+}
+
+void fill_choice(const SegmentView& view, bool pin_zero, core::IndexChoice& choice) {
+  const Codebook& book = view.codebooks[view.codebook->books[0]];
+  const std::vector<float> restored = restored_values(active_kernels(), view.dtype, book);
+  const std::vector<double> entries(restored.begin(), restored.end());
+  std::copy(entries.begin(), entries.end(), choice.entries);
+  choice.bit_price = book.bit_price;
+  choice.count = static_cast<std::uint32_t>(entries.size());
+  const auto zero = pinned_zero(entries, pin_zero);
+  choice.zero = zero ? static_cast<std::int32_t>(*zero) : -1;
+  choice.log2 = search_log2(entries.size());
+  const std::vector<float> upper = make_thresholds(entries, {}, 0, choice.log2);
+  std::copy(upper.begin(), upper.end(), choice.upper);
 }
 
 }  // namespace weft::cpu

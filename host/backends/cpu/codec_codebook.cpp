@@ -63,9 +63,8 @@ class CodebookCodec final : public CpuCodec {
       if (!fault.empty()) return fault;
     }
     const std::uint64_t first = view.first_unit + (std::uint64_t{block_index} << view.block_log2);
-    const bool ok = stream.group == 0 && stream.dimension == 1 && stream.index_bytes == 1
-                        ? restore_by_table(scratch, view, symbols[0], n, units)
-                        : restore(scratch, view, first, symbols, n, units);
+    const bool ok = has_byte_scalars(stream) ? restore_by_table(scratch, view, symbols[0], n, units)
+                                             : restore(scratch, view, first, symbols, n, units);
     return ok ? apply_exceptions(block.plane(stream.index_bytes), unit_size, units) : kBeyond;
   }
 

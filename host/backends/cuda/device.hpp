@@ -88,8 +88,8 @@ struct TrellisGroups {
 // The passes of core/encode_block.hpp, and the types of units that those over blocks are made for.
 enum class EncodePass : std::uint8_t {
   kThresholds,      // all uniform segments: halfway
-  kQuantizeTrial,   // those with a lambda: counts only
-  kRateThresholds,  // those with a lambda: by the trial's counts
+  kQuantizeTrial,   // those with a price of bits: counts only, in rounds
+  kRateThresholds,  // those with a price of bits: by the trial's counts
   kWindow,          // those that may have pairs
   kSurvey,          // quantizes for good, or counts the units' bytes
   kTables,
@@ -97,8 +97,21 @@ enum class EncodePass : std::uint8_t {
   kLayout,
   kWrite,
 };
-enum class EncodeOp : std::uint8_t { kUnits1, kUnits2, kUnits4, kUnits8, kBF16, kF16, kF32, kF64 };
-inline constexpr std::size_t kEncodeOps = 8;
+enum class EncodeOp : std::uint8_t {
+  kUnits1,
+  kUnits2,
+  kUnits4,
+  kUnits8,
+  kBF16,  // uniform
+  kF16,
+  kF32,
+  kF64,
+  kIndicesBF16,
+  kIndicesF16,
+  kIndicesF32,
+  kIndicesF64,
+};
+inline constexpr std::size_t kEncodeOps = 12;
 
 // Blocks of one segment, for one thread block.
 struct EncodeGroup {
@@ -112,6 +125,7 @@ struct EncodeArrays {
   core::EncodeBlockJob* blocks;
   const EncodeGroup* groups;
   std::uint32_t group_count;
+  std::uint32_t round;  // of kQuantizeTrial and kRateThresholds
 };
 
 inline constexpr std::uint32_t kSearchGroupWarps = 4;  // of a TrellisSearchGroup: a thread block's

@@ -5,6 +5,8 @@
 #include <new>
 
 #include "archive/block.hpp"
+#include "backends/codebook_groups.hpp"
+#include "backends/cpu/codebook_indices.hpp"
 #include "backends/cpu/cpu_codec.hpp"
 #include "backends/cpu/uniform_steps.hpp"
 #include "backends/planes.hpp"
@@ -17,16 +19,17 @@ using archive::align_up;
 constexpr std::size_t kAlignment = 256;
 
 EncodeOp op_of(const SegmentView& view) {
-  if (view.codec == CodecId::kUniform) {
+  if (view.codec == CodecId::kUniform || view.codec == CodecId::kCodebook) {
+    const bool indices = view.codec == CodecId::kCodebook;
     switch (view.dtype) {
       case DType::kBF16:
-        return EncodeOp::kBF16;
+        return indices ? EncodeOp::kIndicesBF16 : EncodeOp::kBF16;
       case DType::kF16:
-        return EncodeOp::kF16;
+        return indices ? EncodeOp::kIndicesF16 : EncodeOp::kF16;
       case DType::kF32:
-        return EncodeOp::kF32;
+        return indices ? EncodeOp::kIndicesF32 : EncodeOp::kF32;
       default:
-        return EncodeOp::kF64;
+        return indices ? EncodeOp::kIndicesF64 : EncodeOp::kF64;
     }
   }
   switch (unit_bytes(view.dtype)) {
@@ -65,6 +68,17 @@ bool may_pair(const EncodeItem& item) {
   return pair_window(item.view, *item.spec).has_value() && cpu::may_pair(item.view.units);
 }
 
+bool is_plain_uniform(const SegmentView& view) {
+  return view.codec == CodecId::kUniform && view.uniform->low_bits == 0;
+}
+
+std::uint8_t price_rounds(const EncodeItem& item) {
+  const SegmentView& view = item.view;
+  if (view.codec == CodecId::kCodebook)
+    return view.codebooks[view.codebook->books[0]].bit_price > 0 ? core::kPriceRounds : 0;
+  return is_plain_uniform(view) && item.spec->lambda > 0 && cpu::lambda_weight(item.spec->lambda) != 0 ? 1 : 0;
+}
+
 template <class T>
 T* as(std::byte* bytes) {
   return reinterpret_cast<T*>(bytes);
@@ -93,6 +107,8 @@ bool encodes_on_device(const EncodeItem& item) {
       return !any_repeats(item);
     case CodecId::kUniform:
       return !may_overflow(item.view);
+    case CodecId::kCodebook:
+      return has_byte_scalars(*item.view.codebook);
     default:
       return false;
   }
@@ -108,7 +124,7 @@ EncodeBatch::EncodeBatch(std::span<EncodeItem* const> items, std::vector<const s
     plan.coded = view.codec == CodecId::kRaw        ? 0
                  : view.codec == CodecId::kLossless ? static_cast<std::uint32_t>(unit_bytes(view.dtype))
                                                     : 1;
-    plan.planes = view.codec == CodecId::kUniform ? 3 : std::max(plan.coded, 1u);
+    plan.planes = view.codec == CodecId::kUniform ? 3 : view.codec == CodecId::kCodebook ? 2 : std::max(plan.coded, 1u);
     plan.first_block = blocks_;
     plan.blocks = view.block_count();
     blocks_ += plan.blocks;
@@ -135,16 +151,15 @@ void EncodeBatch::place() {
   for (std::size_t i = 0; i < items_.size(); i++) {
     if (items_[i]->view.codec == CodecId::kUniform)
       plans_[i].codes = take(items_[i]->view.uniform->scale_codes.size(), 16);
+    if (items_[i]->view.codec == CodecId::kCodebook) plans_[i].choice = take(sizeof(core::IndexChoice), 16);
     if (!is_outside()) plans_[i].units = take(items_[i]->units.size(), 16);
   }
   symbols_begin_ = end;
   for (std::size_t i = 0; i < items_.size(); i++) {
     const SegmentView& view = items_[i]->view;
     Item& plan = plans_[i];
-    if (view.codec == CodecId::kUniform) {
-      plan.symbols = take(view.units, 16);
-      plan.low = take(view.uniform->low_bits > 0 ? view.units : 0, 16);
-    }
+    if (view.codec == CodecId::kUniform || view.codec == CodecId::kCodebook) plan.symbols = take(view.units, 16);
+    if (view.codec == CodecId::kUniform) plan.low = take(view.uniform->low_bits > 0 ? view.units : 0, 16);
     std::size_t words = 0;
     for (std::uint32_t b = 0; b < plan.blocks; b++) {
       words += plan.coded * scratch_words(view.block_units(b));
@@ -183,14 +198,20 @@ core::SegmentJob EncodeBatch::segment_job(std::size_t i, std::uint8_t* device) c
   job.coded_planes = static_cast<std::uint8_t>(plan.coded);
   job.kind = view.codec == CodecId::kRaw        ? core::EncodeKind::kRaw
              : view.codec == CodecId::kLossless ? core::EncodeKind::kLossless
+             : view.codec == CodecId::kCodebook ? core::EncodeKind::kIndices
                                                 : core::EncodeKind::kUniform;
   job.rotate = view.codec == CodecId::kLossless && rotates(view.dtype) ? 1 : 0;
   job.may_pair = may_pair(*items_[i]) ? 1 : 0;
+  if (view.codec == CodecId::kCodebook) {
+    job.choice = reinterpret_cast<core::IndexChoice*>(device + plan.choice);
+    job.price_rounds = price_rounds(*items_[i]);
+  }
   if (view.codec != CodecId::kUniform) return job;
   const UniformStream& uniform = *view.uniform;
   job.first_element = view.first_unit;
   job.correct = spec.correct_reconstruction ? 1 : 0;
   job.lambda_weight = spec.lambda > 0 && uniform.low_bits == 0 ? cpu::lambda_weight(spec.lambda) : 0;
+  job.price_rounds = price_rounds(*items_[i]);
   job.uniform.scale_codes = uniform.scale_codes.empty() ? nullptr : device + plan.codes;
   job.uniform.inner = uniform.inner;
   job.uniform.channels = uniform.scale_codes.size();
@@ -230,6 +251,8 @@ void EncodeBatch::fill(std::byte* upload, std::byte* device_memory) const {
     if (items_[i]->view.codec == CodecId::kUniform)
       std::copy(items_[i]->view.uniform->scale_codes.begin(), items_[i]->view.uniform->scale_codes.end(),
                 as<std::uint8_t>(upload + plan.codes));
+    if (items_[i]->view.codec == CodecId::kCodebook)
+      cpu::fill_choice(items_[i]->view, items_[i]->spec->pin_zero, *::new (upload + plan.choice) core::IndexChoice{});
     if (!is_outside()) std::memcpy(upload + plan.units, items_[i]->units.data(), items_[i]->units.size());
   }
   for (const auto& of_op : groups_)
@@ -237,8 +260,12 @@ void EncodeBatch::fill(std::byte* upload, std::byte* device_memory) const {
 }
 
 void EncodeBatch::launch(Queue& queue, std::byte* device) const {
-  EncodeArrays all{as<core::SegmentJob>(device), static_cast<std::uint32_t>(items_.size()),
-                   as<core::EncodeBlockJob>(device + block_jobs_begin_), nullptr, 0};
+  EncodeArrays all{as<core::SegmentJob>(device),
+                   static_cast<std::uint32_t>(items_.size()),
+                   as<core::EncodeBlockJob>(device + block_jobs_begin_),
+                   nullptr,
+                   0,
+                   0};
   const auto over_segments = [&](EncodePass pass) { queue.encode(pass, EncodeOp::kUnits1, all); };
   const auto over_groups = [&](EncodePass pass, EncodeOp first) {
     auto* groups = as<EncodeGroup>(device + groups_begin_);
@@ -251,14 +278,11 @@ void EncodeBatch::launch(Queue& queue, std::byte* device) const {
         queue.encode(pass, static_cast<EncodeOp>(op), some);
     }
   };
-  bool uniform = false, by_rate = false;
-  for (const EncodeItem* item : items_) {
-    const bool is_uniform = item->view.codec == CodecId::kUniform && item->view.uniform->low_bits == 0;
-    uniform |= is_uniform;
-    by_rate |= is_uniform && item->spec->lambda > 0;
-  }
-  if (uniform) over_segments(EncodePass::kThresholds);
-  if (by_rate) {
+  std::uint32_t rounds = 0;
+  for (const EncodeItem* item : items_) rounds = std::max<std::uint32_t>(rounds, price_rounds(*item));
+  if (std::any_of(items_.begin(), items_.end(), [](const EncodeItem* item) { return is_plain_uniform(item->view); }))
+    over_segments(EncodePass::kThresholds);
+  for (all.round = 0; all.round < rounds; all.round++) {
     over_groups(EncodePass::kQuantizeTrial, EncodeOp::kBF16);
     over_segments(EncodePass::kRateThresholds);
   }

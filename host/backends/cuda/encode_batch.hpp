@@ -52,7 +52,7 @@ class EncodeBatch {
     EncodeOp op = EncodeOp::kUnits1;
     std::uint32_t planes = 1, coded = 0;
     std::uint32_t first_block = 0, blocks = 0;
-    std::size_t tables = 0, codes = 0, units = 0, symbols = 0, low = 0, words = 0, out = 0, out_bytes = 0;
+    std::size_t tables = 0, codes = 0, choice = 0, units = 0, symbols = 0, low = 0, words = 0, out = 0, out_bytes = 0;
   };
 
   void place();

@@ -5,14 +5,13 @@
 #include <cstring>
 #include <new>
 
+#include "backends/codebook_groups.hpp"
 #include "backends/cuda/trellis_upload.hpp"
 
 namespace weft::cuda {
 
 bool needs_look_up(const SegmentView& view) {
-  if (view.codec != CodecId::kCodebook) return false;
-  const CodebookStream& stream = *view.codebook;
-  return stream.dimension != 1 || stream.index_bytes != 1 || stream.group != 0 || view.dtype == DType::kF64;
+  return view.codec == CodecId::kCodebook && (!has_byte_scalars(*view.codebook) || view.dtype == DType::kF64);
 }
 
 std::size_t LookUpBatch::find_book(const Codebook& codebook) {

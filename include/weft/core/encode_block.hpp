@@ -1,6 +1,6 @@
 // Encoding of blocks, in passes that a device runs one after the other:
 //
-//   survey     counts symbols; lossless: straight from the units, uniform: after quantizing them
+//   survey     counts symbols; lossless: straight from the units, uniform and indices: after quantizing them
 //   (tables)   per segment: frequencies, coder tables, thresholds, corrections (choose_plane_table and its neighbours)
 //   code       rANS of the planes that have a table, into scratch memory
 //   (layout)   per segment: which plane takes which mode, sizes, places
@@ -13,6 +13,7 @@
 #pragma once
 
 #include "weft/core/encode_code.hpp"
+#include "weft/core/encode_indices.hpp"
 #include "weft/core/encode_segments.hpp"
 #include "weft/core/encode_survey.hpp"
 #include "weft/core/encode_write.hpp"

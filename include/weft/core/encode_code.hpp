@@ -179,13 +179,13 @@ struct NearTables {
   std::uint8_t replacement[kTableSymbols];
 };
 
-// Codes plane p of a block, of which uniform ones have the symbols in bytes; `near` is a copy of the plane's.
+// Codes plane p of a block, of which quantized ones have the symbols in bytes; `near` is a copy of the plane's.
 template <KernelWarp W, class Unit>
 WEFT_HD void code_plane(const SegmentJob& segment, EncodeBlockJob& block, int p, const NearTables& near,
                         std::uint8_t* stage) {
   if ((block.varying >> p & 1) == 0) return;
   BlockUnits<Unit> units(segment, block);
-  if (segment.kind == EncodeKind::kUniform)
+  if (segment.kind == EncodeKind::kUniform || segment.kind == EncodeKind::kIndices)
     units = {segment.symbols + (std::size_t{block.index} << segment.block_log2), false};
   const PlaneTables& plane = segment.planes[p];
   const StagedWords<W> words(stage, block.words_end[p]);

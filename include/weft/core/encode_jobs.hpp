@@ -2,7 +2,7 @@
 #pragma once
 
 #include "weft/core/byte_planes.hpp"
-#include "weft/core/dequantize.hpp"
+#include "weft/core/index_choice.hpp"
 #include "weft/core/kernel_warp.hpp"
 #include "weft/core/plane_tables.hpp"
 #include "weft/core/rans_encode.hpp"
@@ -12,7 +12,7 @@ namespace weft::core {
 
 inline constexpr std::uint32_t kMaxPlanes = 8;
 
-enum class EncodeKind : std::uint8_t { kRaw, kLossless, kUniform };
+enum class EncodeKind : std::uint8_t { kRaw, kLossless, kUniform, kIndices };
 
 // How far values lie inside of levels +-1, +-2 and beyond, and how many there are; signed numbers modulo 2^64.
 struct InwardTotals {
@@ -21,11 +21,12 @@ struct InwardTotals {
 
 struct SegmentJob {
   const std::uint8_t* units;  // aligned to 16
-  std::uint8_t* symbols;      // uniform: per unit
+  std::uint8_t* symbols;      // uniform and indices: per unit
   std::uint8_t* low;          // uniform, with low bits: per unit
   PlaneTables* planes;
   std::uint8_t* out;        // the blocks
   std::uint64_t out_bytes;  // room there
+  IndexChoice* choice;      // indices
   UniformParameters uniform;
   std::uint64_t first_element, unit_count;
   std::int64_t lambda_weight;    // uniform: 0 takes the nearest level
@@ -35,8 +36,9 @@ struct SegmentJob {
   std::uint8_t block_log2, unit_bytes, plane_count, coded_planes;
   EncodeKind kind;
   std::uint8_t rotate, correct;
-  std::uint8_t may_pair;  // symbols of plane 0
-  std::uint64_t size;     // answer: bytes of all blocks; more than out_bytes: nothing was written
+  std::uint8_t may_pair;      // symbols of plane 0
+  std::uint8_t price_rounds;  // uniform and indices: trials whose counts price what is chosen
+  std::uint64_t size;         // answer: bytes of all blocks; more than out_bytes: nothing was written
 };
 
 struct EncodeBlockJob {
@@ -99,6 +101,8 @@ WEFT_HD PlaneShape shape_of(const SegmentJob& segment, const EncodeBlockJob& blo
   std::uint32_t raw = block.n;
   if (segment.kind == EncodeKind::kRaw) {
     raw = block.n * segment.unit_bytes;
+  } else if (segment.kind == EncodeKind::kIndices && p > 0) {
+    raw = block.exceptions * (4u + segment.unit_bytes);
   } else if (segment.kind == EncodeKind::kUniform && p > 0) {
     const int low_bits = segment.uniform.low_bits;
     if (p == 1) raw = low_bits == 0 ? 0 : low_bits == 4 ? (block.n + 1) / 2 : block.n;

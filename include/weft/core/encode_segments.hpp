@@ -65,6 +65,16 @@ WEFT_HD void choose_thresholds(SegmentJob& segment, PlaneTables& plane, Team& te
   for_each_symbol(team, [&](int s) { plane.counted.pairs[s] = 0; });
 }
 
+// Indices: the thresholds for what was counted, and the counts are begun anew.
+template <class Team>
+WEFT_HD void choose_index_thresholds(IndexChoice& choice, PlaneTables& plane, Team& team) {
+  normalise(plane.counted.pairs, plane.frequencies, team);
+  team.for_each_lane([&](std::uint32_t lane) {
+    if (lane == 0) choose_by_price(choice, plane.frequencies);
+  });
+  for_each_symbol(team, [&](int s) { plane.counted.pairs[s] = 0; });
+}
+
 WEFT_HD void choose_corrections(SegmentJob& segment) {
   for (int k = 0; k < 3 && segment.correct != 0; k++)
     segment.uniform.corrections[k] = correction_of(static_cast<std::int64_t>(segment.totals.inward[k]),
@@ -92,25 +102,27 @@ WEFT_HD void copy_tables(const PlaneTables& from, PlaneTables& to) {
   W::sync();
 }
 
+// `round` is that of kRateThresholds.
 template <KernelWarp W>
-WEFT_HD void encode_segment_pass(SegmentPass pass, SegmentJob& segment, std::uint32_t p, EncodeBlockJob* blocks,
-                                 SegmentScratch& scratch) {
+WEFT_HD void encode_segment_pass(SegmentPass pass, std::uint32_t round, SegmentJob& segment, std::uint32_t p,
+                                 EncodeBlockJob* blocks, SegmentScratch& scratch) {
   WarpTeam<W> team{scratch.lanes};
   if (pass == SegmentPass::kLayout) {
     if (p == 0) lay_out_segment(segment, blocks, team);
     return;
   }
   if (p >= segment.coded_planes) return;
-  const bool by_thresholds = segment.kind == EncodeKind::kUniform && segment.uniform.low_bits == 0;
-  if (pass != SegmentPass::kTables &&
-      !(by_thresholds && (pass == SegmentPass::kThresholds || segment.lambda_weight != 0)))
-    return;
+  const bool halfway = segment.kind == EncodeKind::kUniform && segment.uniform.low_bits == 0;
+  if (pass == SegmentPass::kThresholds && !halfway) return;
+  if (pass == SegmentPass::kRateThresholds && round >= segment.price_rounds) return;
   copy_tables<W>(segment.planes[p], scratch.plane);
   if (pass == SegmentPass::kTables) {
     choose_plane_table(scratch.plane, scratch.work, team);
     W::for_each_lane([&](std::uint32_t lane) {
       if (lane == 0 && segment.kind == EncodeKind::kUniform) choose_corrections(segment);
     });
+  } else if (segment.kind == EncodeKind::kIndices) {
+    choose_index_thresholds(*segment.choice, scratch.plane, team);
   } else {
     choose_thresholds(segment, scratch.plane, team);
   }

@@ -252,6 +252,32 @@ WEFT_HD void store_packed(std::uint8_t* out, std::uint64_t packed, std::uint32_t
     store_aligned(out, static_cast<std::uint16_t>(packed));
 }
 
+// Counts the pairs of `count` symbols, an even number of at most kUnits, a byte each.
+template <KernelWarp W, std::uint32_t kUnits>
+WEFT_HD void count_packed_pairs(const PairWindow& window, std::uint64_t symbols, std::uint32_t count,
+                                SymbolCounters<1> counters, std::uint32_t lane) {
+  WEFT_UNROLL(8)
+  for (std::uint32_t k = 0; k < kUnits; k += 2) {
+    if (k >= count) break;
+    const auto both = static_cast<std::uint32_t>(symbols >> (8 * k));
+    counters.template count_pair<W>(window, both & 255, both >> 8 & 255, lane);
+  }
+}
+
+// The answers of a survey of plane 0, of which each lane found: exceptions (at most 2^13) << 1 | some symbol is not `first`.
+template <KernelWarp W>
+WEFT_HD void set_survey(EncodeBlockJob& block, const typename W::U32& found, std::uint32_t first) {
+  std::uint32_t sum = 0;
+  for (int bit = 0; bit < 14; bit++) sum += W::count(W::less(W::splat(0), found & W::splat(2u << bit))) << bit;
+  const std::uint32_t varying = W::or_lanes(found) & 1;
+  W::for_each_lane([&](std::uint32_t lane) {
+    if (lane != 0) return;
+    block.exceptions = sum;
+    block.varying = varying;
+    block.first[0] = static_cast<std::uint8_t>(first);
+  });
+}
+
 // Quantizes a block by `thresholds`, a copy of the segment's, or to the nearest level with low bits; counts the symbols;
 // keeps symbols and low bits, and adds to the totals, if this is the last time.
 //
@@ -292,14 +318,7 @@ WEFT_HD void quantize_block_as(const SegmentJob& segment, EncodeBlockJob& block,
         }
       }
       if constexpr (kLast) {
-        if (paired) {
-          WEFT_UNROLL(8)
-          for (std::uint32_t k = 0; k < Vector::kUnits; k += 2) {
-            if (k >= count) break;  // which is even
-            const auto both = static_cast<std::uint32_t>(symbols >> (8 * k));
-            counters.template count_pair<W>(window, both & 255, both >> 8 & 255, lane);
-          }
-        }
+        if (paired) count_packed_pairs<W, Vector::kUnits>(window, symbols, count, counters, lane);
         store_packed<Vector::kUnits>(segment.symbols + begin + i, symbols, count);
         if (low_bits > 0) store_packed<Vector::kUnits>(segment.low + begin + i, low, count);
       }
@@ -307,18 +326,7 @@ WEFT_HD void quantize_block_as(const SegmentJob& segment, EncodeBlockJob& block,
     if constexpr (kLast) sums.template add_to<W>(totals);
     return outside << 1 | (differing != 0 ? 1 : 0);
   });
-  if constexpr (kLast) {
-    std::uint32_t sum = 0;
-    for (int bit = 0; bit < 14; bit++)  // a lane counts at most 2^13
-      sum += W::count(W::less(W::splat(0), found & W::splat(2u << bit))) << bit;
-    const std::uint32_t varying = W::or_lanes(found) & 1;
-    W::for_each_lane([&](std::uint32_t lane) {
-      if (lane != 0) return;
-      block.exceptions = sum;
-      block.varying = varying;
-      block.first[0] = static_cast<std::uint8_t>(first);
-    });
-  }
+  if constexpr (kLast) set_survey<W>(block, found, first);
 }
 
 template <KernelWarp W, FloatType kType>

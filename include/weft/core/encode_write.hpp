@@ -107,28 +107,25 @@ WEFT_HD void write_low_bits(const std::uint8_t* low, std::uint32_t count, int lo
   });
 }
 
-// Positions of the values out of range, then their units.
-template <KernelWarp W, FloatType kType>
-WEFT_HD void write_exceptions(const SegmentJob& segment, const EncodeBlockJob& block, std::uint32_t from,
-                              std::uint32_t n, std::uint8_t* out) {
-  using Unit = typename FloatUnit<kType>::Unit;
-  const FixedValues<kType> values(segment, block);
+// Positions of the units that are exceptions, is_one(position), then these units.
+template <KernelWarp W, class Unit, class IsOne>
+WEFT_HD void write_exceptions(const BlockUnits<Unit>& units, const EncodeBlockJob& block, std::uint32_t from,
+                              std::uint32_t n, std::uint8_t* out, IsOne is_one) {
   const auto put = [&](std::uint32_t at, std::uint64_t value, std::uint32_t bytes) {
     for (std::uint32_t k = 0; k < bytes; k++)
       if (at + k >= from && at + k < from + n) out[at + k - from] = static_cast<std::uint8_t>(value >> (8 * k));
   };
   std::uint32_t done = 0;
   for (std::uint32_t first = 0; first < block.n && done < block.exceptions; first += kLanes) {
-    const auto outside = W::each_lane_value([&](std::uint32_t lane) -> std::uint32_t {
-      return first + lane < block.n && values[first + lane] == kOutOfRange ? 1 : 0;
-    });
+    const auto outside = W::each_lane_value(
+        [&](std::uint32_t lane) -> std::uint32_t { return first + lane < block.n && is_one(first + lane) ? 1 : 0; });
     const auto mask = W::less(W::splat(0), outside);
     const std::uint32_t bits = W::ballot(mask);
     W::for_each_lane([&](std::uint32_t lane) {
       if ((bits >> lane & 1) == 0) return;
       const std::uint32_t rank = done + count_bits(bits & ((1u << lane) - 1));
       put(4 * rank, first + lane, 4);
-      put(4 * block.exceptions + rank * static_cast<std::uint32_t>(sizeof(Unit)), values.units.raw(first + lane),
+      put(4 * block.exceptions + rank * static_cast<std::uint32_t>(sizeof(Unit)), units.raw(first + lane),
           sizeof(Unit));
     });
     done += W::count(mask);
@@ -233,8 +230,11 @@ WEFT_HD void write_uniform(const SegmentJob& segment, const EncodeBlockJob& bloc
                      copy_bytes<W>(out, segment.symbols + first + from, n);
                    else if (p == 1)
                      write_low_bits<W>(segment.low + first, block.n, segment.uniform.low_bits, from, n, out);
-                   else
-                     write_exceptions<W, kType>(segment, block, from, n, out);
+                   else {
+                     const FixedValues<kType> values(segment, block);
+                     write_exceptions<W>(values.units, block, from, n, out,
+                                         [&](std::uint32_t i) { return values[i] == kOutOfRange; });
+                   }
                  });
 }
 

@@ -8,6 +8,7 @@
 #include "backends/codebook_groups.hpp"
 #include "backends/cpu/segments.hpp"
 #include "backends/cuda/decode_batch.hpp"
+#include "backends/cuda/encode_batch.hpp"
 #include "backends/cuda/find_devices.hpp"
 #include "core/trellis_cases.hpp"
 #include "support/host_device.hpp"
@@ -55,6 +56,7 @@ struct RandomSegment {
     spec.lambda = random() % 3 == 0 ? 0 : 0.1;
     spec.correct_reconstruction = random() % 2 == 0;
     spec.min_saving = random() % 2 == 0 ? 0.005 : 0;
+    spec.pin_zero = random() % 2 == 0;
     cpu::make_segment_coder(cpu::active_kernels())->encode(view, spec, units, encoded);
   }
 
@@ -111,6 +113,7 @@ struct RandomSegment {
       const std::size_t values = counts[random() % 7] * book.dimension;
       for (std::size_t i = 0; i < values; i++)
         book.values.push_back((static_cast<float>(i) - static_cast<float>(values) / 2) * 0.01f);
+      if (random() % 2 == 0) book.bit_price = random() % 2 == 0 ? 1e-5 : 0.02;
       codebook.books.push_back(static_cast<std::uint32_t>(b));
       if (book.entries() > 256) codebook.index_bytes = 2;
     }
@@ -262,8 +265,10 @@ TEST(CudaBatch, TakesEveryTrellisBlockWhoseTablesFit) {
 TEST(CudaBatch, TakesEveryCodebookBlock) {
   std::size_t looked_up = 0;
   for (std::uint64_t seed = 0; seed < segment_count(); seed++) {
-    const RandomSegment segment(seed);
+    RandomSegment segment(seed);
     if (segment.view.codec != CodecId::kCodebook) continue;
+    const EncodeItem whole{segment.view, &segment.spec, segment.units, &segment.encoded};
+    EXPECT_EQ(cuda::encodes_on_device(whole), segment.view.units > 0 && has_byte_scalars(segment.codebook));
     for (const auto& block : test::blocks_of(segment.view, segment.encoded)) {
       DecodeItem item{segment.decoding_view(), 0, {&block, 1}, {}, {}};
       EXPECT_FALSE(cuda::DecodeBatch({&item, 1}).empty()) << seed;
