@@ -2,6 +2,7 @@
 // copy, and prints one JSON object. GB/s counts the bytes of weights, not the traffic.
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cmath>
 #include <cstdio>
 #include <deque>
@@ -38,6 +39,8 @@ struct Workload {
   CodecSpec spec;
   UniformStream uniform;
   TrellisStream trellis;
+  CodebookStream codebook;
+  std::vector<Codebook> codebooks;
   std::deque<std::vector<std::byte>> units;
   std::deque<EncodedSegment> encoded;
   std::deque<std::vector<std::span<const std::byte>>> blocks;
@@ -83,15 +86,37 @@ void encode(Workload& work) {
 }
 
 std::unique_ptr<Workload> make_workload(const std::string& name, CodecId codec, DType dtype, double step,
-                                        int block_log2 = 16) {
+                                        int block_log2 = 16, bool pairs = true) {
   auto work = std::make_unique<Workload>();
   work->name = name;
   work->spec.codec = work->view.codec = codec;
+  work->spec.pairs = pairs;
   work->view.dtype = dtype;
   work->view.block_log2 = block_log2;
   work->view.units = kSegmentUnits;
   work->uniform.fine_step = static_cast<float>(step * 0.02 / 64);
   work->view.uniform = &work->uniform;
+  encode(*work);
+  return work;
+}
+
+// Entries that are drawn as the weights are: as good as any for the time that they take.
+std::unique_ptr<Workload> make_codebook_workload(const std::string& name, std::size_t entries, std::uint8_t dimension) {
+  auto work = std::make_unique<Workload>();
+  work->name = name;
+  work->spec.codec = work->view.codec = CodecId::kCodebook;
+  work->view.dtype = DType::kBF16;
+  work->view.block_log2 = 16;
+  work->view.units = kSegmentUnits;
+  Codebook& book = work->codebooks.emplace_back();
+  book.dimension = work->codebook.dimension = dimension;
+  const auto values = testing::draw_weights(entries * dimension, 99, 0.02);
+  book.values.assign(values.begin(), values.end());
+  if (dimension == 1) std::sort(book.values.begin(), book.values.end());
+  work->codebook.books = {0};
+  work->codebook.index_bytes = entries > 256 ? 2 : 1;
+  work->view.codebook = &work->codebook;
+  work->view.codebooks = work->codebooks;
   encode(*work);
   return work;
 }
@@ -238,6 +263,8 @@ Json run() {
   const auto bits3 = make_workload("uniform BF16, about 3 bits", CodecId::kUniform, DType::kBF16, 0.5);
   const auto bits4 = make_workload("uniform BF16, about 4 bits", CodecId::kUniform, DType::kBF16, 0.25);
   const auto bytes = make_workload("one-byte symbols", CodecId::kLossless, DType::kU8, 1);
+  const auto scalars = make_codebook_workload("codebook BF16, 16 scalars", 16, 1);
+  const auto vectors = make_codebook_workload("codebook BF16, 4096 vectors of 4", 4096, 4);
   const auto scaled = make_trellis_workload("trellis BF16, scaled", false);
   const auto predicted = make_trellis_workload("trellis BF16, predictive", true);
   for (const auto* work : {lossless.get(), bits3.get(), bits4.get(), bytes.get(), scaled.get(), predicted.get()}) {
@@ -245,7 +272,13 @@ Json run() {
     r["decode"].push_back(bench.decode(*work, kMany, false));
     r["cpu"].push_back(cpu(*work));
   }
-  for (const auto* work : {lossless.get(), bits3.get(), bytes.get()})
+  // What pairs of symbols are worth, and codebooks.
+  const auto single = make_workload("lossless BF16, no pairs", CodecId::kLossless, DType::kBF16, 1, 16, false);
+  const auto single3 =
+      make_workload("uniform BF16, about 3 bits, no pairs", CodecId::kUniform, DType::kBF16, 0.5, 16, false);
+  for (const auto* work : {single.get(), single3.get(), scalars.get(), vectors.get()})
+    r["decode"].push_back(bench.decode(*work, kSegments, false));
+  for (const auto* work : {lossless.get(), bits3.get(), bytes.get(), single.get(), single3.get(), scalars.get()})
     r["encode"].push_back(bench.encode<cuda::EncodeBatch>(*work, kSegments));
   cpu::TrellisCache tables;
   for (const bool predicts : {false, true})

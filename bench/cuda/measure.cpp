@@ -57,6 +57,11 @@ class TimedQueue final : public cuda::Queue {
     queue_->encode(pass, op, arrays);
     mark(name_of(pass));
   }
+  void look_up(core::FloatType type, const core::LookUpJob* jobs, std::uint32_t count, std::uint8_t* out,
+               std::uint32_t* status) override {
+    queue_->look_up(type, jobs, count, out, status);
+    mark("look up");
+  }
   void encode_trellis(cuda::TrellisPass pass, cuda::TrellisEncodeOp op,
                       const cuda::TrellisEncodeArrays& arrays) override {
     queue_->encode_trellis(pass, op, arrays);
