@@ -109,32 +109,39 @@ __global__ __launch_bounds__(kThreads) void code_planes_kernel(EncodeArrays arra
   });
 }
 
+// Writing takes registers for a checksum's 40 rows: warps of thread blocks that are half as large have enough of them for nearly
+// all, and 24 still fit on a multiprocessor.
+inline constexpr std::uint32_t kWriteWarps = 8, kWriteThreads = kWriteWarps * core::kLanes, kWriteResident = 3;
+
 // What a thread block needs to write blocks, in shared memory beyond what a kernel can declare.
 struct WriteMemory {
-  alignas(16) std::uint8_t tiles[kGroupBlocks][core::kCrcChunk];
+  alignas(16) std::uint8_t tiles[kWriteWarps][core::kCrcChunk];
   core::CrcTables tables;
 };
+inline constexpr BlockShape kWriteShape{kWriteThreads, sizeof(WriteMemory)};
 
-// Two thread blocks to a multiprocessor: the registers that they leave are enough.
-template <class Unit>
-__global__ __launch_bounds__(kThreads, 2) void write_units_kernel(EncodeArrays arrays) {
+// write(segment, block, tables, tile) in the warp that has the block.
+template <class Write>
+__device__ __forceinline__ void write_blocks(const EncodeArrays& arrays, Write write) {
   extern __shared__ WriteMemory write_memory[];
   copy_crc_tables(write_memory->tables);
   for_groups(arrays, [&](core::SegmentJob& segment, const EncodeGroup& group) {
-    if (warp_index() < group.block_count)
-      core::write_lossless<CudaWarp, Unit>(segment, arrays.blocks[group.first_block + warp_index()],
-                                           write_memory->tables, write_memory->tiles[warp_index()]);
+    for (std::uint32_t b = warp_index(); b < group.block_count; b += kWriteWarps)
+      write(segment, arrays.blocks[group.first_block + b], write_memory->tables, write_memory->tiles[warp_index()]);
+  });
+}
+
+template <class Unit>
+__global__ __launch_bounds__(kWriteThreads, kWriteResident) void write_units_kernel(EncodeArrays arrays) {
+  write_blocks(arrays, [](const auto& segment, const auto& block, const core::CrcTables& tables, std::uint8_t* tile) {
+    core::write_lossless<CudaWarp, Unit>(segment, block, tables, tile);
   });
 }
 
 template <core::FloatType kType>
-__global__ __launch_bounds__(kThreads, 2) void write_uniform_kernel(EncodeArrays arrays) {
-  extern __shared__ WriteMemory write_memory[];
-  copy_crc_tables(write_memory->tables);
-  for_groups(arrays, [&](core::SegmentJob& segment, const EncodeGroup& group) {
-    if (warp_index() < group.block_count)
-      core::write_uniform<CudaWarp, kType>(segment, arrays.blocks[group.first_block + warp_index()],
-                                           write_memory->tables, write_memory->tiles[warp_index()]);
+__global__ __launch_bounds__(kWriteThreads, kWriteResident) void write_uniform_kernel(EncodeArrays arrays) {
+  write_blocks(arrays, [](const auto& segment, const auto& block, const core::CrcTables& tables, std::uint8_t* tile) {
+    core::write_uniform<CudaWarp, kType>(segment, block, tables, tile);
   });
 }
 

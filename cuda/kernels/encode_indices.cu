@@ -26,13 +26,9 @@ __global__ __launch_bounds__(kThreads, 2) void choose_indices_kernel(EncodeArray
 }
 
 template <core::FloatType kType>
-__global__ __launch_bounds__(kThreads, 2) void write_indices_kernel(EncodeArrays arrays) {
-  extern __shared__ WriteMemory write_memory[];
-  copy_crc_tables(write_memory->tables);
-  for_groups(arrays, [&](core::SegmentJob& segment, const EncodeGroup& group) {
-    if (warp_index() < group.block_count)
-      core::write_indices<CudaWarp, kType>(segment, arrays.blocks[group.first_block + warp_index()],
-                                           write_memory->tables, write_memory->tiles[warp_index()]);
+__global__ __launch_bounds__(kWriteThreads, kWriteResident) void write_indices_kernel(EncodeArrays arrays) {
+  write_blocks(arrays, [](const auto& segment, const auto& block, const core::CrcTables& tables, std::uint8_t* tile) {
+    core::write_indices<CudaWarp, kType>(segment, block, tables, tile);
   });
 }
 
@@ -48,8 +44,7 @@ cudaError_t launch_pass(Launch launch, EncodePass pass, const EncodeArrays& arra
     case EncodePass::kSurvey:
       return launch_persistent(choose_indices_kernel<kType, true>, launch, counting, arrays.group_count, arrays);
     case EncodePass::kWrite:
-      return launch_persistent(write_indices_kernel<kType>, launch, BlockShape{kThreads, sizeof(WriteMemory)},
-                               arrays.group_count, arrays);
+      return launch_persistent(write_indices_kernel<kType>, launch, kWriteShape, arrays.group_count, arrays);
     default:
       return cudaErrorInvalidValue;
   }
