@@ -9,7 +9,7 @@
 #pragma once
 
 #include "weft/core/dequantize.hpp"
-#include "weft/core/platform.hpp"
+#include "weft/core/vector_memory.hpp"
 
 namespace weft::core {
 
@@ -47,7 +47,7 @@ struct Prefix {
 inline constexpr std::uint64_t kPrefixStride = 64;
 
 struct SortedKeys {
-  const std::uint32_t* keys = nullptr;
+  const std::uint32_t* keys = nullptr;     // they and weights begin at multiples of 16 bytes
   const std::uint32_t* weights = nullptr;  // in weight units; null: each is 1
   const Prefix* prefix = nullptr;          // n / kPrefixStride + 1 of them
   std::uint64_t n = 0;
@@ -56,38 +56,56 @@ struct SortedKeys {
 
 WEFT_HD std::uint64_t prefix_count(std::uint64_t n) { return n / kPrefixStride + 1; }
 
-// Of the values from begin to end, at most kPrefixStride of them.
-WEFT_HD Prefix sum_between(const SortedKeys& sorted, std::uint64_t begin, std::uint64_t end) {
-  const auto units = [&](std::uint32_t key) {
-    return static_cast<std::int64_t>(static_cast<double>(value_of_key(key)) * sorted.units_per_value);
-  };
-  Prefix all;
-  std::uint32_t before = begin > 0 ? sorted.keys[begin - 1] : ~0u;  // no value has this key
-  std::int64_t plain = 0;                                           // of at most 64 values below 2^56
-  for (std::uint64_t i = begin; i < end; i++) {
-    const std::uint32_t key = sorted.keys[i];
-    all.runs += key != before ? 1 : 0;
-    before = key;
-    if (sorted.weights != nullptr) {
-      all.weight += sorted.weights[i];
-      all.moment += Int128{sorted.weights[i]} * units(key);
+// Adds up to kPrefixStride values, one by one.
+class PrefixAdder {
+ public:
+  // The first value is the one with index `begin`.
+  WEFT_HD PrefixAdder(const SortedKeys& sorted, std::uint64_t begin)
+      : units_per_value_(sorted.units_per_value),
+        before_(begin > 0 ? sorted.keys[begin - 1] : ~0u),  // no value has this key
+        is_weighted_(sorted.weights != nullptr) {}
+
+  WEFT_HD void add(std::uint32_t key, std::uint32_t weight) {
+    const auto units = static_cast<std::int64_t>(static_cast<double>(value_of_key(key)) * units_per_value_);
+    runs_ += key != before_ ? 1 : 0;
+    before_ = key;
+    weight_ += weight;
+    if (is_weighted_) {
+      moment_ += Int128{weight} * units;
     } else {
-      plain += units(key);
+      plain_ += units;
     }
   }
-  if (sorted.weights == nullptr) {
-    all.weight = static_cast<std::int64_t>(end - begin);
-    all.moment = plain;
-  }
-  return all;
-}
+  [[nodiscard]] WEFT_HD Prefix all() const { return {is_weighted_ ? moment_ : Int128{plain_}, weight_, runs_}; }
+
+ private:
+  double units_per_value_;
+  std::uint32_t before_;
+  bool is_weighted_;
+  Int128 moment_ = 0;
+  std::int64_t plain_ = 0, weight_ = 0;  // 64 values below 2^56
+  std::uint32_t runs_ = 0;
+};
 
 WEFT_HD Prefix sum_of_stride(const SortedKeys& sorted, std::uint64_t stride) {
-  return sum_between(sorted, stride * kPrefixStride, (stride + 1) * kPrefixStride);
+  PrefixAdder adder(sorted, stride * kPrefixStride);
+  Words4 weights{{1, 1, 1, 1}};
+  WEFT_UNROLL(4)
+  for (std::uint64_t i = stride * kPrefixStride; i < (stride + 1) * kPrefixStride; i += 4) {
+    const auto keys = load_aligned<Words4>(reinterpret_cast<const std::uint8_t*>(sorted.keys + i));
+    if (sorted.weights != nullptr)
+      weights = load_aligned<Words4>(reinterpret_cast<const std::uint8_t*>(sorted.weights + i));
+    for (int k = 0; k < 4; k++) adder.add(keys.word[k], weights.word[k]);
+  }
+  return adder.all();
 }
 
 WEFT_HD Prefix sum_before(const SortedKeys& sorted, std::uint64_t place) {
-  return sorted.prefix[place / kPrefixStride] + sum_between(sorted, place / kPrefixStride * kPrefixStride, place);
+  const std::uint64_t stride = place / kPrefixStride;
+  PrefixAdder adder(sorted, stride * kPrefixStride);
+  for (std::uint64_t i = stride * kPrefixStride; i < place; i++)
+    adder.add(sorted.keys[i], sorted.weights != nullptr ? sorted.weights[i] : 1);
+  return sorted.prefix[stride] + adder.all();
 }
 
 WEFT_HD std::uint64_t count_up_to(const SortedKeys& sorted, std::uint32_t key) {
