@@ -37,16 +37,18 @@ EntryTotals HostVectorSet::totals(std::size_t entries) {
   const std::uint32_t width = core::totals_width(all.dimension);
   const std::size_t pieces = (all.n + core::kTotalsPiece - 1) / core::kTotalsPiece;
   std::vector<double> errors(pieces);
-  // Each thread counts for itself.
-  std::vector<std::vector<std::uint64_t>> counts(threads_);
-  engine::run_parallel(threads_, pieces, nullptr, [&](std::uint32_t thread, std::size_t piece) {
-    counts[thread].resize(entries * width);
+  // Each thread counts for itself, and there are only so many that their counts take no more memory than the vectors.
+  const std::uint64_t numbers_each = entries * width, worth = all.n * all.dimension / (2 * numbers_each);
+  const auto threads = static_cast<std::uint32_t>(std::clamp<std::uint64_t>(worth, 1, threads_));
+  std::vector<std::vector<std::uint64_t>> counts(threads);
+  engine::run_parallel(threads, pieces, nullptr, [&](std::uint32_t thread, std::size_t piece) {
+    counts[thread].resize(numbers_each);
     double lanes[core::kSquaresLanes];
     for (std::uint32_t lane = 0; lane < core::kSquaresLanes; lane++)
       lanes[lane] = core::add_to_totals<cpu::PortableWarp>(all, piece, lane, counts[thread].data());
     errors[piece] = core::fold_lanes(lanes);
   });
-  std::vector<std::uint64_t> numbers(entries * width);
+  std::vector<std::uint64_t> numbers(numbers_each);
   for (const auto& some : counts)
     for (std::size_t i = 0; i < some.size(); i++) numbers[i] += some[i];
   return join_totals(numbers, errors);

@@ -31,7 +31,7 @@ WEFT_HD float score_exact(const float* vector, const float* entry, float bias) {
   return score;
 }
 
-// The same with every product fused to its sum, or not, where that is not to be had: the margin holds for both.
+// The same with every product fused to its sum.
 template <int kDim>
 WEFT_HD float score_fused(const float* vector, const float* entry, float bias) {
   float score = bias;
@@ -39,7 +39,7 @@ WEFT_HD float score_fused(const float* vector, const float* entry, float bias) {
 #if defined(__CUDA_ARCH__)
     score = __fmaf_rn(-vector[k], entry[k], score);
 #else
-    score -= vector[k] * entry[k];
+    score = __builtin_fmaf(-vector[k], entry[k], score);
 #endif
   }
   return score;
