@@ -8,6 +8,7 @@
 
 #include "backends/cuda/find_devices.hpp"
 #include "cuda_queue.hpp"
+#include "kernels/kernels.hpp"
 
 namespace weft::cuda {
 namespace {
@@ -37,6 +38,12 @@ class CudaDevice final : public Device {
     std::size_t free = 0, total = 0;
     check(cudaMemGetInfo(&free, &total), "asking for its memory");
     return free;
+  }
+  [[nodiscard]] std::size_t sort_scratch_bytes(std::uint64_t n, bool weighted) override {
+    const Current current(ordinal_);
+    std::size_t bytes = 0;
+    check(cuda::sort_scratch_bytes(n, weighted, bytes), "asking what a sort needs");
+    return bytes;
   }
 
  private:

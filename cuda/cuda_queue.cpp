@@ -73,6 +73,14 @@ class CudaQueue final : public Queue {
     const Current current(ordinal_);
     check(launch_encode_trellis({stream_, max_blocks_}, pass, op, arrays), "starting to encode");
   }
+  void cluster_scalars(ScalarPass pass, const ScalarArrays& arrays) override {
+    const Current current(ordinal_);
+    check(launch_cluster_scalars({stream_, max_blocks_}, pass, arrays), "starting to cluster");
+  }
+  void cluster_vectors(VectorPass pass, const VectorArrays& arrays) override {
+    const Current current(ordinal_);
+    check(launch_cluster_vectors({stream_, max_blocks_}, pass, arrays), "starting to cluster");
+  }
   void wait() override {
     if (is_mine_) mark(kEnd);
     const Current current(ordinal_);

@@ -4,6 +4,8 @@
 A loop is found by its backward branch. The decoder's is the innermost one that votes on who needs a word, once a round of 32
 symbols or, in kernels for pairs, of 64, unrolled; whatever it does with the symbols in the same tile counts too. Loops that
 finish units from symbols alone are counted apart, also per 32 symbols. The encoder's loop codes 32 symbols or pairs.
+Of the search for vectors' nearest entries those for a vector and an entry are counted, and which share of the float32 peak they
+allow: that of multiply-adds, where products are fused, or half of that of products and sums.
 Of the trellis search the steps of a warp are counted, and what a device could search if it did nothing else and issued in
 every cycle.
 usage: cuda_instructions.py FOLDER [sm_90]
@@ -137,6 +139,20 @@ def search_report(name, loops):
     return report
 
 
+def nearest_report(name, loops):
+    """Of the loop over whole chunks of entries, for a vector and an entry; None for another kernel."""
+    if not (found := re.match(r"nearest_kernel<Li(\d)E(\d)>", name)):
+        return None
+    dimension, exact = int(found[1]), found[2] == "1"
+    count = lambda body, opcode: sum(op.split(".")[0] == opcode for op in body)
+    product = "FMUL" if exact else "FFMA"
+    products, body = max(((count(body, product), body) for body in loops), key=lambda it: it[0], default=(0, []))
+    if not products:
+        return None
+    each = len(body) * dimension / products
+    return {"instructions_per_vector_and_entry": round(each, 2), "multiply_add_peak_allowed": round(dimension / each, 3)}
+
+
 def main():
     folder, arch = pathlib.Path(sys.argv[1]), sys.argv[2] if len(sys.argv) > 2 else "sm_90"
     report = {"architecture": arch, "reference": REFERENCE, "kernels": {}}
@@ -145,6 +161,9 @@ def main():
             loops = list(innermost_loops(code))
             if search := search_report(name, loops):
                 report["kernels"][name] = search
+                continue
+            if nearest := nearest_report(name, loops):
+                report["kernels"][name] = nearest
                 continue
             rounds, body = max(((rounds_of(name, loop), loop) for loop in loops), key=lambda it: it[0], default=(0, []))
             if not rounds:

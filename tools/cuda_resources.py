@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Prints registers, stack and spills of every kernel, from the reports that ptxas left beside the objects.
 
-Fails when a kernel of the entropy coder uses local memory: its state must live in registers.
+Fails when a kernel of the entropy coder or of clustering uses local memory: its state must live in registers.
 usage: cuda_resources.py FOLDER
 """
 import pathlib
@@ -9,7 +9,8 @@ import re
 import sys
 
 MUST_NOT_SPILL = ("merge_units_kernel", "dequantize_kernel", "code_planes_kernel", "decode_trellis_kernel",
-                  "decode_pairs_kernel", "dequantize_pairs_kernel", "search_trellis_kernel", "code_trellis_kernel")
+                  "decode_pairs_kernel", "dequantize_pairs_kernel", "search_trellis_kernel", "code_trellis_kernel",
+                  "nearest_kernel", "stride_sums_kernel", "places_kernel", "squares_kernel", "totals_kernel")
 
 ENTRY = re.compile(r"Compiling entry function '(\S+)' for '(\S+)'")
 # Within a mangled name: a length, the kernel's name, and the codes of its template arguments.

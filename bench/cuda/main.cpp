@@ -15,6 +15,7 @@
 #include "backends/cuda/find_devices.hpp"
 #include "backends/cuda/memory.hpp"
 #include "backends/cuda/trellis_encode_batch.hpp"
+#include "clusters.hpp"
 #include "engine/segment_encoder.hpp"
 #include "measure.hpp"
 #include "support/weights.hpp"
@@ -288,6 +289,7 @@ Json run() {
           states_log2);
       r["encode"].push_back(bench.encode<cuda::TrellisEncodeBatch>(*work, kSearched, tables));
     }
+  r["clustering"] = cluster_report(found.devices.front());
   for (const int block_log2 : {13, 14, 15, 17, 18})
     r["block_sizes"].push_back(bench.decode(
         *make_workload("lossless BF16", CodecId::kLossless, DType::kBF16, 1, block_log2), kSegments, false));

@@ -5,6 +5,7 @@
 
 #include "cuda_queue.hpp"
 #include "event.hpp"
+#include "fma_rate.hpp"
 
 namespace weft::bench {
 namespace {
@@ -23,6 +24,16 @@ std::string name_of(cuda::EncodePass pass) {
 
 std::string name_of(cuda::TrellisPass pass) {
   constexpr const char* kNames[] = {"weave", "search", "code", "pack"};
+  return kNames[static_cast<int>(pass)];
+}
+
+std::string name_of(cuda::ScalarPass pass) {
+  constexpr const char* kNames[] = {"keys", "sort", "sums", "places", "runs", "squares"};
+  return kNames[static_cast<int>(pass)];
+}
+
+std::string name_of(cuda::VectorPass pass) {
+  constexpr const char* kNames[] = {"nearest", "totals", "draw sums", "draw places"};
   return kNames[static_cast<int>(pass)];
 }
 
@@ -65,6 +76,14 @@ class TimedQueue final : public cuda::Queue {
   void encode_trellis(cuda::TrellisPass pass, cuda::TrellisEncodeOp op,
                       const cuda::TrellisEncodeArrays& arrays) override {
     queue_->encode_trellis(pass, op, arrays);
+    mark(name_of(pass));
+  }
+  void cluster_scalars(cuda::ScalarPass pass, const cuda::ScalarArrays& arrays) override {
+    queue_->cluster_scalars(pass, arrays);
+    mark(name_of(pass));
+  }
+  void cluster_vectors(cuda::VectorPass pass, const cuda::VectorArrays& arrays) override {
+    queue_->cluster_vectors(pass, arrays);
     mark(name_of(pass));
   }
   void wait() override { queue_->wait(); }
@@ -153,6 +172,23 @@ double copy_bandwidth(std::size_t bytes) {
   cudaFree(from);
   cudaFree(to);
   return 2.0 * static_cast<double>(bytes) / median(times) * 1e3;
+}
+
+double fma_rate() {
+  int device = 0, multiprocessors = 0;
+  check(cudaGetDevice(&device), "asking for its number");
+  check(cudaDeviceGetAttribute(&multiprocessors, cudaDevAttrMultiProcessorCount, device), "asking for its size");
+  std::vector<double> times;
+  double count = 0;
+  Event start, stop;
+  for (int run = -kWarmUp; run < kRuns; run++) {
+    start.record(nullptr);
+    count = launch_fma(nullptr, multiprocessors);
+    stop.record(nullptr);
+    check(cudaStreamSynchronize(nullptr), "multiplying and adding");
+    if (run >= 0) times.push_back(stop.since(start));
+  }
+  return count / median(times) * 1e3;
 }
 
 Json describe_gpu() {

@@ -26,6 +26,9 @@ struct Timing {
 // A copy within device memory, the ceiling of everything that reads and writes: bytes per second, both counted.
 [[nodiscard]] double copy_bandwidth(std::size_t bytes);
 
+// Float32 fused multiply-adds per second out of registers, the ceiling of matrix products.
+[[nodiscard]] double fma_rate();
+
 [[nodiscard]] Json describe_gpu();
 
 }  // namespace weft::bench

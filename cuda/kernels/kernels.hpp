@@ -44,4 +44,13 @@ cudaError_t launch_encode(Launch launch, EncodePass pass, EncodeOp op, const Enc
 cudaError_t launch_encode_trellis(Launch launch, TrellisPass pass, TrellisEncodeOp op,
                                   const TrellisEncodeArrays& arrays);
 
+cudaError_t launch_cluster_vectors(Launch launch, VectorPass pass, const VectorArrays& arrays);
+
+// A pass of clustering of scalars. kSort and kSums are CUB's.
+cudaError_t launch_cluster_scalars(Launch launch, ScalarPass pass, const ScalarArrays& arrays);
+cudaError_t launch_sort(Launch launch, const ScalarArrays& arrays);
+cudaError_t launch_add_up(Launch launch, const ScalarArrays& arrays);
+// The scratch of both for n values.
+cudaError_t sort_scratch_bytes(std::uint64_t n, bool weighted, std::size_t& bytes);
+
 }  // namespace weft::cuda

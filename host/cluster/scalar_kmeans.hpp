@@ -4,7 +4,8 @@
 //   iteration moves k - 1 boundaries by binary search: O(k log n), not O(n k).
 // * The start is the exact optimum over a few thousand cells of neighbouring values, so there are no restarts and few
 //   iterations; with fewer distinct values than cells it is the optimum itself.
-// * Sums are taken over fixed-point integers, so the result does not depend on the number of threads or the machine.
+// * Sums are taken over fixed-point integers, so the result does not depend on the number of threads or the machine, nor on
+//   whether a CPU or a GPU sorted the values.
 // * With lambda > 0 a boundary trades squared error against code length: rare clusters shrink and may vanish. Weights then
 //   move centroids but not boundaries, which see the squared error alone: what assign_scalars does for one value.
 //
@@ -15,6 +16,8 @@
 #include <cstdint>
 #include <span>
 #include <vector>
+
+#include "cluster/sorted_values.hpp"
 
 namespace weft::cluster {
 
@@ -40,6 +43,8 @@ struct ScalarClusters {
 // finite weight per value. Equal values always share a cluster. No values: no centroids. Never throws for data.
 [[nodiscard]] ScalarClusters cluster_scalars(std::span<const float> values, std::span<const float> weights,
                                              const ScalarOptions& options);
+// The same of values that have been sorted, of which there is at least one.
+[[nodiscard]] ScalarClusters cluster_scalars(const SortedValues& sorted, const ScalarOptions& options);
 
 // The index of the centroid for each value: the nearest one, ties to the lower; with `bits` (code length per centroid, in
 // bits) and lambda in squared units of the values, the cheapest one.

@@ -1,29 +1,16 @@
 #include "cluster/sorted_values.hpp"
 
 #include <algorithm>
+#include <bit>
 #include <cmath>
 
-#include "cluster/radix_sort.hpp"
+#include "cluster/boundaries.hpp"
 #include "engine/workers.hpp"
 
 namespace weft::cluster {
 namespace {
 
-constexpr std::size_t kPiece = std::size_t{1} << 16;
-
-std::uint32_t key_of(float value) {
-  const auto bits = std::bit_cast<std::uint32_t>(value);
-  const std::uint32_t magnitude = bits & 0x7fffffffu;
-  return bits >> 31 ? 0x80000000u - magnitude : 0x80000000u + magnitude;
-}
-
-// Calls body(begin, end) for pieces of fixed size.
-template <class F>
-void for_pieces(std::uint32_t threads, std::size_t n, F body) {
-  engine::run_parallel(threads, (n + kPiece - 1) / kPiece, nullptr, [&](std::uint32_t, std::size_t piece) {
-    body(piece * kPiece, std::min(n, (piece + 1) * kPiece));
-  });
-}
+constexpr std::size_t kWeightsPiece = std::size_t{1} << 16;
 
 // The power of two above x > 0 is 2^(the result).
 int exponent_above(double x) {
@@ -34,130 +21,65 @@ int exponent_above(double x) {
 
 }  // namespace
 
-SortedValues::SortedValues(std::span<const float> values, std::span<const float> weights, std::uint32_t threads)
-    : n_(values.size()) {
-  const float heaviest = weights.empty() ? 0 : *std::max_element(weights.begin(), weights.end());
-  if (heaviest > 0) {
-    sort_weighted(values, weights, threads);
-  } else {
-    sort_plain(values, threads);
-    if (!weights.empty()) weight_unit_ = 0;  // all of them weigh nothing: placed as if they did, at no cost
-  }
-  choose_value_unit();
-  sum_up(threads);
-}
-
-void SortedValues::sort_plain(std::span<const float> values, std::uint32_t threads) {
-  keys_ = std::make_unique_for_overwrite<std::uint32_t[]>(n_);
-  for_pieces(threads, n_, [&](std::size_t begin, std::size_t end) {
-    for (std::size_t i = begin; i < end; i++) keys_[i] = key_of(values[i]);
-  });
-  radix_sort(keys_, n_, threads);
-}
-
-void SortedValues::sort_weighted(std::span<const float> values, std::span<const float> weights, std::uint32_t threads) {
+std::vector<std::uint32_t> SortedValues::take_weights(std::span<const float> weights, std::uint32_t threads) {
+  if (weights.empty()) return {};
+  const float heaviest = *std::max_element(weights.begin(), weights.end());
+  weight_unit_ = 0;
+  if (!(heaviest > 0)) return {};
   const int bits = std::min(31, 62 - static_cast<int>(std::bit_width(n_)));
-  const int exponent = exponent_above(*std::max_element(weights.begin(), weights.end())) - bits;
+  const int exponent = exponent_above(static_cast<double>(heaviest)) - bits;
   const double units = std::ldexp(1.0, -exponent);
   weight_unit_ = std::ldexp(1.0, exponent);
-  auto items = std::make_unique_for_overwrite<std::uint64_t[]>(n_);
-  for_pieces(threads, n_, [&](std::size_t begin, std::size_t end) {
-    for (std::size_t i = begin; i < end; i++)
-      items[i] = static_cast<std::uint64_t>(static_cast<double>(weights[i]) * units) << 32 | key_of(values[i]);
-  });
-  radix_sort(items, n_, threads);
-  keys_ = std::make_unique_for_overwrite<std::uint32_t[]>(n_);
-  weights_ = std::make_unique_for_overwrite<std::uint32_t[]>(n_);
-  for_pieces(threads, n_, [&](std::size_t begin, std::size_t end) {
-    for (std::size_t i = begin; i < end; i++) {
-      keys_[i] = static_cast<std::uint32_t>(items[i]);
-      weights_[i] = static_cast<std::uint32_t>(items[i] >> 32);
-    }
-  });
+  std::vector<std::uint32_t> integers(weights.size());
+  engine::run_parallel(threads, (weights.size() + kWeightsPiece - 1) / kWeightsPiece, nullptr,
+                       [&](std::uint32_t, std::size_t piece) {
+                         const std::size_t end = std::min(weights.size(), (piece + 1) * kWeightsPiece);
+                         for (std::size_t i = piece * kWeightsPiece; i < end; i++)
+                           integers[i] = static_cast<std::uint32_t>(static_cast<double>(weights[i]) * units);
+                       });
+  return integers;
 }
 
-void SortedValues::choose_value_unit() {
-  const float largest = std::max(std::abs(value(0)), std::abs(value(n_ - 1)));
-  if (largest == 0) return;
-  const int exponent = exponent_above(largest) - 56;
+double SortedValues::take_range(float least, float greatest) {
+  const float largest = std::max(std::abs(least), std::abs(greatest));
+  if (largest == 0) return 1;
+  const int exponent = exponent_above(static_cast<double>(largest)) - 56;
   value_unit_ = std::ldexp(1.0, exponent);
-  units_per_value_ = std::ldexp(1.0, -exponent);
+  return std::ldexp(1.0, -exponent);
 }
 
-Sums SortedValues::sums_between(std::size_t begin, std::size_t end) const {
-  const auto units = [&](std::size_t i) {
-    return static_cast<std::int64_t>(static_cast<double>(value(i)) * units_per_value_);
-  };
-  Sums sums;
-  if (weights_) {
-    for (std::size_t i = begin; i < end; i++) {
-      sums.weight += weights_[i];
-      sums.moment += Int128{weights_[i]} * units(i);
-    }
-  } else {
-    std::int64_t moment = 0;  // of at most 64 values below 2^56
-    for (std::size_t i = begin; i < end; i++) moment += units(i);
-    sums = {static_cast<std::int64_t>(end - begin), moment};
-  }
-  return sums;
+std::vector<Place> SortedValues::ask(std::span<const core::PlaceQuestion> questions) const {
+  std::vector<core::Place> found(questions.size());
+  find(questions, found);
+  std::vector<Place> places;
+  places.reserve(found.size());
+  for (const core::Place& place : found)
+    places.push_back({place.index, place.before.sums(), static_cast<double>(core::value_of_key(place.key))});
+  return places;
 }
 
-void SortedValues::sum_up(std::uint32_t threads) {
-  static_assert(kPiece % kStride == 0);
-  prefix_.resize(n_ / kStride + 1);
-  for_pieces(threads, n_, [&](std::size_t begin, std::size_t end) {
-    for (std::size_t i = begin; i + kStride <= end; i += kStride)
-      prefix_[i / kStride + 1] = sums_between(i, i + kStride);
-  });
-  for (std::size_t i = 1; i < prefix_.size(); i++) {
-    prefix_[i].weight += prefix_[i - 1].weight;
-    prefix_[i].moment += prefix_[i - 1].moment;
-  }
+std::vector<Place> SortedValues::after(std::span<const double> thresholds) const {
+  std::vector<core::PlaceQuestion> questions;
+  for (const double threshold : thresholds)
+    questions.push_back({0, core::key_of(largest_float_up_to(threshold)), core::PlaceKind::kUpToKey});
+  return ask(questions);
 }
 
-Sums SortedValues::sums(std::size_t count) const {
-  const Sums& before = prefix_[count / kStride];
-  const Sums rest = sums_between(count / kStride * kStride, count);
-  return {before.weight + rest.weight, before.moment + rest.moment};
+std::vector<Place> SortedValues::before(std::span<const std::uint64_t> indices) const {
+  std::vector<core::PlaceQuestion> questions;
+  for (const std::uint64_t index : indices) questions.push_back({index, 0, core::PlaceKind::kIndex});
+  return ask(questions);
 }
 
-std::size_t SortedValues::count_up_to(double threshold, std::size_t low, std::size_t high) const {
-  while (low < high) {
-    const std::size_t middle = low + (high - low) / 2;
-    if (static_cast<double>(value(middle)) <= threshold) {
-      low = middle + 1;
-    } else {
-      high = middle;
-    }
-  }
-  return low;
+std::vector<Place> SortedValues::run_ends(std::span<const std::uint64_t> indices) const {
+  std::vector<core::PlaceQuestion> questions;
+  for (const std::uint64_t index : indices) questions.push_back({index, 0, core::PlaceKind::kRunEnd});
+  return ask(questions);
 }
 
-std::size_t SortedValues::run_end(std::size_t begin) const {
-  std::size_t reach = 1;
-  while (begin + reach < n_ && keys_[begin + reach] == keys_[begin]) reach *= 2;
-  const auto* keys = keys_.get();
-  return static_cast<std::size_t>(
-      std::upper_bound(keys + begin + reach / 2, keys + std::min(n_, begin + reach), keys[begin]) - keys);
-}
-
-double SortedValues::squared_distances(std::span<const std::size_t> edges, std::span<const double> centroids,
-                                       std::uint32_t threads) const {
-  std::vector<double> pieces((n_ + kPiece - 1) / kPiece);
-  for_pieces(threads, n_, [&](std::size_t begin, std::size_t end) {
-    auto cluster = static_cast<std::size_t>(std::upper_bound(edges.begin(), edges.end(), begin) - edges.begin()) - 1;
-    double sum = 0;
-    for (std::size_t at = begin; at < end; cluster++) {
-      const std::size_t stop = std::min(end, edges[cluster + 1]);
-      for (; at < stop; at++) {
-        const double distance = static_cast<double>(value(at)) - centroids[cluster];
-        sum += static_cast<double>(weight(at)) * (distance * distance);
-      }
-    }
-    pieces[begin / kPiece] = sum;
-  });
+double SortedValues::squared_distances(std::span<const std::uint64_t> edges, std::span<const double> centroids) const {
   double sum = 0;
-  for (const double piece : pieces) sum += piece;
+  for (const double piece : squares(edges, centroids)) sum += piece;
   return sum;
 }
 

@@ -1,7 +1,8 @@
 // Clustering of vectors: Lloyd iterations from a k-means++ start.
 //
 // * The assignment is a matrix product that keeps the least of each row (cpu::Kernels::nearest); everything else is linear in
-//   the vectors. Sums are taken over fixed-point integers, so the result does not depend on threads or the machine.
+//   the vectors. Sums are taken over fixed-point integers, so the result does not depend on threads or the
+//   machine, nor on whether a CPU or a GPU keeps the vectors.
 // * A cluster that loses its last vector starts again at a vector that is far from its entry, drawn as the seeds are. With
 //   lambda > 0 it vanishes instead, and rare entries are dearer (entropy-constrained vector quantization).
 // * Entries come in the order of their sizes, the largest first: the high bytes of long indices then tell most.
@@ -13,6 +14,8 @@
 #include <cstdint>
 #include <span>
 #include <vector>
+
+#include "cluster/vector_set.hpp"
 
 namespace weft::cluster {
 
@@ -38,5 +41,7 @@ struct VectorClusters {
 // per vector. No vectors: no entries. Never throws for data.
 [[nodiscard]] VectorClusters cluster_vectors(std::span<const float> values, std::span<const float> weights,
                                              const VectorOptions& options);
+// The same of vectors that are somewhere already; there is at least one, and the set is of the options' dimension.
+[[nodiscard]] VectorClusters cluster_vectors(VectorSet& set, const VectorOptions& options);
 
 }  // namespace weft::cluster

@@ -8,32 +8,26 @@
 
 #include <cstdint>
 #include <random>
-#include <span>
 #include <vector>
 
-#include "cluster/vector_distances.hpp"
-#include "cluster/vector_scale.hpp"
+#include "cluster/vector_set.hpp"
 
 namespace weft::cluster {
 
-// Draws vectors by squared distance.
+// Draws vectors by squared distance and weight.
 class VectorDraws {
  public:
-  // `weights` is empty or has a number from 0 to 1 per vector that multiplies its distance.
-  VectorDraws(const Vectors& vectors, std::span<const float> weights) : vectors_(vectors), weights_(weights) {}
+  explicit VectorDraws(VectorSet& set) : set_(set) {}
 
   // Appends up to `count` different vectors to `entries`; fewer where no others are away from what they are nearest to.
-  void draw(std::span<const float> distances, std::size_t count, std::vector<float>& entries);
+  void draw(std::size_t count, std::vector<float>& entries);
 
  private:
-  const Vectors& vectors_;
-  std::span<const float> weights_;
+  VectorSet& set_;
   std::mt19937_64 random_{20'261'127};
-  std::vector<std::uint64_t> sums_;
 };
 
 // Up to `count` entries to start from: fewer when there are fewer different vectors.
-[[nodiscard]] std::vector<float> draw_seeds(const Vectors& vectors, std::size_t count, const VectorScale& scale,
-                                            std::uint32_t threads, VectorDraws& draws);
+[[nodiscard]] std::vector<float> draw_seeds(VectorSet& set, std::size_t count, VectorDraws& draws);
 
 }  // namespace weft::cluster

@@ -10,10 +10,9 @@
 #include <string>
 
 #include "archive/codebook_index.hpp"
+#include "backends/clusterer.hpp"
 #include "backends/codebook_groups.hpp"
 #include "backends/cpu/kernels.hpp"
-#include "cluster/scalar_kmeans.hpp"
-#include "cluster/vector_kmeans.hpp"
 #include "engine/weight_sample.hpp"
 
 namespace weft::engine {
@@ -99,8 +98,13 @@ bool set_values(const std::vector<float>& wanted, const std::vector<DType>& elem
 
 class Finder {
  public:
-  Finder(Plan& plan, const Job& job, const Sampler& sampler, std::uint32_t threads)
-      : plan_(plan), index_(plan.index), streams_(job.streams), sampler_(sampler), threads_(threads) {}
+  Finder(Plan& plan, const Job& job, const Sampler& sampler, Clusterer& clusterer, std::uint32_t threads)
+      : plan_(plan),
+        index_(plan.index),
+        streams_(job.streams),
+        sampler_(sampler),
+        clusterer_(clusterer),
+        threads_(threads) {}
 
   // Clusters each sample, and gives the streams the codebooks or falls back to lossless.
   void find(const std::vector<WeightSample>& samples) {
@@ -151,20 +155,20 @@ class Finder {
     elements.erase(std::unique(elements.begin(), elements.end()), elements.end());
     std::vector<float> values;
     if (book.dimension == 1) {
-      const auto found = cluster::cluster_scalars(sample.values, sample.weights,
-                                                  {.clusters = spec().clusters,
-                                                   .lambda = spec().codebook_lambda,
-                                                   .pin_zero = spec().pin_zero,
-                                                   .threads = threads_});
+      const auto found = clusterer_.scalars(sample.values, sample.weights,
+                                            {.clusters = spec().clusters,
+                                             .lambda = spec().codebook_lambda,
+                                             .pin_zero = spec().pin_zero,
+                                             .threads = threads_});
       add(found);
       book.bit_price = found.lambda;
       values = found.centroids;
     } else {
-      const auto found = cluster::cluster_vectors(sample.values, sample.weights,
-                                                  {.clusters = spec().clusters,
-                                                   .dimension = book.dimension,
-                                                   .lambda = spec().codebook_lambda,
-                                                   .threads = threads_});
+      const auto found = clusterer_.vectors(sample.values, sample.weights,
+                                            {.clusters = spec().clusters,
+                                             .dimension = book.dimension,
+                                             .lambda = spec().codebook_lambda,
+                                             .threads = threads_});
       add(found);
       book.bit_price = found.lambda;
       book.bits = found.bits;
@@ -211,6 +215,7 @@ class Finder {
   Index& index_;
   std::vector<std::size_t> streams_;
   const Sampler& sampler_;
+  Clusterer& clusterer_;
   std::uint32_t threads_;
   std::vector<Codebook> books_;
   Clustering clustering_;
@@ -218,12 +223,17 @@ class Finder {
 
 }  // namespace
 
-void choose_codebooks(const Network& network, Plan& plan, const std::vector<Piece>& pieces, std::uint32_t threads,
-                      const std::atomic<bool>* cancel, std::vector<StageTimes>& times) {
-  for (const Job& job : jobs_of(plan, pieces)) {
+void choose_codebooks(const Network& network, Plan& plan, const std::vector<Piece>& pieces, const Backend& backend,
+                      std::uint32_t threads, const std::atomic<bool>* cancel, std::vector<StageTimes>& times) {
+  const std::vector<Job> jobs = jobs_of(plan, pieces);
+  if (jobs.empty()) return;
+  const std::unique_ptr<Clusterer> clusterer = backend.make_clusterer();
+  for (const Job& job : jobs) {
     Sampler sampler(network, plan, threads, cancel, times);
     const std::vector<WeightSample> samples = read_samples(plan, job, sampler);
-    times[0].time(Stage::kQuantize, 0, [&] { Finder(plan, job, sampler, threads).find(samples); });
+    times[0].time(Stage::kQuantize, 0, [&] { Finder(plan, job, sampler, *clusterer, threads).find(samples); });
+    const TransferTimes transfers = clusterer->take_transfer_times();
+    times[0].add(Stage::kTransfer, transfers.seconds, transfers.bytes);
   }
 }
 

@@ -13,6 +13,7 @@
 #include <cstdint>
 #include <vector>
 
+#include "backends/backend.hpp"
 #include "engine/plan.hpp"
 #include "engine/stages.hpp"
 #include "engine/steps.hpp"
@@ -31,8 +32,8 @@ inline constexpr std::uint64_t kVectorUnits = std::uint64_t{1} << 22;
 void check_codebook_memory(const Plan& plan, std::uint64_t memory_limit);
 
 // Fills in `codebook` of all codebook streams, and the index's codebooks, looking at these pieces (ascending; every codebook
-// stream needs at least one). Threads share the reading and the clustering.
-void choose_codebooks(const Network& network, Plan& plan, const std::vector<Piece>& pieces, std::uint32_t threads,
-                      const std::atomic<bool>* cancel, std::vector<StageTimes>& times);
+// stream needs at least one). Threads share the reading, and the clustering unless the backend has a device for it.
+void choose_codebooks(const Network& network, Plan& plan, const std::vector<Piece>& pieces, const Backend& backend,
+                      std::uint32_t threads, const std::atomic<bool>* cancel, std::vector<StageTimes>& times);
 
 }  // namespace weft::engine

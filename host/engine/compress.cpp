@@ -93,7 +93,7 @@ class Compression {
     io::AtomicFile file(output, options_.overwrite);
     choose_models(network_, plan_, std::vector<bool>(plan_.index.streams.size(), true), options_.cancel, times_);
     choose_steps(network_, plan_, pieces_for_steps(plan_.index), threads_, options_.cancel, times_);
-    choose_codebooks(network_, plan_, pieces_for_codebooks(plan_), threads_, options_.cancel, times_);
+    choose_codebooks(network_, plan_, pieces_for_codebooks(plan_), *backend_, threads_, options_.cancel, times_);
     archive::ArchiveWriter writer(file);
     errors_.assign(plan_.index.tensors.size(), {});
     plane_bytes_ = 0;

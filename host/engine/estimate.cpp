@@ -39,7 +39,7 @@ Report estimate(const Network& network, const Config& config, const RunOptions& 
   Trial trial(network, plan.index, threads, options.cancel);
   const std::vector<bool> all(plan.index.streams.size(), true);
   ProgressMeter progress(options, trial.bytes());
-  trial.prepare(plan, all, times);
+  trial.prepare(*backend, plan, all, times);
   trial.encode(*backend, plan, all, options.verify, times, &progress);
   const TrialFigures figures = trial.figures(plan);
 

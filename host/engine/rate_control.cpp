@@ -121,7 +121,7 @@ double RateControl::evaluate(double x) {
   iterations_++;
   Plan plan = prepared_;
   set_shared_step(plan, x);
-  trial_.prepare(plan, free_, times_);
+  trial_.prepare(backend_, plan, free_, times_);
   trial_.encode(backend_, plan, free_, false, times_);
   const TrialFigures figures = trial_.figures(plan);
   double value = static_cast<double>(figures.archive_bytes);
@@ -235,7 +235,7 @@ void RateControl::find_bounded_steps() {
     iterations_++;
     Plan plan = prepared_;
     set_steps(plan);
-    trial_.prepare(plan, open, times_);
+    trial_.prepare(backend_, plan, open, times_);
     trial_.encode(backend_, plan, open, false, times_);
     const std::vector<ErrorSums> errors = trial_.errors(plan.index);
     for (std::size_t s = 0; s < free_.size(); s++) {
@@ -262,7 +262,7 @@ void RateControl::find_steps() {
     measure_energy();
     std::vector<bool> fixed = free_;
     fixed.flip();
-    trial_.prepare(prepared_, fixed, times_);
+    trial_.prepare(backend_, prepared_, fixed, times_);
     trial_.encode(backend_, prepared_, fixed, false, times_);
   }
   const double aim = wanted_ * (is_size() ? 1 - kMargin : 1 + kMargin);

@@ -73,12 +73,14 @@ std::vector<Piece> Trial::pieces_of(const Index& index, const std::vector<bool>&
   return chosen;
 }
 
-void Trial::prepare(Plan& plan, const std::vector<bool>& streams, std::vector<StageTimes>& times) const {
+void Trial::prepare(const Backend& backend, Plan& plan, const std::vector<bool>& streams,
+                    std::vector<StageTimes>& times) const {
   if (!is_whole_)  // what a view reorders cannot be read in part; the whole archive is measured in the end
     for (CodecSpec& spec : plan.specs) spec.choose_view = false;
   choose_models(network_, plan, streams, cancel_, times);
   choose_steps(network_, plan, pieces_of(plan.index, streams, CodecId::kUniform), threads_, cancel_, times);
-  choose_codebooks(network_, plan, pieces_of(plan.index, streams, CodecId::kCodebook), threads_, cancel_, times);
+  choose_codebooks(network_, plan, pieces_of(plan.index, streams, CodecId::kCodebook), backend, threads_, cancel_,
+                   times);
 }
 
 void Trial::encode(const Backend& backend, const Plan& plan, const std::vector<bool>& streams, bool verify,

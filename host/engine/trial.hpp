@@ -41,7 +41,8 @@ class Trial {
 
   // Fills in what the chosen streams (flags, one per stream) need before they are encoded, such as steps. The plan may
   // come out with streams that fell back to lossless.
-  void prepare(Plan& plan, const std::vector<bool>& streams, std::vector<StageTimes>& times) const;
+  void prepare(const Backend& backend, Plan& plan, const std::vector<bool>& streams,
+               std::vector<StageTimes>& times) const;
   // Encodes the chosen streams of a prepared plan.
   void encode(const Backend& backend, const Plan& plan, const std::vector<bool>& streams, bool verify,
               std::vector<StageTimes>& times, ProgressMeter* progress = nullptr);

@@ -215,6 +215,8 @@ class WarpQueue final : public Queue {
       arrays.jobs[j].lanes_log2 = lanes_log2.value_or(arrays.jobs[j].lanes_log2);
     testing::run_trellis_pass<CudaWarp>(pass, op, arrays, [](auto f) { emulation::run_warp(f); });
   }
+  void cluster_scalars(ScalarPass, const ScalarArrays&) override {}
+  void cluster_vectors(VectorPass, const VectorArrays&) override {}
   std::optional<std::uint8_t> lanes_log2;  // instead of those that encoders give blocks; never fewer
   void wait() override {}
   PhaseTimes take_times() override { return {}; }

@@ -47,7 +47,7 @@ Plan choose(DType dtype, const std::vector<double>& values, const CodecSpec& spe
   const MemoryNetwork network = network_of(dtype, values);
   Plan plan = make_plan(network, config_of(spec));
   std::vector<StageTimes> times(threads);
-  choose_codebooks(network, plan, pieces_for_codebooks(plan), threads, nullptr, times);
+  choose_codebooks(network, plan, pieces_for_codebooks(plan), *make_cpu_backend(), threads, nullptr, times);
   return plan;
 }
 
@@ -181,7 +181,7 @@ TEST(Codebooks, TensorsShareOneByName) {
                                {"c", DType::kF64, {300}, weight_bytes(DType::kF64, draw_weights(300, 3))}});
   Plan plan = make_plan(network, config_of(spec));
   std::vector<StageTimes> times(2);
-  choose_codebooks(network, plan, pieces_for_codebooks(plan), 2, nullptr, times);
+  choose_codebooks(network, plan, pieces_for_codebooks(plan), *make_cpu_backend(), 2, nullptr, times);
   ASSERT_EQ(plan.index.codebooks.size(), 1u);
   EXPECT_EQ(plan.index.codebooks[0].entries(), 32u);
   EXPECT_EQ(plan.index.streams[2].codec, CodecId::kLossless);
@@ -233,7 +233,7 @@ TEST(Codebooks, GroupsOfChannelsHaveTheirOwn) {
     spec.channel_group = 2;
     Plan plan = make_plan(network, config_of(spec));
     std::vector<StageTimes> times(1);
-    choose_codebooks(network, plan, pieces_for_codebooks(plan), 1, nullptr, times);
+    choose_codebooks(network, plan, pieces_for_codebooks(plan), *make_cpu_backend(), 1, nullptr, times);
     ASSERT_EQ(plan.index.codebooks.size(), 3u);
     EXPECT_EQ(plan.index.streams[0].codebook, (CodebookStream{{0, 1, 2}, 400, 5, 2, 1, 1}));
     for (std::size_t g = 0; g < 3; g++) {

@@ -1,14 +1,17 @@
 // Whole runs on the CUDA backend, on an emulated device: the archives and networks of the CPU.
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <filesystem>
 
 #include "backends/cuda/find_devices.hpp"
 #include "support/expect_error.hpp"
 #include "support/host_device.hpp"
+#include "support/memory_network.hpp"
 #include "support/places.hpp"
 #include "support/random_network.hpp"
 #include "support/temp_folder.hpp"
+#include "support/weights.hpp"
 #include "weft/engine.hpp"
 
 namespace weft {
@@ -64,6 +67,32 @@ TEST(EngineDevice, ArchivesAreThoseOfTheCpu) {
     EXPECT_NE(report.device.find("emulated"), std::string::npos);
     EXPECT_TRUE(report.warnings.empty());
     (void)verify(Archive::open(temp / "cpu.weft"), &network, on("cuda"));
+  }
+}
+
+TEST(EngineDevice, CodebooksAreThoseOfTheCpu) {
+  const testing::TempFolder temp;
+  const auto weights = [](std::uint64_t n) { return testing::weight_bytes(DType::kF32, testing::draw_weights(n, n)); };
+  const testing::MemoryNetwork network(
+      {{"scalars", DType::kF32, {70'000}, weights(70'000)}, {"pairs", DType::kF32, {20'000}, weights(20'000)}});
+  Rule scalars, pairs;
+  scalars.match = {"scalars"};
+  scalars.spec.codec = pairs.spec.codec = CodecId::kCodebook;
+  scalars.spec.codebook_lambda = 0.02;
+  pairs.spec.dimension = 2;
+  pairs.spec.clusters = 64;  // more entries, a larger sample: large enough for a device
+  Config config;
+  config.rules = {scalars, pairs};
+  (void)compress(network, config, temp / "cpu.weft", on("cpu"));
+  const Devices devices(1);
+  for (const std::uint64_t memory : {0, 10'000}) {
+    RunOptions options = on("cuda");
+    options.device_memory = memory;
+    const Report report = compress(network, config, temp / "gpu.weft", options);
+    EXPECT_TRUE(temp.read("cpu.weft") == temp.read("gpu.weft"));
+    const auto is_of_clustering = [](const std::string& line) { return line.find("clustering") != std::string::npos; };
+    EXPECT_EQ(std::count_if(report.warnings.begin(), report.warnings.end(), is_of_clustering), memory == 0 ? 0 : 2)
+        << ::testing::PrintToString(report.warnings);
   }
 }
 

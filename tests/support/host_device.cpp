@@ -12,6 +12,7 @@
 #include "backends/cpu/kernels.hpp"
 #include "backends/cpu/warp_portable.hpp"
 #include "backends/cuda/device.hpp"
+#include "support/host_clusters.hpp"
 #include "support/host_trellis.hpp"
 #include "weft/core/frequency.hpp"
 
@@ -95,6 +96,12 @@ class HostQueue final : public cuda::Queue {
   void encode_trellis(cuda::TrellisPass pass, cuda::TrellisEncodeOp op,
                       const cuda::TrellisEncodeArrays& arrays) override {
     defer([=] { encode_trellis_on_host(pass, op, arrays); });
+  }
+  void cluster_scalars(cuda::ScalarPass pass, const cuda::ScalarArrays& arrays) override {
+    defer([=] { cluster_scalars_on_host(pass, arrays); });
+  }
+  void cluster_vectors(cuda::VectorPass pass, const cuda::VectorArrays& arrays) override {
+    defer([=] { cluster_vectors_on_host(pass, arrays); });
   }
   void wait() override {
     for (const auto& step : steps_) {

@@ -47,6 +47,7 @@ class HostDevice final : public cuda::Device {
   void release_pinned(void* memory) noexcept override { std::free(memory); }
   [[nodiscard]] std::unique_ptr<cuda::Queue> make_queue() override { return make_host_queue(); }
   [[nodiscard]] std::uint64_t free_bytes() override { return memory_; }
+  [[nodiscard]] std::size_t sort_scratch_bytes(std::uint64_t, bool) override { return 1; }
 
  private:
   std::uint64_t memory_, used_ = 0;

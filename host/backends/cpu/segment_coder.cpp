@@ -1,4 +1,5 @@
 // The CPU backend: dispatches segments to codecs, with one coder per thread.
+#include "backends/clusterer.hpp"
 #include "backends/cpu/cpu_codec.hpp"
 
 namespace weft {
@@ -77,6 +78,7 @@ class CpuBackend final : public Backend {
   [[nodiscard]] std::unique_ptr<SegmentCoder> make_coder() const override {
     return make_segment_coder(active_kernels());
   }
+  [[nodiscard]] std::unique_ptr<Clusterer> make_clusterer() const override { return make_cpu_clusterer(); }
 };
 
 }  // namespace

@@ -6,6 +6,7 @@
 #include <charconv>
 #include <deque>
 
+#include "backends/cuda/clusterer.hpp"
 #include "backends/cuda/find_devices.hpp"
 #include "backends/cuda/segment_coder.hpp"
 #include "weft/error.hpp"
@@ -34,6 +35,9 @@ class CudaBackend final : public Backend {
   }
   [[nodiscard]] std::unique_ptr<SegmentCoder> make_coder() const override {
     return make_segment_coder(heaps_[next_++ % heaps_.size()], notes_);
+  }
+  [[nodiscard]] std::unique_ptr<Clusterer> make_clusterer() const override {
+    return make_device_clusterer(heaps_.front(), notes_);
   }
   [[nodiscard]] std::uint64_t batch_bytes(std::uint32_t coders) const override {
     std::uint64_t smallest = UINT64_MAX;
@@ -70,6 +74,7 @@ class Fallback final : public Backend {
   explicit Fallback(std::string note) : note_(std::move(note)) {}
   [[nodiscard]] std::string name() const override { return cpu_->name(); }
   [[nodiscard]] std::unique_ptr<SegmentCoder> make_coder() const override { return cpu_->make_coder(); }
+  [[nodiscard]] std::unique_ptr<Clusterer> make_clusterer() const override { return cpu_->make_clusterer(); }
   [[nodiscard]] std::vector<std::string> notes() const override { return {note_}; }
 
  private:

@@ -18,8 +18,11 @@
 #include "weft/core/decode_pairs.hpp"
 #include "weft/core/encode_block.hpp"
 #include "weft/core/look_up.hpp"
+#include "weft/core/nearest_vectors.hpp"
+#include "weft/core/sorted_keys.hpp"
 #include "weft/core/trellis_decode.hpp"
 #include "weft/core/trellis_spread.hpp"
+#include "weft/core/vector_sums.hpp"
 #include "weft/core/view.hpp"
 
 namespace weft::cuda {
@@ -166,6 +169,54 @@ struct TrellisEncodeArrays {
   std::uint8_t* out;           // of kPack, which takes the jobs of all ops
 };
 
+// The passes of clustering of scalars, over core/sorted_keys.hpp.
+enum class ScalarPass : std::uint8_t {
+  kKeys,    // of the values
+  kSort,    // keys, and weights if there are any, which ride along; equal keys stay in their order
+  kSums,    // the prefix
+  kPlaces,  // answers questions
+  kRuns,
+  kSquares,
+};
+
+// In device memory; each pass looks at what it needs. The rooms are as long as what they are named after.
+struct ScalarArrays {
+  const float* values;
+  std::uint32_t *keys, *keys_room, *weights, *weights_room;  // weights may be null
+  core::Prefix* prefix;
+  void* scratch;  // Device::sort_scratch_bytes
+  std::size_t scratch_bytes;
+  core::SortedKeys sorted;  // the arrays above once more, for those passes that read them
+  const core::PlaceQuestion* questions;
+  core::Place* places;
+  std::uint32_t question_count;
+  core::RunList runs;
+  core::SquaresJob squares;
+};
+
+// The passes of clustering of vectors, over core/nearest_vectors.hpp and core/vector_sums.hpp.
+enum class VectorPass : std::uint8_t {
+  kNearest,     // with fused scores, then exactly where those do not settle it
+  kTotals,      // of each entry, from zero
+  kDrawSums,    // of each piece
+  kDrawPlaces,  // the vectors of drawn points
+};
+
+// In device memory; each pass looks at what it needs.
+struct VectorArrays {
+  core::VectorSums vectors;
+  core::Entries entries;
+  core::NearestAnswers answers;  // what `vectors` has of them, once more
+  std::uint32_t* unsettled;      // room for a number per vector
+  std::uint32_t* unsettled_count;
+  std::uint64_t* totals;  // core::totals_width for each entry
+  double* pieces;         // the errors of kTotals
+  std::uint64_t* draw_sums;
+  const core::DrawnPoint* points;
+  std::uint64_t* drawn;
+  std::uint32_t point_count;
+};
+
 enum class Phase : std::uint8_t { kUpload, kKernels, kDownload };
 
 // Seconds that a queue spent in its phases, on the device's clock.
@@ -194,6 +245,8 @@ class Queue {
   virtual void copy_from_view(const core::ViewCopy& copy) = 0;
   virtual void encode(EncodePass pass, EncodeOp op, const EncodeArrays& arrays) = 0;
   virtual void encode_trellis(TrellisPass pass, TrellisEncodeOp op, const TrellisEncodeArrays& arrays) = 0;
+  virtual void cluster_scalars(ScalarPass pass, const ScalarArrays& arrays) = 0;
+  virtual void cluster_vectors(VectorPass pass, const VectorArrays& arrays) = 0;
   // Blocks until all of the above has happened.
   virtual void wait() = 0;
   // Since the last call; whole only after wait().
@@ -212,6 +265,8 @@ class Device {
   virtual void release_pinned(void* memory) noexcept = 0;
   [[nodiscard]] virtual std::unique_ptr<Queue> make_queue() = 0;
   [[nodiscard]] virtual std::uint64_t free_bytes() = 0;
+  // What ScalarPass::kSort and kSums need beside their arrays.
+  [[nodiscard]] virtual std::size_t sort_scratch_bytes(std::uint64_t n, bool weighted) = 0;
 };
 
 }  // namespace weft::cuda

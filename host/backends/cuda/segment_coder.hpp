@@ -2,33 +2,13 @@
 #pragma once
 
 #include <memory>
-#include <mutex>
-#include <set>
-#include <string>
 #include <vector>
 
 #include "backends/backend.hpp"
 #include "backends/cuda/memory.hpp"
+#include "backends/cuda/notes.hpp"
 
 namespace weft::cuda {
-
-// Lines for the user, each once, from all coders.
-class Notes {
- public:
-  void add(const std::string& line) {
-    const std::lock_guard lock(mutex_);
-    if (known_.insert(line).second) lines_.push_back(line);
-  }
-  [[nodiscard]] std::vector<std::string> lines() const {
-    const std::lock_guard lock(mutex_);
-    return lines_;
-  }
-
- private:
-  mutable std::mutex mutex_;
-  std::set<std::string> known_;
-  std::vector<std::string> lines_;
-};
 
 // Borrows all of them.
 [[nodiscard]] std::unique_ptr<SegmentCoder> make_segment_coder(Heap& heap, Notes& notes);

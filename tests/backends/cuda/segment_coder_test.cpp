@@ -9,9 +9,8 @@
 #include "backends/cpu/segments.hpp"
 #include "backends/cuda/decode_batch.hpp"
 #include "backends/cuda/encode_batch.hpp"
-#include "backends/cuda/find_devices.hpp"
 #include "core/trellis_cases.hpp"
-#include "support/host_device.hpp"
+#include "support/devices.hpp"
 #include "support/sanitizer.hpp"
 #include "trellis/shape.hpp"
 
@@ -146,12 +145,6 @@ std::uint64_t segment_count() {
   return wish == nullptr ? 1000 / weft::testing::kEvery : std::strtoull(wish, nullptr, 10);
 }
 
-std::vector<std::shared_ptr<cuda::Device>> devices() {
-  std::vector<std::shared_ptr<cuda::Device>> found = cuda::find_devices().devices;
-  found.insert(found.begin(), std::make_shared<weft::testing::HostDevice>());
-  return found;
-}
-
 // On the emulated device, and on every GPU of this machine.
 class CudaBackend : public ::testing::TestWithParam<std::shared_ptr<cuda::Device>> {
  protected:
@@ -161,9 +154,7 @@ class CudaBackend : public ::testing::TestWithParam<std::shared_ptr<cuda::Device
   std::unique_ptr<SegmentCoder> cpu_ = make_cpu_backend()->make_coder();
 };
 
-INSTANTIATE_TEST_SUITE_P(Devices, CudaBackend, ::testing::ValuesIn(devices()), [](const auto& device) {
-  return device.index == 0 ? std::string("emulated") : "gpu" + std::to_string(device.index - 1);
-});
+INSTANTIATE_TEST_SUITE_P(Devices, CudaBackend, ::testing::ValuesIn(testing::devices()), testing::name_of_device);
 
 TEST_P(CudaBackend, DecodesToTheBytesOfTheCpu) {
   for (std::uint64_t seed = 0; seed < segment_count(); seed++) {

@@ -5,23 +5,16 @@
 #include <limits>
 
 #include "backends/cpu/segments.hpp"
-#include "backends/cuda/find_devices.hpp"
 #include "backends/cuda/segment_coder.hpp"
 #include "backends/cuda/trellis_encode_batch.hpp"
 #include "core/trellis_cases.hpp"
-#include "support/host_device.hpp"
+#include "support/devices.hpp"
 #include "trellis/shape.hpp"
 
 namespace weft {
 namespace {
 
 using test::Bytes;
-
-std::vector<std::shared_ptr<cuda::Device>> devices() {
-  std::vector<std::shared_ptr<cuda::Device>> found = cuda::find_devices().devices;
-  found.insert(found.begin(), std::make_shared<weft::testing::HostDevice>());
-  return found;
-}
 
 // A segment whose stream suits its weights.
 struct TrellisSegment {
@@ -81,9 +74,7 @@ class CudaTrellis : public ::testing::TestWithParam<std::shared_ptr<cuda::Device
   std::unique_ptr<SegmentCoder> cpu_ = make_cpu_backend()->make_coder();
 };
 
-INSTANTIATE_TEST_SUITE_P(Devices, CudaTrellis, ::testing::ValuesIn(devices()), [](const auto& device) {
-  return device.index == 0 ? std::string("emulated") : "gpu" + std::to_string(device.index - 1);
-});
+INSTANTIATE_TEST_SUITE_P(Devices, CudaTrellis, ::testing::ValuesIn(testing::devices()), testing::name_of_device);
 
 constexpr DType kTypes[] = {DType::kBF16, DType::kF16, DType::kF32, DType::kF64};
 

@@ -1,0 +1,147 @@
+#include "clusters.hpp"
+
+#include <algorithm>
+#include <chrono>
+
+#include "backends/cuda/device_sorted_values.hpp"
+#include "backends/cuda/device_vector_set.hpp"
+#include "backends/cuda/memory.hpp"
+#include "cluster/scalar_kmeans.hpp"
+#include "support/weights.hpp"
+#include "weft/error.hpp"
+
+namespace weft::bench {
+namespace {
+
+constexpr std::size_t kDrawn = std::size_t{1} << 24, kCopies = 16;  // 2^28 weights, no two copies alike
+constexpr std::size_t kVectors = std::size_t{1} << 24, kDimension = 4, kEntries = 4096;
+constexpr std::size_t kChecked = 4096;  // vectors, against the CPU
+constexpr int kRuns = 5;
+
+std::vector<float> draw(std::size_t n, std::uint64_t seed) {
+  const std::vector<double> values = testing::draw_weights(n, seed, 0.02);
+  return {values.begin(), values.end()};
+}
+
+void reserve(cuda::DeviceBuffer& buffer, std::size_t bytes) {
+  if (!buffer.reserve(bytes)) throw Error(ErrorKind::kDevice, "the GPU has not enough memory for this benchmark");
+}
+
+// Weights in device memory.
+void upload_weights(cuda::Queue& queue, cuda::DeviceBuffer& weights) {
+  reserve(weights, kCopies * kDrawn * sizeof(float));
+  const std::vector<float> drawn = draw(kDrawn, 11);
+  std::vector<float> copy(kDrawn);
+  for (std::size_t i = 0; i < kCopies; i++) {
+    const float factor = 1 + static_cast<float>(i) * 0x1p-10f;
+    std::transform(drawn.begin(), drawn.end(), copy.begin(), [&](float value) { return value * factor; });
+    queue.to_device(weights.data() + i * kDrawn * sizeof(float), copy.data(), kDrawn * sizeof(float));
+    queue.wait();
+  }
+}
+
+Json scalar_report(cuda::Heap& heap, const float* weights, std::uint32_t k) {
+  constexpr std::uint64_t n = kCopies * kDrawn;
+  const auto queue = heap.device().make_queue();
+  const cuda::DeviceSortedValues::Layout layout(heap.device(), n, false);
+  cuda::DeviceBuffer memory(heap);
+  reserve(memory, layout.total_bytes);
+  // The sort alone, of keys that are as they were drawn each time.
+  cuda::ScalarArrays arrays{};
+  arrays.values = weights;
+  arrays.keys = reinterpret_cast<std::uint32_t*>(memory.data() + layout.keys);
+  arrays.keys_room = reinterpret_cast<std::uint32_t*>(memory.data() + layout.keys_room);
+  arrays.scratch = memory.data() + layout.scratch;
+  arrays.scratch_bytes = layout.scratch_bytes;
+  arrays.sorted.n = n;
+  const Timing sort = time_launches([&](cuda::Queue& timed) {
+    timed.cluster_scalars(cuda::ScalarPass::kKeys, arrays);
+    timed.phase(cuda::Phase::kKernels);
+    timed.cluster_scalars(cuda::ScalarPass::kSort, arrays);
+  });
+  // All of it, as a caller waits for it.
+  std::vector<double> all;
+  cluster::ScalarClusters clusters;
+  for (int run = -1; run < kRuns; run++) {
+    const auto begin = std::chrono::steady_clock::now();
+    cuda::DeviceSortedValues sorted(*queue, layout, memory.data(), n);
+    sorted.sort_resident(weights);
+    clusters = cluster::cluster_scalars(sorted, {.clusters = k});
+    const std::chrono::duration<double> passed = std::chrono::steady_clock::now() - begin;
+    if (run >= 0) all.push_back(passed.count());
+  }
+  std::uint64_t placed = 0;
+  for (const std::uint64_t size : clusters.sizes) placed += size;
+  if (placed != n) throw Error(ErrorKind::kInternal, "clusters do not have all the weights");
+  std::sort(all.begin(), all.end());
+  const double seconds = all[all.size() / 2];
+  return {{"weights", n},
+          {"k", k},
+          {"iterations", clusters.iterations},
+          {"milliseconds", seconds * 1e3},
+          {"g_weights_per_s", static_cast<double>(n) / seconds / 1e9},
+          {"sort_alone_milliseconds", sort.milliseconds},
+          {"over_sort_alone", seconds * 1e3 / sort.milliseconds}};
+}
+
+Json vector_report(cuda::Heap& heap, const float* weights, double fma_per_s) {
+  std::vector<float> entries = draw(kEntries * kDimension, 12);
+  const std::vector<float> biases = cluster::VectorScale(entries).biases(entries, kDimension, {}, 0);
+  const auto largest = [](const std::vector<float>& values) {
+    const auto [low, high] = std::minmax_element(values.begin(), values.end());
+    return std::max(-*low, *high);
+  };
+  cuda::DeviceBuffer memory(heap);
+  const cuda::DeviceVectorSet::Layout layout(kVectors, kDimension, false, kEntries);
+  reserve(memory, layout.total_bytes);
+  std::byte* at = memory.data();
+  const auto queue = heap.device().make_queue();
+  queue->to_device(at + layout.entries, entries.data(), entries.size() * sizeof(float));
+  queue->to_device(at + layout.biases, biases.data(), biases.size() * sizeof(float));
+  queue->wait();
+  cuda::VectorArrays arrays{};
+  arrays.answers = {reinterpret_cast<std::uint32_t*>(at + layout.nearest),
+                    reinterpret_cast<float*>(at + layout.distances)};
+  arrays.vectors = {.vectors = weights, .n = kVectors, .dimension = kDimension};
+  arrays.entries = {reinterpret_cast<const float*>(at + layout.entries),
+                    reinterpret_cast<const float*>(at + layout.biases), kEntries, largest(entries), largest(biases)};
+  arrays.unsettled = reinterpret_cast<std::uint32_t*>(at + layout.unsettled);
+  arrays.unsettled_count = reinterpret_cast<std::uint32_t*>(at + layout.unsettled_count);
+  const Timing timing =
+      time_launches([&](cuda::Queue& timed) { timed.cluster_vectors(cuda::VectorPass::kNearest, arrays); });
+
+  std::uint32_t unsettled = 0;
+  std::vector<std::uint32_t> found(kChecked);
+  std::vector<float> values(kChecked * kDimension);
+  queue->to_host(&unsettled, arrays.unsettled_count, sizeof unsettled);
+  queue->to_host(found.data(), arrays.answers.nearest, kChecked * sizeof(std::uint32_t));
+  queue->to_host(values.data(), weights, values.size() * sizeof(float));
+  queue->wait();
+  cluster::Nearest expected;
+  cluster::find_nearest({values, kDimension}, entries, biases, 1, expected);
+  if (found != expected.entries) throw Error(ErrorKind::kInternal, "the GPU finds other entries than the CPU");
+  const double rate = static_cast<double>(kVectors * kEntries * kDimension) / timing.milliseconds * 1e3;
+  return {{"vectors", kVectors},
+          {"dimension", kDimension},
+          {"k", kEntries},
+          {"milliseconds", timing.milliseconds},
+          {"t_multiply_adds_per_s", rate / 1e12},
+          {"register_fma_t_per_s", fma_per_s / 1e12},
+          {"share_of_register_fma", rate / fma_per_s},
+          {"searched_again", static_cast<double>(unsettled) / kVectors}};
+}
+
+}  // namespace
+
+Json cluster_report(std::shared_ptr<cuda::Device> device) {
+  cuda::Heap heap(std::move(device), UINT64_MAX);
+  cuda::DeviceBuffer weights(heap);
+  upload_weights(*heap.device().make_queue(), weights);
+  const auto* values = reinterpret_cast<const float*>(weights.data());
+  Json r;
+  for (const std::uint32_t k : {16u, 256u}) r["scalars"].push_back(scalar_report(heap, values, k));
+  r["assignment"].push_back(vector_report(heap, values, fma_rate()));
+  return r;
+}
+
+}  // namespace weft::bench
