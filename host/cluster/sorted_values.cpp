@@ -4,8 +4,8 @@
 #include <bit>
 #include <cmath>
 
-#include "cluster/boundaries.hpp"
 #include "engine/workers.hpp"
+#include "weft/core/index_choice.hpp"
 
 namespace weft::cluster {
 namespace {
@@ -61,7 +61,7 @@ std::vector<Place> SortedValues::ask(std::span<const core::PlaceQuestion> questi
 std::vector<Place> SortedValues::after(std::span<const double> thresholds) const {
   std::vector<core::PlaceQuestion> questions;
   for (const double threshold : thresholds)
-    questions.push_back({0, core::key_of(largest_float_up_to(threshold)), core::PlaceKind::kUpToKey});
+    questions.push_back({0, core::key_of(core::largest_float_up_to(threshold)), core::PlaceKind::kUpToKey});
   return ask(questions);
 }
 
