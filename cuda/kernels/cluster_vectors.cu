@@ -1,5 +1,5 @@
-// The kernels around core/nearest_vectors.hpp and core/vector_sums.hpp. The search is a matrix product that keeps the least
-// of each row: thread blocks share tiles of entries, threads hold vectors in registers.
+// The kernels around core/nearest_vectors.hpp and core/vector_sums.hpp. The search is a matrix product that keeps the
+// least of each row: thread blocks share tiles of entries, threads hold vectors in registers.
 #include "kernels/launch.cuh"
 #include "warp_cuda.cuh"
 

@@ -1,4 +1,5 @@
-// What CUB does of clustering: the sort, and adding up the sums of all strides. Apart, because it takes long to compile.
+// What CUB does of clustering: the sort, and adding up the sums of all strides. Apart, because it takes long to
+// compile.
 #include <cub/device/device_radix_sort.cuh>
 #include <cub/device/device_scan.cuh>
 

@@ -1,6 +1,7 @@
 // Whoever clusters weights: the CPU or a device, with the same result to the bit.
 //
-// A clusterer owns its memory and is used by one thread at a time; a device's falls back to the CPU when memory is short.
+// A clusterer owns its memory and is used by one thread at a time; a device's falls back to the CPU when memory is
+// short.
 #pragma once
 
 #include <memory>

@@ -1,9 +1,10 @@
-// Values in ascending order, with prefix sums that price any interval in constant time: what clustering of scalars sees of
-// them, wherever they were sorted.
+// Values in ascending order, with prefix sums that price any interval in constant time: what clustering of scalars
+// sees of them, wherever they were sorted.
 //
 // * Questions are asked many at a time, because an answer from a device costs the way there and back.
-// * A value counts in units of 2^-56 of the power of two above the largest magnitude (smaller parts are cut off), a weight in
-//   units of 2^-min(31, 62 - log2 n) of the one above the largest weight. A sum of 2^40 values fits in 128 bits.
+// * A value counts in units of 2^-56 of the power of two above the largest magnitude (smaller parts are cut off), a
+//   weight in units of 2^-min(31, 62 - log2 n) of the one above the largest weight. A sum of 2^40 values fits in 128
+//   bits.
 // * All implementations give the same answers to the bit (weft/core/sorted_keys.hpp).
 #pragma once
 

@@ -1,14 +1,14 @@
 // Clustering of vectors: Lloyd iterations from a k-means++ start.
 //
-// * The assignment is a matrix product that keeps the least of each row (cpu::Kernels::nearest); everything else is linear in
-//   the vectors. Sums are taken over fixed-point integers, so the result does not depend on threads or the
+// * The assignment is a matrix product that keeps the least of each row (cpu::Kernels::nearest); everything else is
+//   linear in the vectors. Sums are taken over fixed-point integers, so the result does not depend on threads or the
 //   machine, nor on whether a CPU or a GPU keeps the vectors.
-// * A cluster that loses its last vector starts again at a vector that is far from its entry, drawn as the seeds are. With
-//   lambda > 0 it vanishes instead, and rare entries are dearer (entropy-constrained vector quantization).
+// * A cluster that loses its last vector starts again at a vector that is far from its entry, drawn as the seeds are.
+//   With lambda > 0 it vanishes instead, and rare entries are dearer (entropy-constrained vector quantization).
 // * Entries come in the order of their sizes, the largest first: the high bytes of long indices then tell most.
 //
-// Sources: Linde, Buzo and Gray, "An algorithm for vector quantizer design" (1980); Arthur and Vassilvitskii, "k-means++"
-// (2007); Chou, Lookabaugh and Gray, "Entropy-constrained vector quantization" (1989).
+// Sources: Linde, Buzo and Gray, "An algorithm for vector quantizer design" (1980); Arthur and Vassilvitskii,
+// "k-means++" (2007); Chou, Lookabaugh and Gray, "Entropy-constrained vector quantization" (1989).
 #pragma once
 
 #include <cstdint>
@@ -37,8 +37,8 @@ struct VectorClusters {
   double lambda = 0;       // in squared units of the values
 };
 
-// Clusters vectors of finite values, at most 2^22 of them. `weights` is empty (all 1) or has one non-negative finite weight
-// per vector. No vectors: no entries. Never throws for data.
+// Clusters vectors of finite values, at most 2^22 of them. `weights` is empty (all 1) or has one non-negative finite
+// weight per vector. No vectors: no entries. Never throws for data.
 [[nodiscard]] VectorClusters cluster_vectors(std::span<const float> values, std::span<const float> weights,
                                              const VectorOptions& options);
 // The same of vectors that are somewhere already; there is at least one, and the set is of the options' dimension.

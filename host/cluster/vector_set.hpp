@@ -1,7 +1,8 @@
-// Vectors that are clustered, with the entry that each was found nearest to and its distance: wherever these are kept.
+// Vectors that are clustered, with the entry that each was found nearest to and its distance: wherever these are
+// kept.
 //
-// * Values and weights are brought to scale once (VectorScale; weights from 0 to 1) and stay on the host, too: entries are
-//   drawn from them.
+// * Values and weights are brought to scale once (VectorScale; weights from 0 to 1) and stay on the host, too:
+//   entries are drawn from them.
 // * All implementations give the same answers to the bit (weft/core/vector_sums.hpp; cpu::Kernels::nearest).
 #pragma once
 

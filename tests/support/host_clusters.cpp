@@ -29,7 +29,7 @@ void search(const cuda::VectorArrays& arrays) {
   using Search = core::NearestSearch<kDim, kExact>;
   const core::Entries& entries = arrays.entries;
   const std::uint64_t n = kExact ? *arrays.unsettled_count : arrays.vectors.n;
-  alignas(16) static float values[core::kEntryTile * kDim], biases[core::kEntryTile];
+  alignas(16) float values[core::kEntryTile * kDim], biases[core::kEntryTile];
   for (std::uint64_t base = 0; base < n; base += kThreads * kWidth) {
     Search searches[kThreads];
     const auto number = [&](std::uint32_t thread, std::uint32_t v) { return base + v * kThreads + thread; };

@@ -1,7 +1,7 @@
 // Vectors that a device clusters.
 //
 // * Only what is small comes back: totals of the entries, sums of pieces, the numbers of drawn vectors.
-// * It takes 4 d + 16.2 bytes a vector, 4 more with weights, and for each entry 20 d + 44.
+// * It takes 4 d + 12.2 bytes a vector, 4 more with weights, and for each entry 20 d + 44.
 #pragma once
 
 #include "backends/cuda/device.hpp"

@@ -1,11 +1,11 @@
 // The cheapest entry of each vector, for a device: bias - x . c, the least of all entries, of equal ones the first.
 //
 // * The definition (cpu::Kernels::nearest) rounds every product and every sum, in the order of the components: two
-//   instructions a component. A device looks with one, which rounds once (score_fused); that is off by at most a margin
-//   that is known beforehand.
-// * Entries go in chunks, of which the two lowest fused scores are kept. Where they are further apart than the margin, the
-//   lower one's chunk has the answer, and exact scores of its few entries find it. Vectors where they are not are left to a
-//   second search with exact scores alone: some in a thousand.
+//   instructions a component. A device looks with one, which rounds once (score_fused); that is off by at most a
+//   margin that is known beforehand.
+// * Entries go in chunks, of which the two lowest fused scores are kept. Where they are further apart than the
+//   margin, the lower one's chunk has the answer, and exact scores of its few entries find it. Vectors where they are
+//   not are left to a second search with exact scores alone: some in a thousand.
 // * Every thread searches for some vectors at once, which share what it loads of an entry.
 #pragma once
 
@@ -58,7 +58,8 @@ WEFT_HD std::uint32_t tile_entries(const Entries& entries, std::uint32_t first) 
   return (count + kEntryChunk - 1) / kEntryChunk * kEntryChunk;
 }
 
-// Entries and biases of one tile, for thread `thread` of `threads` to put down. Chunks are filled up with what no vector is near.
+// Entries and biases of one tile, for thread `thread` of `threads` to put down. Chunks are filled up with what no
+// vector is near.
 template <int kDim>
 WEFT_HD void stage_entries(const Entries& entries, std::uint32_t first, float* values, float* biases,
                            std::uint32_t thread, std::uint32_t threads) {
@@ -101,8 +102,9 @@ class NearestSearch {
     }
   }
 
-  // Whether the chunk that was found has the answer. From the true score a fused one is off by at most kDim roundings of sums no
-  // larger than `size`, an exact one by kDim + 1; two scores are compared by way of both. Twice that, to be safe.
+  // Whether the chunk that was found has the answer. From the true score a fused one is off by at most kDim roundings
+  // of sums no larger than `size`, an exact one by kDim + 1; two scores are compared by way of both. Twice that, to
+  // be safe.
   [[nodiscard]] WEFT_HD bool is_settled(std::uint32_t v, const Entries& entries) const {
     if (kExact) return true;
     float size = entries.largest_bias;

@@ -1,11 +1,11 @@
 // Values in ascending order, as clustering of scalars asks for them: exact sums over any interval, places, distances.
 //
-// * A value is sorted by a key: sign bit turned, magnitude added or subtracted. Keys ascend as the values do, and both zeros
-//   are one key.
-// * Sums are integers: a value counts in units of a power of two (what is smaller is cut off), so their order is nobody's
-//   business. Only those of every 64th place are kept; the rest is added up when it is asked for.
-// * Squared distances are doubles, added in an order that suits a warp and is the same everywhere: pieces of fixed size,
-//   each in 32 lanes. Products and sums are rounded one by one.
+// * A value is sorted by a key: sign bit turned, magnitude added or subtracted. Keys ascend as the values do, and
+//   both zeros are one key.
+// * Sums are integers: a value counts in units of a power of two (what is smaller is cut off), so their order is
+//   nobody's business. Only those of every 64th place are kept; the rest is added up when it is asked for.
+// * Squared distances are doubles, added in an order that suits a warp and is the same everywhere: pieces of fixed
+//   size, each in 32 lanes. Products and sums are rounded one by one.
 #pragma once
 
 #include "weft/core/dequantize.hpp"

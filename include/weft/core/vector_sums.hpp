@@ -1,9 +1,9 @@
 // What clustering of vectors adds up: totals of each entry's vectors, and distances that new entries are drawn by.
 //
-// * Totals are integers, so any order gives them; a moment is kept in two halves, because 64 bits alone would run over. The
-//   weighted distances are doubles, added in pieces of fixed size and 32 lanes.
-// * A vector is drawn with a chance that goes with an integer of its distance and weight; sums of these are kept per piece,
-//   and a drawn number is looked up in its piece.
+// * Totals are integers, so any order gives them; a moment is kept in two halves, because 64 bits alone would run
+//   over. The weighted distances are doubles, added in pieces of fixed size and 32 lanes.
+// * A vector is drawn with a chance that goes with an integer of its distance and weight; sums of these are kept per
+//   piece, and a drawn number is looked up in its piece.
 #pragma once
 
 #include "weft/core/sorted_keys.hpp"
@@ -12,7 +12,8 @@ namespace weft::core {
 
 inline constexpr double kVectorUnits = 0x1p40,
                         kVectorWeightUnits = 0x1p30;  // of scaled values, and of weights from 0 to 1
-// Sums fit 64 bits: a squared distance of vectors of size 2 is below 2^7, with 10 bits of weight, of less than 2^23 vectors.
+// Sums fit 64 bits: a squared distance of vectors of size 2 is below 2^7, with 10 bits of weight, of less than 2^23
+// vectors.
 inline constexpr double kMostDistance = 0x1p7, kDistanceUnits = 0x1p22, kDrawWeightUnits = 0x1p10;
 inline constexpr std::uint64_t kTotalsPiece = 2048, kDrawPiece = 64;
 

@@ -183,8 +183,8 @@ struct Resident {
   std::optional<cuda::DeviceVectorSet> set;
 };
 
-// Entries to search: as drawn, or on a grid, so that many scores are equal, or in pairs that only the last digits tell apart, so
-// that what a fused score rounds otherwise decides.
+// Entries to search: as drawn, or on a grid, so that many scores are equal, or in pairs that only the last digits
+// tell apart, so that what a fused score rounds otherwise decides.
 enum class Entries { kDrawn, kOnGrid, kAlmostEqual };
 
 // Tiles and chunks that are not full, several tiles, ties, prices.
