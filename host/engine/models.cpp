@@ -345,6 +345,15 @@ void fall_back_to_uniform(Plan& plan, std::size_t s, double cell) {
     plan.notes[tensor] = "its step is too fine for a trellis; a uniform one gives the same error";
 }
 
+// Fits shapes for streams with these histograms.
+void add_bank(Plan& plan, std::span<const std::size_t> streams, std::span<const trellis::Histogram> histograms) {
+  const trellis::Bank bank = trellis::fit_bank(histograms);
+  const auto first = static_cast<std::uint32_t>(plan.index.shapes.size());
+  plan.index.shapes.insert(plan.index.shapes.end(), bank.shapes.begin(), bank.shapes.end());
+  for (std::size_t i = 0; i < streams.size(); i++)
+    plan.index.streams[streams[i]].trellis.shape = first + bank.choice[i];
+}
+
 }  // namespace
 
 void limit_model_threads(Plan& plan, std::uint32_t threads, std::uint64_t memory_limit) {
@@ -366,23 +375,26 @@ void choose_models(const Network& network, Plan& plan, const std::vector<bool>& 
     if (!makers[worker]) makers[worker] = std::make_unique<ModelMaker>(network, plan, times[worker]);
     results[i] = makers[worker]->make(streams[i]);
   });
-  std::vector<trellis::Histogram> histograms;
-  std::vector<std::size_t> fitted;
+  // Streams that share a bank, and after them each of the others with a bank of its own.
+  std::vector<trellis::Histogram> shared;
+  std::vector<std::size_t> sharing;
+  std::vector<std::pair<std::size_t, trellis::Histogram>> alone;
   for (std::size_t i = 0; i < streams.size(); i++) {
     if (results[i].to_uniform) {
       fall_back_to_uniform(plan, streams[i], results[i].cell);
     } else if (!results[i].fault.empty()) {
       fall_back_to_lossless(plan, streams[i], results[i].fault);
+    } else if (plan.specs[streams[i]].bank) {
+      sharing.push_back(streams[i]);
+      shared.push_back(std::move(results[i].histogram));
     } else {
-      fitted.push_back(streams[i]);
-      histograms.push_back(std::move(results[i].histogram));
+      alone.emplace_back(streams[i], std::move(results[i].histogram));
     }
   }
-  if (fitted.empty()) return;
-  const trellis::Bank bank = times[0].time(Stage::kQuantize, 0, [&] { return trellis::fit_bank(histograms); });
-  const auto first = static_cast<std::uint32_t>(plan.index.shapes.size());
-  plan.index.shapes.insert(plan.index.shapes.end(), bank.shapes.begin(), bank.shapes.end());
-  for (std::size_t i = 0; i < fitted.size(); i++) plan.index.streams[fitted[i]].trellis.shape = first + bank.choice[i];
+  times[0].time(Stage::kQuantize, 0, [&] {
+    if (!shared.empty()) add_bank(plan, sharing, shared);
+    for (const auto& [stream, histogram] : alone) add_bank(plan, {&stream, 1}, {&histogram, 1});
+  });
 }
 
 }  // namespace weft::engine

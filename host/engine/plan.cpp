@@ -126,8 +126,8 @@ class Planner {
     const std::uint64_t units = units_of(tensor);
     std::size_t s = 0;
     if (is_lossy(spec.codec) || units >= kSharedUnits) {
-      // Lanes of a trellis code runs of their own, and a lane costs the same however long it is. Large tensors have blocks to
-      // spare for many threads or a GPU; of small ones the bits count for more.
+      // Lanes of a trellis code runs of their own, and a lane costs the same however long it is. Large tensors have
+      // blocks to spare for many threads or a GPU; of small ones the bits count for more.
       const bool is_trellis = spec.codec == CodecId::kTrellis;
       const int longer = units <= kSmallUnits ? 2 : 1;
       s = new_stream(spec, tensor.dtype,

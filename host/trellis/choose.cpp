@@ -3,7 +3,8 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
-#include <optional>
+#include <deque>
+#include <utility>
 
 #include "trellis/price.hpp"
 #include "trellis/sample.hpp"
@@ -12,15 +13,16 @@
 namespace weft::trellis {
 namespace {
 
-// What is looked at of a tensor: one of so many weights, but at least and at most so many, in short runs because rows differ.
+// What is looked at of a tensor: one of so many weights, but at least and at most so many. In short runs: rows differ.
+struct Extent {
+  std::size_t share, fewest, most;
+  [[nodiscard]] std::size_t of(std::size_t n) const { return std::clamp(n / share, fewest, most); }
+};
+constexpr Extent kQuick{16, 1u << 13, 1u << 15};  // to compare all options
+constexpr Extent kLarge{8, 1u << 14, 1u << 17};   // to compare the best ones, and to fit the one that is taken
 constexpr std::size_t kRun = 128;
-constexpr std::size_t kShare = 8;  // to compare options
-constexpr std::size_t kFewest = 1u << 14;
-constexpr std::size_t kMost = 1u << 16;
-constexpr std::size_t kFinalShare = 8;  // to fit the parameters of the one that is taken
-constexpr std::size_t kFinalFewest = 1u << 14;
-constexpr std::size_t kFinalMost = 1u << 17;
-constexpr std::size_t kPriced = 8;  // sets of factors that are priced, without and with prediction
+constexpr std::size_t kPriced = 8;    // sets of factors that are priced, without and with prediction
+constexpr std::size_t kRepriced = 6;  // options that are compared again
 constexpr double kParameterBits = 40, kTapBits = 24, kShiftBits = 48;
 
 // The class of a deviation in steps, as an offset that the factors' codes are added to.
@@ -93,60 +95,67 @@ struct Option {
 
 bool cheaper(const Option& a, const Option& b) { return a.bits < b.bits; }
 
+// The samples of a tensor in its own order and in those of its boxes reversed, taken when they are asked for.
+class Samples {
+ public:
+  Samples(std::span<const float> values, const Extent& extent) : values_(values), wanted_(extent.of(values.size())) {}
+  const Sample& of(const std::array<std::uint64_t, 3>& view) {
+    const auto found = std::find_if(taken_.begin(), taken_.end(), [&](const auto& one) { return one.first == view; });
+    if (found != taken_.end()) return found->second;
+    return taken_.emplace_back(view, take_sample(values_, view, kRun, wanted_)).second;
+  }
+
+ private:
+  std::span<const float> values_;
+  std::size_t wanted_;
+  std::deque<std::pair<std::array<std::uint64_t, 3>, Sample>> taken_;  // whose elements stay where they are
+};
+
 class Chooser {
  public:
   Chooser(std::span<const float> values, std::span<const std::uint64_t> shape, const Allowed& allowed)
-      : values_(values),
-        allowed_(allowed),
-        sampled_(std::clamp(values.size() / kShare, kFewest, kMost)),
-        final_(std::clamp(values.size() / kFinalShare, kFinalFewest, kFinalMost)) {
-    for (const Box& box : boxes_of(shape)) boxes_.push_back({ScaleGuesses(sum_energies(values, box)), {}});
-    sample_ = take_sample(values_, kNoView, kRun, sampled_);
+      : values_(values), allowed_(allowed), quick_(values, kQuick), large_(values, kLarge) {
+    for (const Box& box : boxes_of(shape)) boxes_.emplace_back(sum_energies(values, box));
   }
 
   Choices choose() {
-    std::vector<Option> plain = guess();
-    if (plain.size() > kPriced) plain.resize(kPriced);
-    TrellisStream first = stream_of(plain.front(), boxes_[plain.front().box].guesses.fit(plain.front().set));
-    choose_shape(sample_, first);
+    std::vector<Option> options = guess();
+    if (options.size() > kPriced) options.resize(kPriced);
+    TrellisStream first = stream_of(options.front(), fit_of(options.front()));
+    choose_shape(quick_.of(first.view), first);
     shape_ = first.shape;
-    for (Option& option : plain) price_option(option);
-    std::stable_sort(plain.begin(), plain.end(), cheaper);
-    std::optional<Option> best;
-    for (std::size_t i = 0; allowed_.prediction && i < plain.size(); i++) consider_prediction(plain[i], best);
+    for (Option& option : options) price_option(quick_, option);
+    const Option flat = *std::min_element(options.begin(), options.end(), cheaper);
+    if (allowed_.prediction) {
+      std::vector<Option> predicting;
+      for (const Option& option : options) consider_prediction(option, predicting);
+      if (allowed_.only_prediction) options.clear();
+      options.insert(options.end(), predicting.begin(), predicting.end());
+    }
+    std::stable_sort(options.begin(), options.end(), cheaper);
+    if (options.size() > kRepriced) options.resize(kRepriced);
+    if (options.size() > 1)
+      for (Option& option : options) price_option(large_, option);
+    const Option best = *std::min_element(options.begin(), options.end(), cheaper);
     Choices choices;
-    const bool predicts = best && (allowed_.only_prediction || cheaper(*best, plain.front()));
-    choices.best = finish(predicts ? *best : plain.front());
-    if (allowed_.flat) choices.flat = predicts ? finish(plain.front()) : choices.best;
+    choices.best = finish(best);
+    if (allowed_.flat) choices.flat = best.has_taps ? finish(flat) : choices.best;
     return choices;
   }
 
  private:
-  static constexpr std::array<std::uint64_t, 3> kNoView{1, 1, 1};
-
-  struct BoxInfo {
-    ScaleGuesses guesses;
-    std::optional<Sample> reversed;
-  };
-
   // Sets of factors, the most promising ones first.
   std::vector<Option> guess() {
     std::vector<Option> options{{}};
     for (std::size_t b = 0; allowed_.scales && b < boxes_.size(); b++)
-      for (const FactorSet set : sets_for(box(b)))
-        if (const auto saving = boxes_[b].guesses.saving(set)) options.push_back({b, set, false, false, -*saving});
+      for (const FactorSet set : sets_for(boxes_[b].energies().box))
+        if (const auto saving = boxes_[b].saving(set)) options.push_back({b, set, false, false, -*saving});
     std::stable_sort(options.begin(), options.end(), cheaper);
     return options;
   }
 
-  const Box& box(std::size_t b) const { return boxes_[b].guesses.energies().box; }
-
-  const Sample& sample_of(const Option& option) {
-    if (!option.has_view) return sample_;
-    std::optional<Sample>& reversed = boxes_[option.box].reversed;
-    if (!reversed) reversed = take_sample(values_, box(option.box).size, kRun, sampled_);
-    return *reversed;
-  }
+  const Box& box(const Option& option) const { return boxes_[option.box].energies().box; }
+  ScaleFit fit_of(const Option& option) { return boxes_[option.box].fit(option.set); }
 
   TrellisStream stream_of(const Option& option, const ScaleFit& fit) const {
     TrellisStream stream;
@@ -154,11 +163,11 @@ class Chooser {
     stream.base_class = base_class(fit.base);
     stream.factors = fit.factors;
     if (!option.has_view) return stream;
-    stream.view = box(option.box).size;
+    stream.view = box(option).size;
     std::size_t f = 0;
     for (int kind = 0; kind < kFactorKinds; kind++)
       if ((fit.set >> kind & 1) != 0) {
-        stream.factors[f] = mirror(box(option.box), kind, fit.factors[f]);
+        stream.factors[f] = mirror(box(option), kind, fit.factors[f]);
         f++;
       }
     return stream;
@@ -171,38 +180,43 @@ class Chooser {
     return shrinkage;
   }
 
-  void price_option(Option& option) {
-    const ScaleFit fit = boxes_[option.box].guesses.fit(option.set);
-    option.bits = price(sample_, stream_of(option, fit)) + fit.side_bits + kParameterBits;
+  void price_option(Samples& samples, Option& option) {
+    const ScaleFit fit = fit_of(option);
+    TrellisStream stream = stream_of(option, fit);
+    const Sample& sample = samples.of(stream.view);
+    if (option.has_taps) (void)add_taps(sample, fit.base, stream);
+    option.bits = price(sample, stream) + fit.side_bits + kParameterBits + (option.has_taps ? kTapBits : 0);
   }
 
-  // The set with prediction in the order in which neighbours say more, if they can say enough.
-  void consider_prediction(const Option& plain, std::optional<Option>& best) {
-    const ScaleFit fit = boxes_[plain.box].guesses.fit(plain.set);
-    const auto& size = box(plain.box).size;
+  // Adds the set with prediction, in the order in which neighbours say more, if they can say enough.
+  void consider_prediction(const Option& plain, std::vector<Option>& predicting) {
+    const ScaleFit fit = fit_of(plain);
+    const auto shrinkage_of = [&](const Option& option) {
+      TrellisStream stream = stream_of(option, fit);
+      return add_taps(quick_.of(stream.view), fit.base, stream);
+    };
+    const auto& size = box(plain).size;
     const bool may_reverse = allowed_.views && (size[0] > 1) + (size[1] > 1) + (size[2] > 1) > 1;
     Option option = plain;
     option.has_taps = true;
-    TrellisStream stream = stream_of(option, fit);
-    double shrinkage = add_taps(sample_of(option), fit.base, stream);
+    double shrinkage = shrinkage_of(option);
     if (may_reverse) {
       Option other = option;
       other.has_view = true;
-      TrellisStream reversed = stream_of(other, fit);
-      const double more = add_taps(sample_of(other), fit.base, reversed);
-      if (more < shrinkage) shrinkage = more, option = other, stream = std::move(reversed);
+      const double more = shrinkage_of(other);
+      if (more < shrinkage) shrinkage = more, option = other;
     }
     if (!allowed_.only_prediction && -shrinkage * static_cast<double>(values_.size()) < kTapBits) return;
-    option.bits = price(sample_of(option), stream) + fit.side_bits + kParameterBits + kTapBits;
-    if (!best || cheaper(option, *best)) best = option;
+    price_option(quick_, option);
+    predicting.push_back(option);
   }
 
   // Fits the option's parameters.
   Choice finish(const Option& option) {
-    const ScaleFit fit = fit_scales(values_, boxes_[option.box].guesses.energies(), option.set);
+    const ScaleFit fit = fit_scales(values_, boxes_[option.box].energies(), option.set);
     Choice choice;
     choice.stream = stream_of(option, fit);
-    const Sample sample = take_sample(values_, choice.stream.view, kRun, final_);
+    const Sample& sample = large_.of(choice.stream.view);
     if (option.has_taps) (void)add_taps(sample, fit.base, choice.stream);
     choose_shape(sample, choice.stream);
     choice.side_bits = fit.side_bits + kParameterBits + (option.has_taps ? kTapBits : 0);
@@ -216,9 +230,8 @@ class Chooser {
 
   std::span<const float> values_;
   const Allowed allowed_;
-  std::size_t sampled_, final_;
-  std::vector<BoxInfo> boxes_;
-  Sample sample_;
+  Samples quick_, large_;
+  std::vector<ScaleGuesses> boxes_;
   std::uint32_t shape_ = 0;
 };
 

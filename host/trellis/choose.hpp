@@ -1,7 +1,8 @@
 // Choosing a tensor's model: which view, which scale factors, prediction or not. By estimated cost.
 //
-// Sums of squares rank the sets of factors; the best ones are priced on a sample of the tensor, and the best of these with
-// prediction. So all but one pass for the sums and a few to fit what is chosen looks at a small share of the weights.
+// Sums of squares rank the sets of factors; the best ones are priced on a small sample of the tensor, without and with
+// prediction, and the best of these again on a larger one. All weights are looked at once for the sums, and in the end
+// to fit the factors that are chosen.
 #pragma once
 
 #include <cstdint>

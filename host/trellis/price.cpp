@@ -62,7 +62,7 @@ void for_runs(const Sample& sample, const TrellisStream& stream, F f) {
   }
 }
 
-// Calls f(first of a run, class, phase of the mean, distance, error in quarter steps): what a scalar quantizer would code.
+// Calls f(first of a run, class, phase of the mean, distance, error in quarter steps) as a scalar quantizer would code.
 template <class F>
 void for_symbols(const Sample& sample, const TrellisStream& stream, F f) {
   constexpr core::RatioTable kRatio = core::make_ratios();

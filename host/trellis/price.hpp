@@ -1,5 +1,5 @@
-// What a model would cost, and its parameters, from a sample that a scalar quantizer codes: close to the trellis's own cost
-// as far as one model is compared with another, and many times cheaper than a search.
+// What a model would cost, and its parameters, from a sample that a scalar quantizer codes: close to the trellis's own
+// cost as far as one model is compared with another, and many times cheaper than a search.
 #pragma once
 
 #include "trellis/sample.hpp"

@@ -27,8 +27,8 @@ Sample take_sample(std::span<const float> values, const std::array<std::uint64_t
   const std::size_t whole = values.size() / run, runs = whole + (values.size() % run != 0 ? 1 : 0);
   const std::size_t taken = std::clamp<std::size_t>((wanted + run - 1) / run, 1, runs);
   for (std::size_t r = 0; r < taken; r++) {
-    // Anywhere in its share of the runs, so that no period of the tensor's is met again and again. Only the last run of a
-    // sample may be short.
+    // Anywhere in its share of the runs, so that no period of the tensor's is met again and again. Only the last run
+    // of a sample may be short.
     const std::uint64_t somewhere = (r + 1) * 0x9E3779B97F4A7C15u >> 32;
     const std::size_t begin = (taken == runs ? r : (r * whole + (somewhere * whole >> 32)) / taken) * run;
     const std::size_t count = std::min(run, values.size() - begin);

@@ -56,8 +56,10 @@ bool runs_along(int kind) { return kind == 2 || kind == 4; }
 std::vector<double> accumulate(std::span<const float> values, const Box& box, const std::vector<FactorState>& factors,
                                std::size_t f) {
   const auto& size = box.size;
-  // What a square is multiplied by: one number for each row (i, j), and one for each place (j, k) in it.
-  std::vector<double> rows(size[0] * size[1], 1.0), places(size[1] * size[2], 1.0);
+  // What a square is multiplied by: one number for each row (i, j), and one for each place in it, or for each (j, k).
+  std::vector<double> rows(size[0] * size[1], 1.0);
+  const bool rows_differ = std::any_of(factors.begin(), factors.end(), [](const auto& g) { return g.kind == 4; });
+  std::vector<double> places((rows_differ ? size[1] : 1) * size[2], 1.0);
   for (std::size_t g = 0; g < factors.size(); g++) {
     if (g == f) continue;
     const FactorState& other = factors[g];
@@ -75,7 +77,7 @@ std::vector<double> accumulate(std::span<const float> values, const Box& box, co
   for (std::uint64_t i = 0; i < size[0]; i++)
     for (std::uint64_t j = 0; j < size[1]; j++, v += size[2]) {
       const double shared = rows[i * size[1] + j];
-      const double* place = places.data() + j * size[2];
+      const double* place = places.data() + (rows_differ ? j * size[2] : 0);
       double* sum = sums.data() + index_in(box, kind, i, j, 0);
       if (runs_along(kind)) {
         for (std::uint64_t k = 0; k < size[2]; k++) sum[k] += square(v[k]) * place[k] * shared;
@@ -98,14 +100,17 @@ double round_scales(std::span<const double> variances, double weights, ScaleFact
     double count = 0, bits = 0, inverse = 0;
   };
   std::array<Price, 2 * kFurthest + 1> prices;
-  const auto price_of = [&prices](int code) -> Price& { return prices[static_cast<std::size_t>(code + kFurthest)]; };
+  const auto price_of = [&prices](int code) -> Price& {
+    const int entry = code + kFurthest;
+    return prices[static_cast<std::size_t>(entry)];
+  };
   std::vector<double> wanted(n);
-  out.codes.resize(n);
+  std::vector<int> codes(n);
   for (std::size_t i = 0; i < n; i++) {
     wanted[i] = std::clamp(0.5 * kClassesPerOctave * std::log2(std::max(variances[i], 1e-30)), -1.0 * kFurthest,
                            1.0 * kFurthest);
-    out.codes[i] = static_cast<std::int8_t>(std::lrint(wanted[i]));
-    price_of(out.codes[i]).count += 1;
+    codes[i] = static_cast<int>(std::lrint(wanted[i]));
+    price_of(codes[i]).count += 1;
   }
   for (int code = -kFurthest; code <= kFurthest; code++) price_of(code).inverse = inverse_variance(code);
   const int reach = weights < kManyWeights ? kReachOfFew : kReachOfMany;
@@ -114,7 +119,7 @@ double round_scales(std::span<const double> variances, double weights, ScaleFact
       price.bits = price.count > 0 ? std::log2(static_cast<double>(n) / std::exchange(price.count, 0.0)) : -1;
     for (std::size_t i = 0; i < n; i++) {
       double best = std::numeric_limits<double>::infinity();
-      const int nearest = out.codes[i];
+      const int nearest = codes[i];
       const int first = std::max(nearest - reach, -kFurthest), last = std::min(nearest + reach, kFurthest);
       for (int code = first; code <= last; code++) {
         const Price& price = price_of(code);
@@ -124,11 +129,13 @@ double round_scales(std::span<const double> variances, double weights, ScaleFact
         const double mismatch =
             0.5 * ((variances[i] * price.inverse - 1) / std::numbers::ln2 - 2 * off / kClassesPerOctave);
         const double bits = price.bits + weights * mismatch;
-        if (bits < best) best = bits, out.codes[i] = static_cast<std::int8_t>(code);
+        if (bits < best) best = bits, codes[i] = code;
       }
-      price_of(out.codes[i]).count += 1;
+      price_of(codes[i]).count += 1;
     }
   }
+  out.codes.resize(n);
+  for (std::size_t i = 0; i < n; i++) out.codes[i] = static_cast<std::int8_t>(codes[i]);
   double bits = 16;
   for (const Price& price : prices)
     if (price.count > 0) bits += kNewCodeBits + price.count * std::log2(static_cast<double>(n) / price.count);

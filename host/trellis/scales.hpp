@@ -51,8 +51,8 @@ struct RoundedFactor {
   double log_left = 0;  // log2 of the mean variance that the codes leave
 };
 
-// Every factor fitted as if the others were flat and rounded to classes, trading its own cost for fit: once for each kind,
-// whatever the sets. Values are in steps.
+// Every factor fitted as if the others were flat and rounded to classes, trading its own cost for fit: once for each
+// kind, whatever the sets. Values are in steps.
 class ScaleGuesses {
  public:
   explicit ScaleGuesses(Energies energies) : energies_(std::move(energies)) {}
