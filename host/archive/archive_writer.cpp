@@ -1,5 +1,7 @@
 #include "archive/archive_writer.hpp"
 
+#include <array>
+
 #include "archive/block.hpp"
 #include "archive/framing.hpp"
 #include "archive/zstd_frame.hpp"
@@ -24,7 +26,9 @@ StoredIndex store_index(const Index& index) {
   std::vector<std::byte> raw = serialize_index(index);
   stored.raw_size = raw.size();
   std::vector<std::byte> frame;
-  const std::size_t size = write_zstd_frame(raw, kIndexLevel, frame);
+  const std::size_t plain = raw.size() - coded_tail(raw);
+  const std::array<std::span<const std::byte>, 2> parts{std::span(raw).first(plain), std::span(raw).subspan(plain)};
+  const std::size_t size = write_zstd_frame(std::span(parts).first(plain < raw.size() ? 2 : 1), kIndexLevel, frame);
   stored.compressed = size < raw.size() && raw.size() <= size * kMaxIndexRatio + kIndexSlack;
   stored.bytes = stored.compressed ? std::move(frame) : std::move(raw);
   return stored;

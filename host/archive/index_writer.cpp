@@ -117,4 +117,19 @@ std::vector<std::byte> serialize_index(const Index& index) {
   return std::move(out.bytes());
 }
 
+std::size_t coded_tail(std::span<const std::byte> serialized) noexcept {
+  std::size_t at = 0, length = 0;
+  while (at < serialized.size()) {
+    at++;  // the section's number
+    length = 0;
+    for (int shift = 0;; shift += 7) {
+      const auto byte = static_cast<std::size_t>(serialized[at++]);
+      length |= (byte & 127) << shift;
+      if (byte < 128) break;
+    }
+    at += length;
+  }
+  return length;
+}
+
 }  // namespace weft::archive

@@ -269,6 +269,11 @@ const std::vector<Parameter>& codec_parameters() {
       {field<&CodecSpec::choose_view>("choose_view", ValueType::boolean(),
                                       "Also try to code a tensor with its axes reversed."),
        {CodecId::kTrellis}},
+      {field<&CodecSpec::bank>(
+           "bank", ValueType::boolean(),
+           "Share frequency tables with other tensors where that saves more than it costs; without, "
+           "each tensor has its own."),
+       {CodecId::kTrellis}},
       {field<&CodecSpec::clusters>("clusters", ValueType::integer(2, 65536),
                                    "Entries of a codebook; at most 4096 of scalars."),
        {CodecId::kCodebook}},

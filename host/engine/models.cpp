@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <bit>
 #include <cmath>
 #include <memory>
 #include <span>
@@ -13,14 +14,20 @@
 #include "engine/workers.hpp"
 #include "trellis/bank.hpp"
 #include "trellis/choose.hpp"
+#include "trellis/sample.hpp"
 #include "weft/core/quantize.hpp"
 
 namespace weft::engine {
 namespace {
 
 constexpr std::uint64_t kSampledUnits = 1u << 20;  // of a tensor that is too large to be looked at whole
-constexpr std::uint64_t kProbedUnits = 1u << 17;   // of a tensor whose histogram goes into the bank
-constexpr std::uint64_t kProbedBlock = 1u << 16;
+constexpr std::uint64_t kLongestRow = 1u << 16;    // of such a sample
+// The search is tried on a share of a tensor's weights, and its histogram goes into the bank.
+constexpr std::size_t kProbedShare = 8;
+constexpr std::size_t kFewestProbed = 1u << 13;
+constexpr std::size_t kMostProbed = 1u << 17;
+constexpr std::size_t kProbedRun = 256;  // consecutive weights, which make a lane
+constexpr std::size_t kProbedBlock = kProbedRun * core::kLanes;
 constexpr std::uint64_t kWorkBytes = 24;  // per unit looked at: the unit, values, squares, the view
 constexpr double kFinestCell = 1.0 / 24;  // of the rms: below, the alphabet does not reach the tails
 constexpr double kUniformCell = 0.89;     // of a cell: a uniform quantizer's at the same error
@@ -113,8 +120,7 @@ class ModelMaker {
       choose(spec, looked_at, stream, result.histogram);
     });
     if (!looked_at.is_whole) measure_rows(s, looked_at);
-    result.histogram.weight =
-        static_cast<double>(stream.units) / static_cast<double>(std::max<std::uint64_t>(1, probed_));
+    result.histogram.weight *= static_cast<double>(stream.units) / static_cast<double>(looked_at.values.size());
     return result;
   }
 
@@ -153,7 +159,7 @@ class ModelMaker {
     const StreamRecord& stream = plan_.index.streams[s];
     split_shape(plan_.index.tensors[stream.members.front()].shape, out.rows, out.columns);
     if (out.columns > kSampledUnits / 16 || out.rows > stream.units / 16) {
-      out.columns = kProbedBlock;
+      out.columns = kLongestRow;
       out.rows = stream.units / out.columns;
     }
     const std::uint64_t count = std::min(out.rows, std::max<std::uint64_t>(16, kSampledUnits / out.columns));
@@ -200,33 +206,38 @@ class ModelMaker {
   };
 
   void choose(const CodecSpec& spec, const Values& looked_at, StreamRecord& stream, trellis::Histogram& histogram) {
-    const trellis::Allowed allowed{.scales = spec.model != "order0",
-                                   .prediction = spec.model == "auto" || spec.model == "predictive",
-                                   .energy = spec.model == "auto" || spec.model == "predictive",
-                                   .only_prediction = spec.model == "predictive",
-                                   .views = spec.choose_view && looked_at.is_whole};
+    trellis::Allowed allowed{.scales = spec.model != "order0",
+                             .prediction = spec.model == "auto" || spec.model == "predictive",
+                             .energy = spec.model == "auto" || spec.model == "predictive",
+                             .only_prediction = spec.model == "predictive",
+                             .views = spec.choose_view && looked_at.is_whole};
     std::size_t near = 0;
     for (const float value : looked_at.values) near += std::fabs(value) < 1;
     const bool try_zero = spec.labelling == "zero" ||
                           (spec.labelling == "auto" && !allowed.only_prediction &&
                            static_cast<double>(near) > kNearZero * static_cast<double>(looked_at.values.size()));
     Trial best;
-    if (spec.labelling != "zero") best = attempt(stream, looked_at, allowed, false);
-    if (try_zero) {
+    if (spec.labelling == "zero") {
       trellis::Allowed flat = allowed;
       flat.prediction = false;
       flat.only_prediction = false;
-      Trial zero = attempt(stream, looked_at, flat, true);
-      if (spec.labelling == "zero" || zero.excess < best.excess) best = std::move(zero);
+      best = attempt(stream, looked_at, trellis::choose_model(looked_at.values, looked_at.shape, flat).best, true);
+    } else {
+      allowed.flat = try_zero;
+      const trellis::Choices choices = trellis::choose_model(looked_at.values, looked_at.shape, allowed);
+      best = attempt(stream, looked_at, choices.best, false);
+      if (try_zero) {
+        Trial zero = attempt(stream, looked_at, *choices.flat, true);
+        if (zero.excess < best.excess) best = std::move(zero);
+      }
     }
     stream.trellis = std::move(best.stream);
     histogram = std::move(best.histogram);
   }
 
-  Trial attempt(const StreamRecord& stream, const Values& looked_at, const trellis::Allowed& allowed, bool zero) {
+  Trial attempt(const StreamRecord& stream, const Values& looked_at, const trellis::Choice& choice, bool zero) {
     Trial trial;
     trial.stream = stream.trellis;
-    const trellis::Choice choice = trellis::choose_model(looked_at.values, looked_at.shape, allowed);
     adopt(choice.stream, trial.stream);
     trial.stream.keeps_zero = zero;
     probe(looked_at, trial, choice.side_bits);
@@ -239,42 +250,40 @@ class ModelMaker {
     cpu::TrellisTables& tables = work_.cache.tables(shape);
     tables.prepare_encode(trial.stream);
     cpu::make_predictor(trial.stream, work_);
-    std::vector<float> reversed;
-    std::span<const float> values = looked_at.values;
-    if (archive::has_view(trial.stream)) {
-      reversed.resize(values.size());
-      trellis::to_view(trial.stream.view, values.data(), reversed.data());
-      values = reversed;
-    }
+    const std::size_t wanted = std::clamp(looked_at.values.size() / kProbedShare, kFewestProbed, kMostProbed);
+    const trellis::Sample sample = trellis::take_sample(looked_at.values, trial.stream.view, kProbedRun, wanted);
     std::vector<std::uint32_t> dense(std::size_t{trellis::kRows} * 256);
     double error = 0, far = 0;
-    const std::uint64_t blocks = (values.size() + kProbedBlock - 1) / kProbedBlock;
-    const std::uint64_t wanted = std::min(blocks, kProbedUnits / kProbedBlock);
-    probed_ = 0;
-    for (std::uint64_t i = 0; i < wanted; i++) {
-      const std::uint64_t block = wanted == blocks ? i : i * (blocks - 1) / (wanted - 1);
-      const std::uint64_t first = block * kProbedBlock,
-                          n = std::min<std::uint64_t>(kProbedBlock, values.size() - first);
-      const core::Weave order(static_cast<std::uint32_t>(n), cpu::trellis_lanes_log2(n));
-      cpu::quantize_block(cpu::active_kernels(), trial.stream, tables, first, values.subspan(first, n), order, work_);
-      const double limit = cpu::far_cost(trial.stream) / 4096.0;
+    const double limit = cpu::far_cost(trial.stream) / 4096.0;
+    std::vector<std::uint8_t> classes(sample.values.size());
+    for (std::size_t i = 0; i < sample.begins.size(); i++)
+      trellis::scale_classes(trial.stream, sample.begins[i],
+                             std::span(classes).subspan(i * sample.run, sample.run_of(i).size()));
+    for (std::size_t first = 0; first < classes.size(); first += kProbedBlock) {
+      const std::size_t n = std::min(kProbedBlock, classes.size() - first);
+      const std::span<const float> values = std::span(sample.values).subspan(first, n);
+      // Lanes of one run each, as far as they come out even.
+      const core::Weave order(static_cast<std::uint32_t>(n), core::lanes_log2_for(n, std::bit_width(kProbedRun)));
+      const auto begin = classes.begin() + static_cast<std::ptrdiff_t>(first);
+      work_.classes.assign(begin, begin + static_cast<std::ptrdiff_t>(n));
+      cpu::weave_classes(work_, order);
+      cpu::quantize_block(cpu::active_kernels(), trial.stream, tables, values, order, work_);
       cpu::for_woven(order, [&](std::uint32_t e, std::size_t at) {
         dense[work_.entries[at]]++;
         const double offset =
-            static_cast<double>(values[first + e]) - (work_.woven_levels[at] - static_cast<double>(core::kLevelBias));
+            static_cast<double>(values[e]) - (work_.woven_levels[at] - static_cast<double>(core::kLevelBias));
         if (offset * offset > limit)
           far++;
         else
           error += offset * offset;
       });
-      probed_ += n;
     }
     for (std::size_t e = 0; e < dense.size(); e++)
       if (dense[e] != 0) trial.histogram.entries.push_back({static_cast<std::uint32_t>(e), dense[e]});
-    const auto n = static_cast<double>(probed_);
-    const double bits =
-        trellis::bits_under(trial.histogram, shape) + 32 * far + side_bits * n / static_cast<double>(values.size());
+    const auto n = static_cast<double>(sample.values.size());
+    const double bits = trellis::bits_under(trial.histogram, shape) + 32 * far + side_bits / sample.weight();
     trial.excess = bits / n + 0.5 * std::log2(std::max(error / n, 1e-9));
+    trial.histogram.weight = sample.weight();
   }
 
   // The scales of all rows, where those of the sampled ones pay.
@@ -322,7 +331,6 @@ class ModelMaker {
   StageTimes& times_;
   std::vector<std::byte> units_;
   cpu::TrellisWork work_;
-  std::uint64_t probed_ = 0;
   bool beyond_float_ = false;
 };
 
@@ -335,6 +343,15 @@ void fall_back_to_uniform(Plan& plan, std::size_t s, double cell) {
   plan.index.streams[s].trellis = {};
   for (const std::size_t tensor : plan.index.streams[s].members)
     plan.notes[tensor] = "its step is too fine for a trellis; a uniform one gives the same error";
+}
+
+// Fits shapes for streams with these histograms.
+void add_bank(Plan& plan, std::span<const std::size_t> streams, std::span<const trellis::Histogram> histograms) {
+  const trellis::Bank bank = trellis::fit_bank(histograms);
+  const auto first = static_cast<std::uint32_t>(plan.index.shapes.size());
+  plan.index.shapes.insert(plan.index.shapes.end(), bank.shapes.begin(), bank.shapes.end());
+  for (std::size_t i = 0; i < streams.size(); i++)
+    plan.index.streams[streams[i]].trellis.shape = first + bank.choice[i];
 }
 
 }  // namespace
@@ -358,23 +375,26 @@ void choose_models(const Network& network, Plan& plan, const std::vector<bool>& 
     if (!makers[worker]) makers[worker] = std::make_unique<ModelMaker>(network, plan, times[worker]);
     results[i] = makers[worker]->make(streams[i]);
   });
-  std::vector<trellis::Histogram> histograms;
-  std::vector<std::size_t> fitted;
+  // Streams that share a bank, and after them each of the others with a bank of its own.
+  std::vector<trellis::Histogram> shared;
+  std::vector<std::size_t> sharing;
+  std::vector<std::pair<std::size_t, trellis::Histogram>> alone;
   for (std::size_t i = 0; i < streams.size(); i++) {
     if (results[i].to_uniform) {
       fall_back_to_uniform(plan, streams[i], results[i].cell);
     } else if (!results[i].fault.empty()) {
       fall_back_to_lossless(plan, streams[i], results[i].fault);
+    } else if (plan.specs[streams[i]].bank) {
+      sharing.push_back(streams[i]);
+      shared.push_back(std::move(results[i].histogram));
     } else {
-      fitted.push_back(streams[i]);
-      histograms.push_back(std::move(results[i].histogram));
+      alone.emplace_back(streams[i], std::move(results[i].histogram));
     }
   }
-  if (fitted.empty()) return;
-  const trellis::Bank bank = times[0].time(Stage::kQuantize, 0, [&] { return trellis::fit_bank(histograms); });
-  const auto first = static_cast<std::uint32_t>(plan.index.shapes.size());
-  plan.index.shapes.insert(plan.index.shapes.end(), bank.shapes.begin(), bank.shapes.end());
-  for (std::size_t i = 0; i < fitted.size(); i++) plan.index.streams[fitted[i]].trellis.shape = first + bank.choice[i];
+  times[0].time(Stage::kQuantize, 0, [&] {
+    if (!shared.empty()) add_bank(plan, sharing, shared);
+    for (const auto& [stream, histogram] : alone) add_bank(plan, {&stream, 1}, {&histogram, 1});
+  });
 }
 
 }  // namespace weft::engine

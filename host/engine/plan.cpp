@@ -14,6 +14,7 @@
 namespace weft::engine {
 namespace {
 
+constexpr std::uint64_t kSmallUnits = 1u << 20;         // of a trellis stream whose blocks are longer still
 constexpr int kSegmentLog2 = 20;                        // one table and one set of corrections per million units
 constexpr std::uint64_t kSharedUnits = 1u << 14;        // tensors below this size share streams
 constexpr std::uint64_t kSharedStreamUnits = 1u << 20;  // and a shared stream ends here, so that its parts stay near
@@ -125,10 +126,12 @@ class Planner {
     const std::uint64_t units = units_of(tensor);
     std::size_t s = 0;
     if (is_lossy(spec.codec) || units >= kSharedUnits) {
-      // Lanes of a trellis code runs of their own, and a lane costs the same however long it is.
+      // Lanes of a trellis code runs of their own, and a lane costs the same however long it is. Large tensors have
+      // blocks to spare for many threads or a GPU; of small ones the bits count for more.
       const bool is_trellis = spec.codec == CodecId::kTrellis;
+      const int longer = units <= kSmallUnits ? 2 : 1;
       s = new_stream(spec, tensor.dtype,
-                     is_trellis ? std::min(config_.block_log2 + 1, archive::kMaxBlockLog2) : config_.block_log2);
+                     is_trellis ? std::min(config_.block_log2 + longer, archive::kMaxBlockLog2) : config_.block_log2);
       if (is_trellis && units > (1u << kSegmentLog2) && units <= kWholeUnits && spec.choose_view)
         plan_.index.streams[s].segment_log2 = kWholeUnitsLog2;
       if (spec.codec == CodecId::kUniform && spec.per_channel) set_channels(tensor, spec, plan_.index.streams[s]);

@@ -10,6 +10,7 @@ namespace {
 
 constexpr int kSteps = 40;             // of one maximisation; the likelihood is flat long before
 constexpr int kRounds = 3;             // of refitting and reassigning
+constexpr double kPrior = 32;          // symbols that the shape to begin with stands for: a sample misses rare ones
 constexpr double kShapeBits = 8 * 40;  // what a shape costs in the index
 constexpr float kUnseenBits = 40;
 
@@ -66,8 +67,12 @@ double bits_under(const Histogram& histogram, const Shape& shape) {
 
 Shape fit_shape(std::span<const Histogram* const> histograms, const Shape& begin) {
   std::vector<double> totals(std::size_t{kRows} * 256);
-  for (const Histogram* histogram : histograms)
+  double weights_sum = 0;
+  for (const Histogram* histogram : histograms) {
+    weights_sum += histogram->weight;
     for (const auto& e : histogram->entries) totals[e.entry] += e.count * histogram->weight;
+  }
+  const double prior = histograms.empty() ? 0 : kPrior * weights_sum / static_cast<double>(histograms.size());
   std::vector<Observation> observations;
   for (std::size_t entry = 0; entry < totals.size(); entry++) {
     if (totals[entry] == 0) continue;
@@ -89,7 +94,8 @@ Shape fit_shape(std::span<const Histogram* const> histograms, const Shape& begin
   for (std::size_t t = 0; t < weights.size(); t++) weights[t] = begin[t] + 0.5;
   for (int step = 0; step < kSteps; step++) {
     std::array<double, kTriangles> next{};
-    double total = 0;
+    double total = prior;
+    for (std::size_t t = 0; t < next.size(); t++) next[t] = prior * begin[t] / kShapeScale;
     for (const Observation& seen : observations) {
       double mass = 0;
       for (std::size_t i = 0; i < seen.masses.size(); i++)

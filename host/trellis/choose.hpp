@@ -1,7 +1,12 @@
-// Choosing a tensor's model: which view, which scale factors, prediction or not. By estimated cost, on a sample.
+// Choosing a tensor's model: which view, which scale factors, prediction or not. By estimated cost.
+//
+// Sums of squares rank the sets of factors; the best ones are priced on a small sample of the tensor, without and with
+// prediction, and the best of these again on a larger one. All weights are looked at once for the sums, and in the end
+// to fit the factors that are chosen.
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <vector>
 
@@ -15,17 +20,23 @@ struct Choice {
   double side_bits = 0;  // the part that is not the weights themselves
 };
 
+struct Choices {
+  Choice best;
+  std::optional<Choice> flat;  // the best that does not predict means, if asked for; often the same
+};
+
 // What may be tried; the defaults are what a user wants.
 struct Allowed {
   bool scales = true, prediction = true;
   bool energy = true;            // classes that follow the local energy
   bool only_prediction = false;  // nothing without it
   bool views = true;
+  bool flat = false;  // the best without prediction is wanted too: a labelling that keeps zero cannot predict
 };
 
 // values: the tensor in steps, in its own order; shape: its dimensions. Needs at least one value.
-[[nodiscard]] Choice choose_model(std::span<const float> values, std::span<const std::uint64_t> shape,
-                                  const Allowed& allowed);
+[[nodiscard]] Choices choose_model(std::span<const float> values, std::span<const std::uint64_t> shape,
+                                   const Allowed& allowed);
 
 // The box reversed: element (i, j, k) of the data is (k, j, i) of the view. Without a view, a copy.
 template <class T>

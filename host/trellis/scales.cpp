@@ -12,8 +12,12 @@ namespace weft::trellis {
 namespace {
 
 constexpr double kClassesPerOctave = 3;
-constexpr int kRounds = 3;
-constexpr int kRoundings = 3;       // codes and their prices follow each other
+constexpr int kPasses = 1;     // of refitting every factor, given the others
+constexpr int kRoundings = 2;  // codes and their prices follow each other
+// How many classes a code may move at once, by the weights that share a scale: the more, the dearer.
+constexpr double kManyWeights = 64;
+constexpr int kReachOfFew = 5;
+constexpr int kReachOfMany = 2;
 constexpr double kNewCodeBits = 4;  // of a code that a factor has not had before
 
 struct FactorState {
@@ -45,82 +49,96 @@ std::uint64_t index_in(const Box& box, int kind, std::uint64_t i, std::uint64_t 
   }
 }
 
+// Whether a factor's scales change along the box's last group.
+bool runs_along(int kind) { return kind == 2 || kind == 4; }
+
 // Sums squares / (variances of the other factors) per index of factor f.
-void accumulate(std::span<const float> values, const Box& box, const std::vector<FactorState>& factors, std::size_t f,
-                std::vector<double>& sums) {
-  std::fill(sums.begin(), sums.end(), 0.0);
-  std::vector<double> inverse(box.size[2]);
-  std::size_t at = 0;
-  for (std::uint64_t i = 0; i < box.size[0]; i++)
-    for (std::uint64_t j = 0; j < box.size[1]; j++) {
-      std::fill(inverse.begin(), inverse.end(), 1.0);
-      double shared = 1;
-      for (std::size_t g = 0; g < factors.size(); g++) {
-        if (g == f) continue;
-        const FactorState& other = factors[g];
-        if (other.kind == 2 || other.kind == 4) {
-          const double* variance = other.variance.data() + index_in(box, other.kind, i, j, 0);
-          for (std::uint64_t k = 0; k < box.size[2]; k++) inverse[k] /= variance[k];
-        } else {
-          shared /= other.variance[index_in(box, other.kind, i, j, 0)];
-        }
-      }
-      const float* v = values.data() + at;
-      at += box.size[2];
-      const int kind = factors[f].kind;
-      if (kind == 2 || kind == 4) {
-        double* sum = sums.data() + index_in(box, kind, i, j, 0);
-        for (std::uint64_t k = 0; k < box.size[2]; k++) sum[k] += square(v[k]) * inverse[k] * shared;
-      } else {
-        double sum = 0;
-        for (std::uint64_t k = 0; k < box.size[2]; k++) sum += square(v[k]) * inverse[k];
-        sums[index_in(box, kind, i, j, 0)] += sum * shared;
-      }
+std::vector<double> accumulate(std::span<const float> values, const Box& box, const std::vector<FactorState>& factors,
+                               std::size_t f) {
+  const auto& size = box.size;
+  // What a square is multiplied by: one number for each row (i, j), and one for each place in it, or for each (j, k).
+  std::vector<double> rows(size[0] * size[1], 1.0);
+  const bool rows_differ = std::any_of(factors.begin(), factors.end(), [](const auto& g) { return g.kind == 4; });
+  std::vector<double> places((rows_differ ? size[1] : 1) * size[2], 1.0);
+  for (std::size_t g = 0; g < factors.size(); g++) {
+    if (g == f) continue;
+    const FactorState& other = factors[g];
+    if (runs_along(other.kind)) {
+      for (std::size_t p = 0; p < places.size(); p++) places[p] /= other.variance[other.kind == 4 ? p : p % size[2]];
+    } else {
+      for (std::uint64_t i = 0; i < size[0]; i++)
+        for (std::uint64_t j = 0; j < size[1]; j++)
+          rows[i * size[1] + j] /= other.variance[index_in(box, other.kind, i, j, 0)];
     }
+  }
+  std::vector<double> sums(factors[f].variance.size());
+  const int kind = factors[f].kind;
+  const float* v = values.data();
+  for (std::uint64_t i = 0; i < size[0]; i++)
+    for (std::uint64_t j = 0; j < size[1]; j++, v += size[2]) {
+      const double shared = rows[i * size[1] + j];
+      const double* place = places.data() + (rows_differ ? j * size[2] : 0);
+      double* sum = sums.data() + index_in(box, kind, i, j, 0);
+      if (runs_along(kind)) {
+        for (std::uint64_t k = 0; k < size[2]; k++) sum[k] += square(v[k]) * place[k] * shared;
+        continue;
+      }
+      std::array<double, 8> parts{};  // one sum would have to wait for itself
+      for (std::uint64_t k = 0; k < size[2]; k++) parts[k % parts.size()] += square(v[k]) * place[k];
+      for (const double part : parts) *sum += part * shared;
+    }
+  return sums;
 }
 
 }  // namespace
 
 // Each code costs what the codes' frequencies say, so rare ones are drawn in.
 double round_scales(std::span<const double> variances, double weights, ScaleFactor& out) {
+  constexpr int kFurthest = 40;
   const std::size_t n = variances.size();
-  std::vector<double> wanted(n);
-  std::array<double, 256> counts{};
-  out.codes.resize(n);
-  for (std::size_t i = 0; i < n; i++) {
-    wanted[i] = std::clamp(0.5 * kClassesPerOctave * std::log2(std::max(variances[i], 1e-30)), -40.0, 40.0);
-    out.codes[i] = static_cast<std::int8_t>(std::lrint(wanted[i]));
-    counts[static_cast<std::size_t>(out.codes[i] + 128)] += 1;
-  }
   struct Price {
-    int code;
-    double bits, inverse;
+    double count = 0, bits = 0, inverse = 0;
   };
-  std::vector<Price> prices;
+  std::array<Price, 2 * kFurthest + 1> prices;
+  const auto price_of = [&prices](int code) -> Price& {
+    const int entry = code + kFurthest;
+    return prices[static_cast<std::size_t>(entry)];
+  };
+  std::vector<double> wanted(n);
+  std::vector<int> codes(n);
+  for (std::size_t i = 0; i < n; i++) {
+    wanted[i] = std::clamp(0.5 * kClassesPerOctave * std::log2(std::max(variances[i], 1e-30)), -1.0 * kFurthest,
+                           1.0 * kFurthest);
+    codes[i] = static_cast<int>(std::lrint(wanted[i]));
+    price_of(codes[i]).count += 1;
+  }
+  for (int code = -kFurthest; code <= kFurthest; code++) price_of(code).inverse = inverse_variance(code);
+  const int reach = weights < kManyWeights ? kReachOfFew : kReachOfMany;
   for (int round = 0; round < kRoundings; round++) {
-    prices.clear();
-    for (int code = -40; code <= 40; code++) {
-      const int entry = code + 128;
-      const double count = counts[static_cast<std::size_t>(entry)];
-      if (count > 0) prices.push_back({code, std::log2(static_cast<double>(n) / count), inverse_variance(code)});
-    }
-    counts.fill(0);
+    for (Price& price : prices)
+      price.bits = price.count > 0 ? std::log2(static_cast<double>(n) / std::exchange(price.count, 0.0)) : -1;
     for (std::size_t i = 0; i < n; i++) {
       double best = std::numeric_limits<double>::infinity();
-      for (const Price& price : prices) {
+      const int nearest = codes[i];
+      const int first = std::max(nearest - reach, -kFurthest), last = std::min(nearest + reach, kFurthest);
+      for (int code = first; code <= last; code++) {
+        const Price& price = price_of(code);
+        if (price.bits < 0) continue;
         // What a Gaussian's bits grow by when its deviation is wrong by `off` classes.
-        const double off = wanted[i] - price.code;
+        const double off = wanted[i] - code;
         const double mismatch =
             0.5 * ((variances[i] * price.inverse - 1) / std::numbers::ln2 - 2 * off / kClassesPerOctave);
         const double bits = price.bits + weights * mismatch;
-        if (bits < best) best = bits, out.codes[i] = static_cast<std::int8_t>(price.code);
+        if (bits < best) best = bits, codes[i] = code;
       }
-      counts[static_cast<std::size_t>(out.codes[i] + 128)] += 1;
+      price_of(codes[i]).count += 1;
     }
   }
+  out.codes.resize(n);
+  for (std::size_t i = 0; i < n; i++) out.codes[i] = static_cast<std::int8_t>(codes[i]);
   double bits = 16;
-  for (const double count : counts)
-    if (count > 0) bits += kNewCodeBits + count * std::log2(static_cast<double>(n) / count);
+  for (const Price& price : prices)
+    if (price.count > 0) bits += kNewCodeBits + price.count * std::log2(static_cast<double>(n) / price.count);
   return bits;
 }
 
@@ -159,12 +177,11 @@ std::vector<double> marginal(const Energies& energies, int kind) {
   if (kind == 4) return energies.pairs12;
   const auto& size = energies.box.size;
   std::vector<double> sums(dimension(energies.box, kind));
-  if (kind == 2) {
-    for (std::size_t i = 0; i < energies.pairs12.size(); i++) sums[i % size[2]] += energies.pairs12[i];
-  } else {
-    for (std::size_t i = 0; i < energies.pairs01.size(); i++)
-      sums[kind == 0 ? i / size[1] : i % size[1]] += energies.pairs01[i];
-  }
+  // Rows of pairs01 are of the first group, columns of both are of the one after.
+  const std::vector<double>& pairs = kind == 2 ? energies.pairs12 : energies.pairs01;
+  const std::uint64_t columns = kind == 2 ? size[2] : size[1];
+  for (std::size_t row = 0; row * columns < pairs.size(); row++)
+    for (std::uint64_t c = 0; c < columns; c++) sums[kind == 0 ? row : c] += pairs[row * columns + c];
   return sums;
 }
 
@@ -173,66 +190,109 @@ void shrink(std::vector<double>& variance, double mean, double weight) {
   for (double& v : variance) v = (v / mean + 0.5) / (weight + 0.5);
 }
 
-std::vector<FactorState> states_of(const Box& box, FactorSet set, double n) {
-  std::vector<FactorState> factors;
-  for (int kind = 0; kind < kFactorKinds; kind++)
-    if ((set >> kind & 1) != 0) {
-      const std::uint64_t d = dimension(box, kind);
-      factors.push_back({kind, std::vector<double>(d, 1.0), n / static_cast<double>(d)});
-    }
-  return factors;
+double mean_energy(const Energies& energies) {
+  const auto& size = energies.box.size;
+  return std::max(energies.total / static_cast<double>(size[0] * size[1] * size[2]), 1e-30);
 }
 
-// Rounds the factors. The base follows from the energies as far as they can tell.
-ScaleFit finish(const std::vector<FactorState>& factors, const Box& box, FactorSet set, double mean) {
+// A factor as its marginal sums say it.
+FactorState guess_of(const Energies& energies, int kind) {
+  const auto& size = energies.box.size;
+  const auto n = static_cast<double>(size[0] * size[1] * size[2]);
+  FactorState factor{kind, marginal(energies, kind), n / static_cast<double>(dimension(energies.box, kind))};
+  shrink(factor.variance, mean_energy(energies), factor.weight);
+  return factor;
+}
+
+// Bits that a factor saves, for Gaussian weights.
+double gain_of(const FactorState& factor, double mean) {
+  const double noise = 1 / (3 * mean);  // a quantizer's own error, against the weights' energy
+  double gain = 0;
+  for (const double v : factor.variance) gain -= 0.5 * factor.weight * std::log2((v + noise) / (1 + noise));
+  return gain;
+}
+
+RoundedFactor round_factor(const FactorState& factor, const Box& box, double mean) {
+  RoundedFactor rounded;
+  rounded.factor = layout_of(box, factor.kind);
+  rounded.side_bits = round_scales(factor.variance, factor.weight, rounded.factor);
+  rounded.gain = gain_of(factor, mean);
+  // How much the average weight's deviation changes when this factor's codes are taken out.
+  double left = 0;
+  for (std::size_t i = 0; i < factor.variance.size(); i++)
+    left += factor.variance[i] * inverse_variance(rounded.factor.codes[i]);
+  rounded.log_left = std::log2(std::max(left / static_cast<double>(factor.variance.size()), 1e-30));
+  return rounded;
+}
+
+// The base follows from the energies as far as they can tell.
+void add_factor(const RoundedFactor& rounded, ScaleFit& fit) {
+  fit.factors.push_back(rounded.factor);
+  fit.side_bits += rounded.side_bits;
+  fit.gain += rounded.gain;
+  fit.base += 0.5 * rounded.log_left;
+}
+
+ScaleFit fit_of_nothing(FactorSet set, double mean) {
   ScaleFit fit;
   fit.set = set;
-  double log_mean = 0;
-  for (const FactorState& factor : factors) {
-    fit.factors.push_back(layout_of(box, factor.kind));
-    ScaleFactor& out = fit.factors.back();
-    fit.side_bits += round_scales(factor.variance, factor.weight, out);
-    // How much the average weight's deviation changes when this factor's codes are taken out.
-    double left = 0;
-    const double noise = 1 / (3 * mean);  // a quantizer's own error, against the weights' energy
-    for (std::size_t i = 0; i < out.codes.size(); i++) {
-      left += factor.variance[i] * inverse_variance(out.codes[i]);
-      fit.gain -= 0.5 * factor.weight * std::log2((factor.variance[i] + noise) / (1 + noise));
-    }
-    log_mean += std::log2(std::max(left / static_cast<double>(out.codes.size()), 1e-30));
-  }
-  fit.base = 0.5 * (std::log2(std::max(mean, 1e-30)) + log_mean);
+  fit.base = 0.5 * std::log2(std::max(mean, 1e-30));
   return fit;
+}
+
+template <class F>
+void for_kinds(FactorSet set, F f) {
+  for (int kind = 0; kind < kFactorKinds; kind++)
+    if ((set >> kind & 1) != 0) f(kind);
 }
 
 }  // namespace
 
-ScaleFit guess_scales(const Energies& energies, FactorSet set) {
-  const auto& size = energies.box.size;
-  const auto n = static_cast<double>(size[0] * size[1] * size[2]);
-  const double mean = std::max(energies.total / n, 1e-30);
-  std::vector<FactorState> factors = states_of(energies.box, set, n);
-  for (FactorState& factor : factors) {
-    factor.variance = marginal(energies, factor.kind);
-    shrink(factor.variance, mean, factor.weight);
+const RoundedFactor* ScaleGuesses::factor(int kind) {
+  std::optional<RoundedFactor>& known = factors_[static_cast<std::size_t>(kind)];
+  if (!known) {
+    constexpr double kFewestBits = 0.5;  // that a scale should save, or it is not worth rounding
+    const FactorState guess = guess_of(energies_, kind);
+    const double mean = mean_energy(energies_);
+    known.emplace();
+    if (gain_of(guess, mean) > kFewestBits * static_cast<double>(guess.variance.size()))
+      known = round_factor(guess, energies_.box, mean);
   }
-  return finish(factors, energies.box, set, mean);
+  return known->factor.codes.empty() ? nullptr : &*known;
 }
 
-ScaleFit fit_scales(std::span<const float> values, const Box& box, FactorSet set) {
-  const auto n = static_cast<double>(values.size());
-  double total = 0;
-  for (const float v : values) total += square(v);
-  const double mean = std::max(total / n, 1e-30);
-  std::vector<FactorState> factors = states_of(box, set, n);
-  for (int round = 0; round < (factors.size() > 1 ? kRounds : 1); round++)
-    for (std::size_t f = 0; f < factors.size(); f++) {
-      std::vector<double> sums(factors[f].variance.size());
-      accumulate(values, box, factors, f, sums);
-      factors[f].variance = std::move(sums);
+std::optional<double> ScaleGuesses::saving(FactorSet set) {
+  double bits = 0;
+  bool pays = true;
+  for_kinds(set, [&](int kind) {
+    const RoundedFactor* rounded = pays ? factor(kind) : nullptr;
+    pays = rounded != nullptr;
+    if (pays) bits += rounded->gain - rounded->side_bits;
+  });
+  return pays ? std::optional(bits) : std::nullopt;
+}
+
+ScaleFit ScaleGuesses::fit(FactorSet set) {
+  ScaleFit fit = fit_of_nothing(set, mean_energy(energies_));
+  for_kinds(set, [&](int kind) {
+    if (const RoundedFactor* rounded = factor(kind)) add_factor(*rounded, fit);
+  });
+  return fit;
+}
+
+ScaleFit fit_scales(std::span<const float> values, const Energies& energies, FactorSet set) {
+  const double mean = mean_energy(energies);
+  std::vector<FactorState> factors;
+  for_kinds(set, [&](int kind) { factors.push_back(guess_of(energies, kind)); });
+  // A lone factor's guess is exact; of several the first one is refitted last.
+  for (int pass = 0; pass < (factors.size() > 1 ? kPasses : 0); pass++)
+    for (std::size_t f = factors.size(); f-- > 0;) {
+      factors[f].variance = accumulate(values, energies.box, factors, f);
       shrink(factors[f].variance, mean, factors[f].weight);
     }
-  return finish(factors, box, set, mean);
+  ScaleFit fit = fit_of_nothing(set, mean);
+  for (const FactorState& factor : factors) add_factor(round_factor(factor, energies.box, mean), fit);
+  return fit;
 }
 
 namespace {

@@ -7,7 +7,9 @@
 
 #include <array>
 #include <cstdint>
+#include <optional>
 #include <span>
+#include <utility>
 #include <vector>
 
 #include "weft/archive.hpp"
@@ -42,11 +44,32 @@ struct ScaleFit {
   double gain = 0;                   // estimated bits that the factors save on all weights, for Gaussian weights
 };
 
-// Fits the factors one by one, as if the others were flat, and rounds them to classes, trading their own cost for fit.
-// Values are in steps.
-[[nodiscard]] ScaleFit guess_scales(const Energies& energies, FactorSet set);
-// The same by alternating maximum likelihood, each factor given the others: a few passes over the values.
-[[nodiscard]] ScaleFit fit_scales(std::span<const float> values, const Box& box, FactorSet set);
+// A factor rounded to codes, with what it costs and saves by itself.
+struct RoundedFactor {
+  ScaleFactor factor;
+  double side_bits = 0, gain = 0;
+  double log_left = 0;  // log2 of the mean variance that the codes leave
+};
+
+// Every factor fitted as if the others were flat and rounded to classes, trading its own cost for fit: once for each
+// kind, whatever the sets. Values are in steps.
+class ScaleGuesses {
+ public:
+  explicit ScaleGuesses(Energies energies) : energies_(std::move(energies)) {}
+  [[nodiscard]] const Energies& energies() const { return energies_; }
+  // Bits that the factors save, less what they cost; nothing for a set with a factor that cannot pay.
+  [[nodiscard]] std::optional<double> saving(FactorSet set);
+  [[nodiscard]] ScaleFit fit(FactorSet set);  // of a set that has a saving
+
+ private:
+  const RoundedFactor* factor(int kind);
+
+  Energies energies_;
+  std::array<std::optional<RoundedFactor>, kFactorKinds> factors_;
+};
+
+// By alternating maximum likelihood, each factor given the others: a few passes over the values. Their sums are known.
+[[nodiscard]] ScaleFit fit_scales(std::span<const float> values, const Energies& energies, FactorSet set);
 
 // Rounds variances, each shared by this many weights, to codes. Returns the bits that the codes cost.
 double round_scales(std::span<const double> variances, double weights, ScaleFactor& out);

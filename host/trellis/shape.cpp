@@ -1,6 +1,7 @@
 #include "trellis/shape.hpp"
 
 #include <algorithm>
+#include <cmath>
 
 #include "weft/core/frequency.hpp"
 
@@ -93,25 +94,51 @@ int MassCurve::reach(int scale_class) const noexcept {
   return low;
 }
 
-void MassCurve::frequencies(int row, int reach, std::uint16_t out[256]) const noexcept {
+std::uint64_t MassCurve::count_cells(int row, int reach, std::uint64_t counts[256]) const noexcept {
   const int scale_class = row / core::kClassTables, table = row % core::kClassTables;
   const auto signed_within = [&](int quarters) {
     return quarters < 0 ? -within(scale_class, -quarters) : within(scale_class, quarters);
   };
-  std::uint64_t counts[256] = {};
-  std::int64_t below = signed_within(cell_of(table, -reach).low);
+  std::fill_n(counts, 256, 0);
+  const std::int64_t first = signed_within(cell_of(table, -reach).low);
+  std::uint64_t total = 0;
+  std::int64_t below = first;
   for (int distance = -reach; distance <= reach; distance++) {  // cells lie side by side
     const std::int64_t here = signed_within(cell_of(table, distance).high);
-    counts[core::kIndexZero + distance] = static_cast<std::uint64_t>(here - below) / 2 + 1;
+    const std::uint64_t count = static_cast<std::uint64_t>(here - below) / 2 + 1;
+    counts[core::kIndexZero + distance] = count;
+    total += count;
     below = here;
   }
+  return total;
+}
+
+void MassCurve::frequencies(int row, int reach, std::uint16_t out[256]) const noexcept {
+  std::uint64_t counts[256];
+  (void)count_cells(row, reach, counts);
   core::normalise(counts, out);
 }
 
 void MassCurve::code_lengths(int row, float unseen, float out[256]) const noexcept {
-  std::uint16_t table[256];
-  frequencies(row, reach(row / core::kClassTables), table);
-  for (int s = 0; s < 256; s++) out[s] = table[s] == 0 ? unseen : static_cast<float>(core::code_length(table[s])) / 256;
+  static const std::vector<float> lengths = [] {
+    std::vector<float> bits(core::kProbScale);
+    for (std::uint32_t f = 1; f < bits.size(); f++) bits[f] = static_cast<float>(core::code_length(f)) / 256;
+    return bits;
+  }();
+  std::uint64_t counts[256];
+  const std::uint64_t total = count_cells(row, reach(row / core::kClassTables), counts);
+  std::array<std::uint16_t, 256> frequencies{};
+  std::uint32_t sum = 0;
+  for (std::size_t s = 0; s < frequencies.size(); s++) {
+    if (counts[s] == 0) continue;
+    const std::uint64_t rounded = (counts[s] * core::kProbScale + total / 2) / total;
+    frequencies[s] = static_cast<std::uint16_t>(std::clamp<std::uint64_t>(rounded, 1, core::kProbScale - 1));
+    sum += frequencies[s];
+  }
+  // All give alike to bring the sum to 4096.
+  const auto given = static_cast<float>(std::log2(static_cast<double>(sum) / core::kProbScale));
+  for (std::size_t s = 0; s < frequencies.size(); s++)
+    out[s] = counts[s] == 0 ? unseen : lengths[frequencies[s]] + given;
 }
 
 const std::array<Shape, 4>& typical_shapes() noexcept {

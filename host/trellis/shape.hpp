@@ -47,10 +47,13 @@ class MassCurve {
   // Frequencies of one table; `row` is class * kClassTables + table.
   void frequencies(int row, int reach, std::uint16_t out[256]) const noexcept;
 
-  // Code lengths in that table, in bits; `unseen` for symbols beyond its reach.
+  // Code lengths in that table, in bits and nearly; `unseen` for symbols beyond its reach.
   void code_lengths(int row, float unseen, float out[256]) const noexcept;
 
  private:
+  // Counts of a table's symbols that its frequencies come from; returns their sum.
+  std::uint64_t count_cells(int row, int reach, std::uint64_t counts[256]) const noexcept;
+
   Shape shape_;
   std::array<std::int64_t, kTriangles> whole_{};  // mass of the triangles before this one
   std::int64_t total_ = 0;

@@ -66,6 +66,7 @@ struct CodecSpec {
   std::string labelling = "auto";        // auto | natural | zero
   std::string model = "auto";            // auto | order0 | scaled | predictive
   bool choose_view = true;               // try other orders of the axes
+  bool bank = true;                      // share tables with other tensors
   // codebook
   std::uint32_t clusters = 16;                 // entries wanted
   std::uint32_t dimension = 1;                 // neighbouring weights of an entry: 1, 2, 4 or 8

@@ -434,6 +434,7 @@ TEST(Index, SectionsAreUsedUpAndCountsAreBelieved) {
   const auto sections = sections_of(serialize_index(index));
   ASSERT_EQ(sections.size(), 5u);
   ASSERT_NO_THROW((void)parse_index(join(sections), end));
+  EXPECT_EQ(coded_tail(serialize_index(index)), sections.back().size());
   for (std::size_t s = 0; s < sections.size(); s++) {
     SCOPED_TRACE(s);
     auto longer = sections;

@@ -131,6 +131,7 @@ TEST(ParseConfig, AcceptsBoundsOfRules) {
                {"trellis", "labelling", "\"natural\"", "0"},
                {"trellis", "model", "\"predictive\"", "\"order1\""},
                {"trellis", "choose_view", "false", "\"no\""},
+               {"trellis", "bank", "false", "0"},
                {"uniform", "relative_step", "16", "16.1"},
                {"uniform", "relative_step", "1", "0"},
                {"uniform", "relative_step", "1", "-0.0"},

@@ -84,7 +84,8 @@ struct TrellisBlock {
     tables->prepare_decode(stream);
     cpu::make_predictor(stream, work);
     predictor = cpu::predictor_of(stream, work);
-    cpu::quantize_block(kernels, stream, *tables, 0, values, weave, work);
+    cpu::weave_classes(work, stream, 0, weave);
+    cpu::quantize_block(kernels, stream, *tables, values, weave, work);
     input = {work.woven_fixed.data(), work.woven_classes.data(), tables->prices(), tables->reach(), predictor,
              cpu::far_cost(stream),   stream.pins_zero};
     std::vector<std::uint16_t> buffer(core::encode_bound_words(values.size()));

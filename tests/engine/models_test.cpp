@@ -113,6 +113,23 @@ TEST(TrellisModels, EveryTensorGetsWhatSuitsIt) {
   EXPECT_LT(error, 0.35);
 }
 
+TEST(TrellisModels, WithoutTheBankEachTensorHasItsOwnShape) {
+  const TempFolder temp;
+  const MemoryNetwork network = several_tensors();
+  CodecSpec spec = trellis_spec();
+  (void)compress_to(temp / "a", network, config_of(spec));
+  spec.bank = false;
+  (void)compress_to(temp / "b", network, config_of(spec));
+  const Archive with = Archive::open(temp / "a"), without = Archive::open(temp / "b");
+  EXPECT_LT(with.index().shapes.size(), 5u);
+  ASSERT_EQ(without.index().shapes.size(), 5u);
+  std::vector<std::uint32_t> shapes;
+  for (const StreamRecord& stream : without.index().streams)
+    if (stream.codec == CodecId::kTrellis) shapes.push_back(stream.trellis.shape);
+  EXPECT_THAT(shapes, ::testing::UnorderedElementsAre(0, 1, 2, 3, 4));
+  EXPECT_NO_THROW((void)verify(without, &network, {}));
+}
+
 TEST(TrellisModels, OneTensorWithAViewComesOutAlone) {
   const TempFolder temp;
   const MemoryNetwork network = several_tensors();

@@ -30,7 +30,7 @@ bool has_view(const TrellisStream& stream) { return stream.view != std::array<st
 
 TEST(Choose, PlainWeightsGetAPlainModel) {
   const std::vector<std::uint64_t> shape{100, 100};
-  const Choice choice = choose_model(gaussian(10000, 2), shape, {});
+  const Choice choice = choose_model(gaussian(10000, 2), shape, {}).best;
   EXPECT_FALSE(has_view(choice.stream));
   EXPECT_TRUE(choice.stream.factors.empty());
   EXPECT_EQ(choice.stream.taps, (std::array<std::int8_t, 3>{}));
@@ -42,29 +42,42 @@ TEST(Choose, RowsOfDifferentSizesGetScales) {
   std::vector<float> values = gaussian(64 * 200, 1);
   for (std::size_t i = 0; i < values.size(); i++) values[i] *= i / 200 % 3 == 0 ? 4.0f : 0.7f;
   const std::vector<std::uint64_t> shape{64, 200};
-  const Choice choice = choose_model(values, shape, {});
+  const Choice choice = choose_model(values, shape, {}).best;
   EXPECT_FALSE(choice.stream.factors.empty());
-  EXPECT_TRUE(choose_model(values, shape, kNothing).stream.factors.empty());
+  EXPECT_TRUE(choose_model(values, shape, kNothing).best.stream.factors.empty());
 }
 
 TEST(Choose, SmoothWeightsArePredicted) {
   const std::vector<std::uint64_t> shape{80, 100};
-  const Choice choice = choose_model(smooth(8000, 1), shape, {});
+  const Choice choice = choose_model(smooth(8000, 1), shape, {}).best;
   EXPECT_TRUE(choice.stream.predicts);
   EXPECT_GT(choice.stream.taps[0], 32);
-  EXPECT_FALSE(choose_model(smooth(8000, 1), shape, kNothing).stream.predicts);
+  EXPECT_FALSE(choose_model(smooth(8000, 1), shape, kNothing).best.stream.predicts);
 }
 
 TEST(Choose, WhatIsSmoothAcrossTheDataGetsAView) {
   const std::vector<std::uint64_t> shape{80, 100};
   const std::vector<float> values = smooth(8000, 100);
-  const Choice choice = choose_model(values, shape, {});
+  const Choice choice = choose_model(values, shape, {}).best;
   ASSERT_TRUE(has_view(choice.stream));
   EXPECT_EQ(choice.stream.view[0] * choice.stream.view[1] * choice.stream.view[2], 8000u);
   EXPECT_TRUE(choice.stream.predicts);
   Allowed no_views;
   no_views.views = false;
-  EXPECT_FALSE(has_view(choose_model(values, shape, no_views).stream));
+  EXPECT_FALSE(has_view(choose_model(values, shape, no_views).best.stream));
+}
+
+TEST(Choose, TheBestWithoutPredictionComesOnDemand) {
+  const std::vector<std::uint64_t> shape{80, 100};
+  Allowed both;
+  both.flat = true;
+  const Choices smooth_choices = choose_model(smooth(8000, 1), shape, both);
+  ASSERT_TRUE(smooth_choices.flat.has_value());
+  EXPECT_NE(smooth_choices.best.stream.taps, smooth_choices.flat->stream.taps);
+  EXPECT_EQ(smooth_choices.flat->stream.taps, (std::array<std::int8_t, 3>{}));
+  const Choices plain = choose_model(gaussian(8000, 2), shape, both);
+  EXPECT_EQ(plain.flat->stream.base_class, plain.best.stream.base_class);
+  EXPECT_FALSE(choose_model(gaussian(8000, 2), shape, {}).flat.has_value());
 }
 
 // What a decoder insists on, whatever the weights.
@@ -79,7 +92,7 @@ TEST(Choose, EveryModelIsOneThatTheIndexCanHold) {
       std::vector<float> values = kind == 0 ? std::vector<float>(n) : gaussian(n, kind == 1 ? 1e-3 : 3, ++seed);
       if (kind == 2) values[n / 2] = 1e6f;
       if (kind == 3) std::fill(values.begin(), values.end(), 2.5f);
-      const TrellisStream stream = choose_model(values, shape, {}).stream;
+      const TrellisStream stream = choose_model(values, shape, {}).best.stream;
       EXPECT_LE(std::abs(stream.base_class), 1024);
       EXPECT_LE(stream.factors.size(), 3u);
       for (const ScaleFactor& f : stream.factors) {

@@ -70,7 +70,7 @@ TEST(Scales, RowsAndColumnsAreFound) {
   for (std::size_t i = 0; i < rows.size(); i++) rows[i] = std::exp2(static_cast<double>(i % 5) - 2);
   for (std::size_t k = 0; k < columns.size(); k++) columns[k] = k % 4 == 0 ? 4 : 1;
   const auto values = scaled(box, rows, columns);
-  const ScaleFit fit = fit_scales(values, box, 1u | 4u);
+  const ScaleFit fit = fit_scales(values, sum_energies(values, box), 1u | 4u);
   ASSERT_EQ(fit.factors.size(), 2u);
   const auto expect = [](const ScaleFactor& factor, const std::vector<double>& truth) {
     for (std::size_t i = 1; i < truth.size(); i++)
@@ -82,8 +82,10 @@ TEST(Scales, RowsAndColumnsAreFound) {
   EXPECT_NEAR(fit.base + (fit.factors[0].codes[7] + fit.factors[1].codes[5]) / 3.0, std::log2(rows[7]), 0.5);
   EXPECT_GT(fit.gain, fit.side_bits);
   // The first guess sees the same, but for what the other factor spoils.
-  const ScaleFit guess = guess_scales(sum_energies(values, box), 1u | 4u);
-  expect(guess.factors[0], rows);
+  ScaleGuesses guesses(sum_energies(values, box));
+  ASSERT_TRUE(guesses.saving(1u | 4u).has_value());
+  EXPECT_GT(*guesses.saving(1u | 4u), *guesses.saving(1u));
+  expect(guesses.fit(1u | 4u).factors[0], rows);
 }
 
 TEST(Scales, EqualRowsCostNextToNothing) {
@@ -93,15 +95,25 @@ TEST(Scales, EqualRowsCostNextToNothing) {
   EXPECT_EQ(factor.codes, std::vector<std::int8_t>(1000, 0));
 }
 
+TEST(Scales, FactorsThatSayNothingAreNoGuess) {
+  const Box box{{24, 1, 400}};
+  ScaleGuesses guesses(sum_energies(scaled(box, {1}, {1}), box));
+  EXPECT_EQ(guesses.saving(0), 0);
+  EXPECT_FALSE(guesses.saving(1u).has_value());
+  EXPECT_FALSE(guesses.saving(1u | 4u).has_value());
+  EXPECT_TRUE(guesses.fit(0).factors.empty());
+}
+
 TEST(Scales, ZeroAndHugeRowsAreFinite) {
   const Box box{{4, 1, 50}};
   for (const double huge : {0.0, 1e18}) {
     std::vector<float> values = scaled(box, {1, 0, huge, 1}, {1});
-    const ScaleFit fit = fit_scales(values, box, 1u);
+    const ScaleFit fit = fit_scales(values, sum_energies(values, box), 1u);
     EXPECT_TRUE(std::isfinite(fit.base) && std::isfinite(fit.side_bits) && std::isfinite(fit.gain));
     EXPECT_LT(fit.factors[0].codes[1], fit.factors[0].codes[huge == 0 ? 0 : 2]);
   }
-  const ScaleFit zero = fit_scales(std::vector<float>(200), box, 1u);
+  const std::vector<float> zeros(200);
+  const ScaleFit zero = fit_scales(zeros, sum_energies(zeros, box), 1u);
   EXPECT_TRUE(std::isfinite(zero.base) && std::isfinite(zero.gain));
 }
 

@@ -104,7 +104,8 @@ class TrellisCodec final : public CpuCodec {
     const core::Weave order(static_cast<std::uint32_t>(n), trellis_lanes_log2(n));
     const std::span<const float> values(scratch.values.data() + begin, n);
     TrellisWork& work = scratch.trellis;
-    quantize_block(scratch.kernels, *view.trellis, tables, view.first_unit + begin, values, order, work);
+    weave_classes(work, *view.trellis, view.first_unit + begin, order);
+    quantize_block(scratch.kernels, *view.trellis, tables, values, order, work);
     collect_far(work, view, order, values, units, inward);
     work.words.resize(core::encode_bound_words(n));
     std::uint16_t* end = work.words.data() + work.words.size();

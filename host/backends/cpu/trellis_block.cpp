@@ -36,8 +36,12 @@ core::Predictor predictor_of(const TrellisStream& stream, const TrellisWork& wor
 
 void weave_classes(TrellisWork& work, const TrellisStream& stream, std::uint64_t first, const core::Weave& order) {
   work.classes.resize(order.n);
-  work.woven_classes.assign(std::size_t{order.run} * kLanes, 0);
   trellis::scale_classes(stream, first, work.classes);
+  weave_classes(work, order);
+}
+
+void weave_classes(TrellisWork& work, const core::Weave& order) {
+  work.woven_classes.assign(std::size_t{order.run} * kLanes, 0);
   const std::uint8_t* from = work.classes.data();
   std::uint8_t* to = work.woven_classes.data();
   for_woven(order, [=](std::uint32_t i, std::size_t at) { to[at] = from[i]; });
@@ -61,10 +65,9 @@ std::int8_t trellis_correction(double sum, double count) noexcept {
 }
 
 void quantize_block(const Kernels& kernels, const TrellisStream& stream, const TrellisTables& tables,
-                    std::uint64_t first, std::span<const float> values, const core::Weave& order, TrellisWork& work) {
+                    std::span<const float> values, const core::Weave& order, TrellisWork& work) {
   const std::size_t woven = std::size_t{order.run} * kLanes;
   const TrellisMode mode = mode_of(stream);
-  weave_classes(work, stream, first, order);
   work.woven_fixed.assign(woven, 0);
   std::uint32_t* to = work.woven_fixed.data();
   for_woven(order, [=](std::uint32_t i, std::size_t at) {

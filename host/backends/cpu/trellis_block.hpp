@@ -29,7 +29,9 @@ struct TrellisWork {
 void make_predictor(const TrellisStream& stream, TrellisWork& work);
 [[nodiscard]] core::Predictor predictor_of(const TrellisStream& stream, const TrellisWork& work) noexcept;
 
-// The classes of the weights from `first` on, woven.
+// The classes in `work`, of the block's weights in their own order, woven.
+void weave_classes(TrellisWork& work, const core::Weave& order);
+// Those of the weights from `first` on.
 void weave_classes(TrellisWork& work, const TrellisStream& stream, std::uint64_t first, const core::Weave& order);
 
 // Calls f(i, where it is in woven arrays) for all weights of a block, in ascending order.
@@ -59,11 +61,11 @@ void for_woven(const core::Weave& order, F f) {
 [[nodiscard]] std::int8_t trellis_correction(double sum, double count) noexcept;
 
 // Lanes for a block of n weights: each costs about 23 bits and a known first state, so it should have some 4000 weights.
-[[nodiscard]] constexpr int trellis_lanes_log2(std::uint64_t n) noexcept { return core::lanes_log2_for(n, 12); }
+[[nodiscard]] constexpr int trellis_lanes_log2(std::uint64_t n) noexcept { return core::lanes_log2_for(n, 13); }
 
 // Finds the path of the weights (in steps; those that are not finite count as zero) and leaves its entries and levels in
-// `work`. The tables are prepared for the stream, the predictor made.
+// `work`. The tables are prepared for the stream, the predictor made, the classes woven.
 void quantize_block(const Kernels& kernels, const TrellisStream& stream, const TrellisTables& tables,
-                    std::uint64_t first, std::span<const float> values, const core::Weave& order, TrellisWork& work);
+                    std::span<const float> values, const core::Weave& order, TrellisWork& work);
 
 }  // namespace weft::cpu
