@@ -69,7 +69,7 @@ for archive in tests/golden/*.weft; do
   [[ -e $original ]] || original=$original.safetensors
   "$weft" decompress "$archive" -o "$work/restored" -f -q --device cuda && diff -r "$work/restored" "$original" >/dev/null ||
     differ "$archive does not restore its bytes"
-  for preset in lossless balanced small; do
+  for preset in lossless balanced small lut4 deep-compression; do
     "$weft" compress "$original" -c "$preset" -o "$work/cpu.weft" -f -q --device cpu &&
       "$weft" compress "$original" -c "$preset" -o "$work/gpu.weft" -f -q --device cuda &&
       cmp "$work/cpu.weft" "$work/gpu.weft" || differ "$original with $preset gives another archive"
