@@ -20,7 +20,8 @@ REGISTERS = re.compile(r"Used (\d+) registers")
 
 
 def readable(mangled):
-    for length, name, arguments in NAME.findall(mangled):
+    # The last one that fits: two digits of the hash before it may happen to fit a longer name.
+    for length, name, arguments in reversed(NAME.findall(mangled)):
         if len(name) == int(length):
             # An enumerator: its type's name, E, and its number; a bool: Lb0 or Lb1.
             short = re.sub(r"LNS\w*?FloatTypeE(\d)E?", r"\1,", arguments).replace("Lb", "").rstrip("E,")
