@@ -9,12 +9,15 @@
 #include "backends/cuda/trellis_encode_batch.hpp"
 #include "core/trellis_cases.hpp"
 #include "support/devices.hpp"
+#include "support/sanitizer.hpp"
 #include "trellis/shape.hpp"
 
 namespace weft {
 namespace {
 
 using test::Bytes;
+using testing::kEvery;
+using testing::kSanitized;
 
 // A segment whose stream suits its weights.
 struct TrellisSegment {
@@ -96,10 +99,11 @@ TEST_P(CudaTrellis, EncodesLargeBlocks) {
   std::vector<std::unique_ptr<TrellisSegment>> segments;
   for (const auto& mode : test::trellis_modes()) {
     if (mode.states_log2 > 4 && mode.states_log2 % 2 == 1) continue;
+    if (mode.keeps_zero != mode.predicts || (kSanitized && mode.states_log2 != 3)) continue;
     const auto log2 = static_cast<std::uint32_t>(mode.states_log2);
     auto& segment =
-        *segments.emplace_back(std::make_unique<TrellisSegment>(mode, kTypes[log2 % 4], 65536 + 4097, log2));
-    segment.view.block_log2 = 16;
+        *segments.emplace_back(std::make_unique<TrellisSegment>(mode, kTypes[log2 % 4], 131072 + 4097, log2));
+    segment.view.block_log2 = 17;
     segment.draw(log2, 1);
   }
   expect_same(segments);
@@ -113,6 +117,7 @@ TEST_P(CudaTrellis, EncodesWhatIsNotUsual) {
     if (mode.states_log2 != 2 && mode.states_log2 != 3 && mode.states_log2 != 6) continue;
     for (const DType dtype : kTypes)
       for (int kind = 0; kind < 8; kind++) {
+        if (kSanitized && dtype != kTypes[kind % 4]) continue;
         const std::uint64_t n = kind == 7 ? 20000 : 700;
         auto& segment = *segments.emplace_back(std::make_unique<TrellisSegment>(mode, dtype, n, ++seed));
         segment.stream.pins_zero = mode.keeps_zero && seed % 2 == 0;
@@ -137,10 +142,10 @@ TEST_P(CudaTrellis, EncodesWhatIsNotUsual) {
 // Whatever the bytes are, and however little the stream suits them.
 TEST_P(CudaTrellis, EncodesAnyBits) {
   std::vector<std::unique_ptr<TrellisSegment>> segments;
-  for (std::uint32_t seed = 0; seed < 60; seed++) {
+  for (std::uint32_t seed = 0; seed < 60; seed += kEvery) {
     const auto modes = test::trellis_modes();
     auto& segment = *segments.emplace_back(
-        std::make_unique<TrellisSegment>(modes[seed % modes.size()], kTypes[seed % 4], 900, seed));
+        std::make_unique<TrellisSegment>(modes[seed / kEvery % modes.size()], kTypes[seed % 4], 900, seed));
     segment.stream.fine_step = std::ldexp(1.0f, static_cast<int>(seed) * 4 - 120);
     segment.units = test::random_bytes(900 * static_cast<std::size_t>(unit_bytes(segment.view.dtype)), seed);
   }
