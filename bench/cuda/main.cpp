@@ -86,15 +86,21 @@ void encode(Workload& work) {
   work.bits_per_weight = 8.0 * static_cast<double>(bytes) / static_cast<double>(kDistinct * kSegmentUnits);
 }
 
-std::unique_ptr<Workload> make_workload(const std::string& name, CodecId codec, DType dtype, double step,
-                                        int block_log2 = 16, bool pairs = true) {
+// One whose stream and units are still to come.
+std::unique_ptr<Workload> begin_workload(const std::string& name, CodecId codec, DType dtype, int block_log2) {
   auto work = std::make_unique<Workload>();
   work->name = name;
   work->spec.codec = work->view.codec = codec;
-  work->spec.pairs = pairs;
   work->view.dtype = dtype;
   work->view.block_log2 = block_log2;
   work->view.units = kSegmentUnits;
+  return work;
+}
+
+std::unique_ptr<Workload> make_workload(const std::string& name, CodecId codec, DType dtype, double step,
+                                        int block_log2 = 16, bool pairs = true) {
+  auto work = begin_workload(name, codec, dtype, block_log2);
+  work->spec.pairs = pairs;
   work->uniform.fine_step = static_cast<float>(step * 0.02 / 64);
   work->view.uniform = &work->uniform;
   encode(*work);
@@ -103,12 +109,7 @@ std::unique_ptr<Workload> make_workload(const std::string& name, CodecId codec, 
 
 // Entries that are drawn as the weights are: as good as any for the time that they take.
 std::unique_ptr<Workload> make_codebook_workload(const std::string& name, std::size_t entries, std::uint8_t dimension) {
-  auto work = std::make_unique<Workload>();
-  work->name = name;
-  work->spec.codec = work->view.codec = CodecId::kCodebook;
-  work->view.dtype = DType::kBF16;
-  work->view.block_log2 = 16;
-  work->view.units = kSegmentUnits;
+  auto work = begin_workload(name, CodecId::kCodebook, DType::kBF16, 16);
   Codebook& book = work->codebooks.emplace_back();
   book.dimension = work->codebook.dimension = dimension;
   const auto values = testing::draw_weights(entries * dimension, 99, 0.02);
@@ -123,12 +124,7 @@ std::unique_ptr<Workload> make_codebook_workload(const std::string& name, std::s
 }
 
 std::unique_ptr<Workload> make_trellis_workload(const std::string& name, bool predicts, int states_log2 = 3) {
-  auto work = std::make_unique<Workload>();
-  work->name = name;
-  work->spec.codec = work->view.codec = CodecId::kTrellis;
-  work->view.dtype = DType::kBF16;
-  work->view.block_log2 = 17;
-  work->view.units = kSegmentUnits;
+  auto work = begin_workload(name, CodecId::kTrellis, DType::kBF16, 17);
   work->view.trellis = &work->trellis;
   work->view.shape = &trellis::typical_shapes()[3];
   work->trellis = trellis_stream(predicts, states_log2);

@@ -1,16 +1,11 @@
 // The kernels around core/sorted_keys.hpp. A thread takes a value, a stride or a question, a warp a piece of squares.
-#include "kernels/launch.cuh"
+#include "kernels/threads.cuh"
 
 namespace weft::cuda {
 namespace {
 
 constexpr std::uint32_t kFewThreads =
     64;  // questions are few and wait for memory: over as many multiprocessors as may be
-
-__device__ __forceinline__ std::uint64_t thread_number() {
-  return std::uint64_t{blockIdx.x} * blockDim.x + threadIdx.x;
-}
-__device__ __forceinline__ std::uint64_t thread_total() { return std::uint64_t{gridDim.x} * blockDim.x; }
 
 __global__ __launch_bounds__(kThreads) void keys_kernel(ScalarArrays arrays) {
   for (std::uint64_t i = thread_number(); i < arrays.sorted.n; i += thread_total())
@@ -34,23 +29,10 @@ __global__ __launch_bounds__(kThreads) void runs_kernel(ScalarArrays arrays) {
 }
 
 __global__ __launch_bounds__(kThreads) void squares_kernel(ScalarArrays arrays) {
-  __shared__ double sums[kThreads];
-  double* lanes = sums + warp_index() * core::kSquaresLanes;
-  const std::uint64_t pieces = core::squares_pieces(arrays.sorted.n);
-  const std::uint32_t lane = threadIdx.x % core::kLanes;
-  for (std::uint64_t piece = thread_number() / core::kLanes; piece < pieces; piece += thread_total() / core::kLanes) {
-    lanes[lane] = core::squares_of_lane(arrays.sorted, arrays.squares, piece, lane);
-    __syncwarp();
-    if (lane == 0) arrays.squares.pieces[piece] = core::fold_lanes(lanes);
-    __syncwarp();
-  }
-}
-static_assert(core::kSquaresLanes == core::kLanes);
-
-// Enough thread blocks for so many threads; more than any device holds at once count as many.
-std::uint32_t blocks_for(std::uint64_t threads, std::uint32_t each) {
-  const std::uint64_t blocks = (threads + each - 1) / each;
-  return blocks < INT32_MAX ? static_cast<std::uint32_t>(blocks) : INT32_MAX;
+  fold_pieces(core::squares_pieces(arrays.sorted.n), arrays.squares.pieces,
+              [&](std::uint64_t piece, std::uint32_t lane) {
+                return core::squares_of_lane(arrays.sorted, arrays.squares, piece, lane);
+              });
 }
 
 }  // namespace

@@ -1,6 +1,6 @@
 // The kernels around core/nearest_vectors.hpp and core/vector_sums.hpp. The search is a matrix product that keeps the
 // least of each row: thread blocks share tiles of entries, threads hold vectors in registers.
-#include "kernels/launch.cuh"
+#include "kernels/threads.cuh"
 #include "warp_cuda.cuh"
 
 namespace weft::cuda {
@@ -49,32 +49,20 @@ __global__ __launch_bounds__(kSearchThreads) void nearest_kernel(VectorArrays ar
 }
 
 __global__ __launch_bounds__(kThreads) void totals_kernel(VectorArrays arrays) {
-  __shared__ double sums[kThreads];
-  double* lanes = sums + warp_index() * core::kSquaresLanes;
-  const std::uint32_t lane = threadIdx.x % core::kLanes;
-  const std::uint64_t warps = std::uint64_t{gridDim.x} * (kThreads / core::kLanes);
-  for (std::uint64_t piece = std::uint64_t{blockIdx.x} * (kThreads / core::kLanes) + warp_index();
-       piece * core::kTotalsPiece < arrays.vectors.n; piece += warps) {
-    lanes[lane] = core::add_to_totals<CudaWarp>(arrays.vectors, piece, lane, arrays.totals);
-    __syncwarp();
-    if (lane == 0) arrays.pieces[piece] = core::fold_lanes(lanes);
-    __syncwarp();
-  }
+  fold_pieces((arrays.vectors.n + core::kTotalsPiece - 1) / core::kTotalsPiece, arrays.pieces,
+              [&](std::uint64_t piece, std::uint32_t lane) {
+                return core::add_to_totals<CudaWarp>(arrays.vectors, piece, lane, arrays.totals);
+              });
 }
 
 __global__ __launch_bounds__(kThreads) void draw_sums_kernel(VectorArrays arrays) {
-  for (std::uint64_t piece = std::uint64_t{blockIdx.x} * kThreads + threadIdx.x;
-       piece * core::kDrawPiece < arrays.vectors.n; piece += std::uint64_t{gridDim.x} * kThreads)
+  for (std::uint64_t piece = thread_number(); piece * core::kDrawPiece < arrays.vectors.n; piece += thread_total())
     arrays.draw_sums[piece] = core::draw_units_of_piece(arrays.vectors, piece);
 }
 
 __global__ __launch_bounds__(kThreads) void draw_places_kernel(VectorArrays arrays) {
-  for (std::uint32_t i = blockIdx.x * kThreads + threadIdx.x; i < arrays.point_count; i += gridDim.x * kThreads)
+  for (std::uint64_t i = thread_number(); i < arrays.point_count; i += thread_total())
     arrays.drawn[i] = core::find_drawn(arrays.vectors, arrays.points[i]);
-}
-
-std::uint32_t blocks_for(std::uint64_t n, std::uint64_t each) {
-  return static_cast<std::uint32_t>((n + each - 1) / each);
 }
 
 template <int kDim>

@@ -5,6 +5,7 @@
 #include "archive/index.hpp"
 #include "archive/trellis_index.hpp"
 #include "formats/safetensors.hpp"
+#include "weft/error.hpp"
 
 namespace weft::archive {
 namespace {
@@ -117,17 +118,12 @@ std::vector<std::byte> serialize_index(const Index& index) {
   return std::move(out.bytes());
 }
 
-std::size_t coded_tail(std::span<const std::byte> serialized) noexcept {
-  std::size_t at = 0, length = 0;
-  while (at < serialized.size()) {
-    at++;  // the section's number
-    length = 0;
-    for (int shift = 0;; shift += 7) {
-      const auto byte = static_cast<std::size_t>(serialized[at++]);
-      length |= (byte & 127) << shift;
-      if (byte < 128) break;
-    }
-    at += length;
+std::size_t coded_tail(std::span<const std::byte> serialized) {
+  ByteReader in(serialized, [](const char* what) { throw Error(ErrorKind::kInternal, what); });
+  std::size_t length = 0;
+  while (in.left() > 0) {
+    (void)in.get_u8();  // the section's number
+    length = in.take(in.get_varint()).size();
   }
   return length;
 }

@@ -15,4 +15,12 @@ struct Boundaries {
 // Squared distance plus lambda x bits decides; `bits` may be empty. `centroids` ascend; of equal ones the cheaper stays.
 [[nodiscard]] Boundaries boundaries_of(std::span<const double> centroids, std::span<const double> bits, double lambda);
 
+// The same as thresholds for core::search_index: floats up to the i-th go to centroid i or a lower one. There is at least one.
+struct SearchThresholds {
+  std::vector<float> upper;
+  int log2;  // of a search's steps
+};
+[[nodiscard]] SearchThresholds search_thresholds(std::span<const double> centroids, std::span<const double> bits,
+                                                 double lambda);
+
 }  // namespace weft::cluster

@@ -2,22 +2,14 @@
 
 #include <algorithm>
 
+#include "cluster/pieces.hpp"
 #include "cluster/radix_sort.hpp"
-#include "engine/workers.hpp"
 
 namespace weft::cluster {
 namespace {
 
 constexpr std::uint64_t kPiece = std::uint64_t{1} << 16;
 static_assert(kPiece % core::kPrefixStride == 0);
-
-// Calls body(begin, end) for pieces of this size.
-template <class F>
-void for_pieces(std::uint32_t threads, std::uint64_t n, std::uint64_t size, F body) {
-  engine::run_parallel(threads, (n + size - 1) / size, nullptr, [&](std::uint32_t, std::size_t piece) {
-    body(piece * size, std::min<std::uint64_t>(n, (piece + 1) * size));
-  });
-}
 
 }  // namespace
 

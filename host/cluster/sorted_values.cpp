@@ -4,7 +4,7 @@
 #include <bit>
 #include <cmath>
 
-#include "engine/workers.hpp"
+#include "cluster/pieces.hpp"
 #include "weft/core/index_choice.hpp"
 
 namespace weft::cluster {
@@ -31,12 +31,10 @@ std::vector<std::uint32_t> SortedValues::take_weights(std::span<const float> wei
   const double units = std::ldexp(1.0, -exponent);
   weight_unit_ = std::ldexp(1.0, exponent);
   std::vector<std::uint32_t> integers(weights.size());
-  engine::run_parallel(threads, (weights.size() + kWeightsPiece - 1) / kWeightsPiece, nullptr,
-                       [&](std::uint32_t, std::size_t piece) {
-                         const std::size_t end = std::min(weights.size(), (piece + 1) * kWeightsPiece);
-                         for (std::size_t i = piece * kWeightsPiece; i < end; i++)
-                           integers[i] = static_cast<std::uint32_t>(static_cast<double>(weights[i]) * units);
-                       });
+  for_pieces(threads, weights.size(), kWeightsPiece, [&](std::size_t begin, std::size_t end) {
+    for (std::size_t i = begin; i < end; i++)
+      integers[i] = static_cast<std::uint32_t>(static_cast<double>(weights[i]) * units);
+  });
   return integers;
 }
 

@@ -1,9 +1,7 @@
 #include "cluster/vector_distances.hpp"
 
-#include <algorithm>
-
 #include "backends/cpu/kernels.hpp"
-#include "engine/workers.hpp"
+#include "cluster/pieces.hpp"
 
 namespace weft::cluster {
 namespace {
@@ -17,8 +15,7 @@ void find_nearest(const Vectors& vectors, std::span<const float> entries, std::s
   const std::size_t n = vectors.size(), d = vectors.dimension;
   nearest.entries.resize(n);
   nearest.distances.resize(n);
-  engine::run_parallel(threads, (n + kPiece - 1) / kPiece, nullptr, [&](std::uint32_t, std::size_t piece) {
-    const std::size_t begin = piece * kPiece, end = std::min(n, begin + kPiece);
+  for_pieces(threads, n, kPiece, [&](std::size_t begin, std::size_t end) {
     cpu::active_kernels().nearest(vectors.values.data() + begin * d, end - begin, static_cast<int>(d), entries.data(),
                                   biases.data(), static_cast<std::uint32_t>(biases.size()),
                                   nearest.entries.data() + begin);

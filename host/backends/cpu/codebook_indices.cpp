@@ -2,10 +2,10 @@
 
 #include <algorithm>
 #include <array>
-#include <bit>
 #include <optional>
 
 #include "backends/codebook_groups.hpp"
+#include "cluster/boundaries.hpp"
 #include "cluster/vector_scale.hpp"
 
 namespace weft::cpu {
@@ -70,21 +70,6 @@ class Lengths {
   bool two_ = false;
 };
 
-// As many thresholds as a search in full steps needs (core::make_search_thresholds). `bits` may be empty.
-std::vector<float> make_thresholds(std::span<const double> entries, std::span<const double> bits, double bit_price,
-                                   int log2) {
-  std::vector<float> upper((std::size_t{1} << log2) - 1);
-  std::vector<std::uint32_t> chain(entries.size());
-  std::vector<double> crossings(entries.size());
-  core::make_search_thresholds(
-      entries.data(), static_cast<std::uint32_t>(entries.size()), !bits.empty(),
-      [&](std::uint32_t i) { return bits.empty() ? 0 : bit_price * bits[i]; }, log2, chain.data(), crossings.data(),
-      upper.data());
-  return upper;
-}
-
-int search_log2(std::size_t entries) { return static_cast<int>(std::bit_width(entries - 1)); }
-
 // The entry that no price may make dearer than another one.
 std::optional<std::size_t> pinned_zero(std::span<const double> entries, bool pin_zero) {
   const auto zero = std::find(entries.begin(), entries.end(), 0.0);
@@ -113,8 +98,7 @@ void choose_scalars(Scratch& scratch, const SegmentView& view, const std::vector
         if (const auto zero = pinned_zero(entries, pin_zero)) bits[*zero] = *std::min_element(bits.begin(), bits.end());
       }
       highest_price = std::max(highest_price, book.bit_price);
-      const int log2 = search_log2(entries.size());
-      const std::vector<float> upper = make_thresholds(entries, bits, book.bit_price, log2);
+      const auto [upper, log2] = cluster::search_thresholds(entries, bits, book.bit_price);
       for (const Run& run : parts) {
         const std::size_t n = run.end - run.begin;
         const float* values = scratch.values.data() + run.begin;
@@ -183,9 +167,9 @@ void fill_choice(const SegmentView& view, bool pin_zero, core::IndexChoice& choi
   choice.count = static_cast<std::uint32_t>(entries.size());
   const auto zero = pinned_zero(entries, pin_zero);
   choice.zero = zero ? static_cast<std::int32_t>(*zero) : -1;
-  choice.log2 = search_log2(entries.size());
-  const std::vector<float> upper = make_thresholds(entries, {}, 0, choice.log2);
-  std::copy(upper.begin(), upper.end(), choice.upper);
+  const cluster::SearchThresholds thresholds = cluster::search_thresholds(entries, {}, 0);
+  choice.log2 = thresholds.log2;
+  std::copy(thresholds.upper.begin(), thresholds.upper.end(), choice.upper);
 }
 
 }  // namespace weft::cpu

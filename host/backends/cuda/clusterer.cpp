@@ -7,6 +7,7 @@
 
 #include "backends/cuda/device_sorted_values.hpp"
 #include "backends/cuda/device_vector_set.hpp"
+#include "backends/cuda/transfers.hpp"
 #include "text/units.hpp"
 
 namespace weft::cuda {
@@ -60,10 +61,7 @@ class DeviceClusterer final : public Clusterer {
   // Memory goes back at once: coders of segments share the heap.
   void finish(std::uint64_t copied) {
     memory_.reset();
-    const PhaseTimes times = queue_->take_times();
-    transfers_.seconds += times.seconds[static_cast<std::size_t>(Phase::kUpload)] +
-                          times.seconds[static_cast<std::size_t>(Phase::kDownload)];
-    transfers_.bytes += copied;
+    add_transfers(transfers_, *queue_, copied);
   }
 
   Heap& heap_;

@@ -245,42 +245,55 @@ core::BlockJob DecodeBatch::symbols_job(const Block& block, int p, std::uint8_t*
   return job;
 }
 
+// Where a plane's symbols are, once those that go to scratch are there; null: all of them are this one.
+DecodeBatch::Symbols DecodeBatch::symbols_at(const Block& block, int p, std::uint8_t* device) const {
+  const core::BlockJob plane = symbols_job(block, p, device);
+  switch (plane.source) {
+    case core::SymbolSource::kBytes:
+      return {plane.symbols, 0};
+    case core::SymbolSource::kConstant:
+      return {nullptr, plane.constant};
+    default:
+      return {at(device, scratch_of(block, p)), 0};
+  }
+}
+
+template <class Job>
+void DecodeBatch::add_exceptions(Job& job, const Block& block, int p, std::uint8_t* device) const {
+  const core::BlockJob exceptions = symbols_job(block, p, device);
+  job.exceptions = exceptions.symbols;
+  job.exception_count =
+      exceptions.symbol_bytes / (4 + static_cast<std::uint32_t>(unit_bytes(items_[block.item].view.dtype)));
+}
+
 void DecodeBatch::add_planes(core::BlockJob& job, const Block& block, std::uint8_t* device) const {
   const SegmentView& view = items_[block.item].view;
   job.rotate = rotates(view.dtype) ? 1 : 0;
   for (int p = 1; p < plane_count(view); p++) {
-    const core::BlockJob plane = symbols_job(block, p, device);
-    if (plane.source == core::SymbolSource::kBytes) job.rest[p - 1] = plane.symbols;
-    if (plane.source == core::SymbolSource::kConstant) job.rest_constant[p - 1] = plane.constant * 0x0101010101010101u;
-    if (plane.source == core::SymbolSource::kRans) job.rest[p - 1] = at(device, scratch_of(block, p));
+    const Symbols plane = symbols_at(block, p, device);
+    job.rest[p - 1] = plane.bytes;
+    job.rest_constant[p - 1] = plane.constant * 0x0101010101010101u;
   }
 }
 
 void DecodeBatch::add_weight_planes(core::BlockJob& job, const Block& block, std::uint8_t* device) const {
   const DecodeItem& item = items_[block.item];
   const bool is_uniform = item.view.codec == CodecId::kUniform;
-  const core::BlockJob exceptions = symbols_job(block, is_uniform ? 2 : 1, device);
   if (is_uniform) job.low = symbols_job(block, 1, device).symbols;
-  job.exceptions = exceptions.symbols;
-  job.exception_count = exceptions.symbol_bytes / (4 + static_cast<std::uint32_t>(unit_bytes(item.view.dtype)));
+  add_exceptions(job, block, is_uniform ? 2 : 1, device);
   job.first_element = first_element(block);
 }
 
 core::LookUpJob DecodeBatch::look_up_job(const Block& block, std::uint8_t* device) const {
-  const SegmentView& view = items_[block.item].view;
-  const int planes = view.codebook->index_bytes;
-  const auto plane = [&](int p, const std::uint8_t*& bytes, std::uint8_t& constant) {
-    const core::BlockJob symbols = symbols_job(block, p, device);
-    if (symbols.source == core::SymbolSource::kBytes) bytes = symbols.symbols;
-    if (symbols.source == core::SymbolSource::kConstant) constant = symbols.constant;
-    if (symbols.source == core::SymbolSource::kRans) bytes = at(device, scratch_of(block, p));
-  };
+  const int planes = items_[block.item].view.codebook->index_bytes;
+  const Symbols high = planes == 2 ? symbols_at(block, 0, device) : Symbols{};
+  const Symbols low = symbols_at(block, planes - 1, device);
   core::LookUpJob job{};
-  if (planes == 2) plane(0, job.high, job.high_constant);
-  plane(planes - 1, job.low, job.low_constant);
-  const core::BlockJob exceptions = symbols_job(block, planes, device);
-  job.exceptions = exceptions.symbols;
-  job.exception_count = exceptions.symbol_bytes / (4 + static_cast<std::uint32_t>(unit_bytes(view.dtype)));
+  job.high = high.bytes;
+  job.high_constant = high.constant;
+  job.low = low.bytes;
+  job.low_constant = low.constant;
+  add_exceptions(job, block, planes, device);
   job.out = output_of(block);
   job.first_element = first_element(block);
   job.n = static_cast<std::uint32_t>(units_of(block));

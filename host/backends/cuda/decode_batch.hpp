@@ -59,6 +59,10 @@ class DecodeBatch {
     std::uint32_t job;  // that decodes the block; those of trellis_ are numbered from jobs_ on, then those of look_up_
     std::uint32_t plane_job[8];  // that decodes this plane to scratch
   };
+  struct Symbols {
+    const std::uint8_t* bytes = nullptr;
+    std::uint8_t constant = 0;
+  };
   struct Group {
     std::size_t item;
     int plane;
@@ -88,6 +92,9 @@ class DecodeBatch {
   void fill_groups(core::BlockGroup* groups, std::uint8_t* device) const;
   void add_groups(const std::vector<Group>& from, core::BlockGroup*& to, std::uint8_t* device) const;
   [[nodiscard]] core::BlockJob symbols_job(const Block& block, int plane, std::uint8_t* device) const;
+  [[nodiscard]] Symbols symbols_at(const Block& block, int plane, std::uint8_t* device) const;
+  template <class Job>
+  void add_exceptions(Job& job, const Block& block, int plane, std::uint8_t* device) const;
   void add_planes(core::BlockJob& job, const Block& block, std::uint8_t* device) const;
   void add_weight_planes(core::BlockJob& job, const Block& block, std::uint8_t* device) const;
   [[nodiscard]] core::LookUpJob look_up_job(const Block& block, std::uint8_t* device) const;

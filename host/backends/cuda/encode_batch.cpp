@@ -202,16 +202,13 @@ core::SegmentJob EncodeBatch::segment_job(std::size_t i, std::uint8_t* device) c
                                                 : core::EncodeKind::kUniform;
   job.rotate = view.codec == CodecId::kLossless && rotates(view.dtype) ? 1 : 0;
   job.may_pair = may_pair(*items_[i]) ? 1 : 0;
-  if (view.codec == CodecId::kCodebook) {
-    job.choice = reinterpret_cast<core::IndexChoice*>(device + plan.choice);
-    job.price_rounds = price_rounds(*items_[i]);
-  }
+  job.price_rounds = price_rounds(*items_[i]);
+  if (view.codec == CodecId::kCodebook) job.choice = reinterpret_cast<core::IndexChoice*>(device + plan.choice);
   if (view.codec != CodecId::kUniform) return job;
   const UniformStream& uniform = *view.uniform;
   job.first_element = view.first_unit;
   job.correct = spec.correct_reconstruction ? 1 : 0;
-  job.lambda_weight = spec.lambda > 0 && uniform.low_bits == 0 ? cpu::lambda_weight(spec.lambda) : 0;
-  job.price_rounds = price_rounds(*items_[i]);
+  job.lambda_weight = job.price_rounds > 0 ? cpu::lambda_weight(spec.lambda) : 0;
   job.uniform.scale_codes = uniform.scale_codes.empty() ? nullptr : device + plan.codes;
   job.uniform.inner = uniform.inner;
   job.uniform.channels = uniform.scale_codes.size();

@@ -4,6 +4,7 @@
 
 #include "backends/cuda/decode_batch.hpp"
 #include "backends/cuda/encode_batch.hpp"
+#include "backends/cuda/transfers.hpp"
 #include "backends/cuda/trellis_encode_batch.hpp"
 #include "text/units.hpp"
 
@@ -68,7 +69,7 @@ class CudaSegmentCoder final : public SegmentCoder {
     queue_->phase(Phase::kDownload);
     batch.fetch(*queue_, device_.data(), download_.data());
     queue_->wait();
-    count_transfers(batch.upload_bytes() + batch.download_bytes());
+    add_transfers(transfers_, *queue_, batch.upload_bytes() + batch.download_bytes());
     batch.finish(download_.data(), *cpu_);
   }
 
@@ -100,7 +101,7 @@ class CudaSegmentCoder final : public SegmentCoder {
     queue_->phase(Phase::kDownload);
     const std::size_t fetched = batch.fetch(*queue_, jobs, device_.data(), blocks);
     queue_->wait();
-    count_transfers(batch.upload_bytes() + batch.jobs_bytes() + fetched);
+    add_transfers(transfers_, *queue_, batch.upload_bytes() + batch.jobs_bytes() + fetched);
     batch.finish(jobs, blocks, *cpu_);
   }
 
@@ -117,12 +118,6 @@ class CudaSegmentCoder final : public SegmentCoder {
         fmt::format("{} has no {} of memory left for a segment, so some were coded on the CPU; raise "
                     "--device-memory or use fewer threads",
                     heap_.device().name(), text::binary_bytes(bytes)));
-  }
-  void count_transfers(std::size_t bytes) {
-    const PhaseTimes times = queue_->take_times();
-    transfers_.seconds += times.seconds[static_cast<std::size_t>(Phase::kUpload)] +
-                          times.seconds[static_cast<std::size_t>(Phase::kDownload)];
-    transfers_.bytes += bytes;
   }
 
   Heap& heap_;

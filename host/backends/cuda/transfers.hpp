@@ -3,6 +3,7 @@
 
 #include <span>
 
+#include "backends/backend.hpp"
 #include "backends/cuda/device.hpp"
 
 namespace weft::cuda {
@@ -32,6 +33,14 @@ class Transfers {
   Queue& queue_;
   std::uint64_t copied_ = 0;
 };
+
+// Adds what a queue has copied, and for how long, since it was asked last.
+inline void add_transfers(TransferTimes& to, Queue& queue, std::uint64_t bytes) {
+  const PhaseTimes times = queue.take_times();
+  to.seconds += times.seconds[static_cast<std::size_t>(Phase::kUpload)] +
+                times.seconds[static_cast<std::size_t>(Phase::kDownload)];
+  to.bytes += bytes;
+}
 
 // Gives out a device's memory, piece by piece.
 class Places {
