@@ -3,7 +3,7 @@
 #   unit        the release build and all its tests, by ctest
 #   sanitizers  the unit tests under AddressSanitizer and UndefinedBehaviorSanitizer
 #   fuzz        every fuzz target for a few seconds, from its seeds (the build of `sanitizers`)
-#   tsan        the tests of what has threads, under ThreadSanitizer
+#   tsan        the tests of what has threads, under ThreadSanitizer; those of emulated kernels are among them
 #   cuda        only the tests of the CUDA code (`unit` has them too)
 set -euo pipefail
 source tools/common.sh
@@ -26,8 +26,11 @@ run_gtest() {
   local build=$1
   configure "$build"
   cmake --build "build/$build" -j "$JOBS"
-  seq 0 $((JOBS - 1)) | GTEST_TOTAL_SHARDS=$JOBS xargs -P "$JOBS" -I{} \
-    env GTEST_SHARD_INDEX={} "build/$build/tests/weft_tests" --gtest_brief=1
+  local program
+  for program in weft_tests emulation/weft_emulated_tests; do
+    seq 0 $((JOBS - 1)) | GTEST_TOTAL_SHARDS=$JOBS xargs -P "$JOBS" -I{} \
+      env GTEST_SHARD_INDEX={} "build/$build/tests/$program" --gtest_brief=1
+  done
 }
 
 unit() { run_ctest; }

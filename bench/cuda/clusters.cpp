@@ -7,15 +7,14 @@
 #include "backends/cuda/device_vector_set.hpp"
 #include "backends/cuda/memory.hpp"
 #include "cluster/scalar_kmeans.hpp"
+#include "sizes.hpp"
 #include "support/weights.hpp"
 #include "weft/error.hpp"
 
 namespace weft::bench {
 namespace {
 
-constexpr std::size_t kDrawn = std::size_t{1} << 24, kCopies = 16;  // 2^28 weights, no two copies alike
-constexpr std::size_t kVectors = std::size_t{1} << 24, kDimension = 4, kEntries = 4096;
-constexpr std::size_t kChecked = 4096;  // vectors, against the CPU
+constexpr std::size_t kDimension = 4, kEntries = 4096;
 constexpr int kRuns = 5;
 
 std::vector<float> draw(std::size_t n, std::uint64_t seed) {
@@ -29,19 +28,19 @@ void reserve(cuda::DeviceBuffer& buffer, std::size_t bytes) {
 
 // Weights in device memory.
 void upload_weights(cuda::Queue& queue, cuda::DeviceBuffer& weights) {
-  reserve(weights, kCopies * kDrawn * sizeof(float));
-  const std::vector<float> drawn = draw(kDrawn, 11);
-  std::vector<float> copy(kDrawn);
-  for (std::size_t i = 0; i < kCopies; i++) {
+  reserve(weights, sizes.copies * sizes.drawn * sizeof(float));
+  const std::vector<float> drawn = draw(sizes.drawn, 11);
+  std::vector<float> copy(sizes.drawn);
+  for (std::size_t i = 0; i < sizes.copies; i++) {
     const float factor = 1 + static_cast<float>(i) * 0x1p-10f;
     std::transform(drawn.begin(), drawn.end(), copy.begin(), [&](float value) { return value * factor; });
-    queue.to_device(weights.data() + i * kDrawn * sizeof(float), copy.data(), kDrawn * sizeof(float));
+    queue.to_device(weights.data() + i * sizes.drawn * sizeof(float), copy.data(), sizes.drawn * sizeof(float));
     queue.wait();
   }
 }
 
 Json scalar_report(cuda::Heap& heap, const float* weights, std::uint32_t k) {
-  constexpr std::uint64_t n = kCopies * kDrawn;
+  const std::uint64_t n = sizes.copies * sizes.drawn;
   const auto queue = heap.device().make_queue();
   const cuda::DeviceSortedValues::Layout layout(heap.device(), n, false);
   cuda::DeviceBuffer memory(heap);
@@ -92,7 +91,7 @@ Json vector_report(cuda::Heap& heap, const float* weights, double fma_per_s) {
     return std::max(-*low, *high);
   };
   cuda::DeviceBuffer memory(heap);
-  const cuda::DeviceVectorSet::Layout layout(kVectors, kDimension, false, kEntries);
+  const cuda::DeviceVectorSet::Layout layout(sizes.vectors, kDimension, false, kEntries);
   reserve(memory, layout.total_bytes);
   std::byte* at = memory.data();
   const auto queue = heap.device().make_queue();
@@ -102,7 +101,7 @@ Json vector_report(cuda::Heap& heap, const float* weights, double fma_per_s) {
   cuda::VectorArrays arrays{};
   arrays.answers = {reinterpret_cast<std::uint32_t*>(at + layout.nearest),
                     reinterpret_cast<float*>(at + layout.distances)};
-  arrays.vectors = {.vectors = weights, .n = kVectors, .dimension = kDimension};
+  arrays.vectors = {.vectors = weights, .n = sizes.vectors, .dimension = kDimension};
   arrays.entries = {reinterpret_cast<const float*>(at + layout.entries),
                     reinterpret_cast<const float*>(at + layout.biases), kEntries, largest(entries), largest(biases)};
   arrays.unsettled = reinterpret_cast<std::uint32_t*>(at + layout.unsettled);
@@ -111,24 +110,24 @@ Json vector_report(cuda::Heap& heap, const float* weights, double fma_per_s) {
       time_launches([&](cuda::Queue& timed) { timed.cluster_vectors(cuda::VectorPass::kNearest, arrays); });
 
   std::uint32_t unsettled = 0;
-  std::vector<std::uint32_t> found(kChecked);
-  std::vector<float> values(kChecked * kDimension);
+  std::vector<std::uint32_t> found(sizes.checked);
+  std::vector<float> values(sizes.checked * kDimension);
   queue->to_host(&unsettled, arrays.unsettled_count, sizeof unsettled);
-  queue->to_host(found.data(), arrays.answers.nearest, kChecked * sizeof(std::uint32_t));
+  queue->to_host(found.data(), arrays.answers.nearest, sizes.checked * sizeof(std::uint32_t));
   queue->to_host(values.data(), weights, values.size() * sizeof(float));
   queue->wait();
   cluster::Nearest expected;
   cluster::find_nearest({values, kDimension}, entries, biases, 1, expected);
   if (found != expected.entries) throw Error(ErrorKind::kInternal, "the GPU finds other entries than the CPU");
-  const double rate = static_cast<double>(kVectors * kEntries * kDimension) / timing.milliseconds * 1e3;
-  return {{"vectors", kVectors},
+  const double rate = static_cast<double>(sizes.vectors * kEntries * kDimension) / timing.milliseconds * 1e3;
+  return {{"vectors", sizes.vectors},
           {"dimension", kDimension},
           {"k", kEntries},
           {"milliseconds", timing.milliseconds},
           {"t_multiply_adds_per_s", rate / 1e12},
           {"register_fma_t_per_s", fma_per_s / 1e12},
           {"share_of_register_fma", rate / fma_per_s},
-          {"searched_again", static_cast<double>(unsettled) / kVectors}};
+          {"searched_again", static_cast<double>(unsettled) / static_cast<double>(sizes.vectors)}};
 }
 
 }  // namespace

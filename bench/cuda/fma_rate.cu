@@ -26,7 +26,11 @@ __global__ void fma_kernel(float factor, float* out) {
 
 double launch_fma(cudaStream_t stream, int multiprocessors) {
   const int blocks = multiprocessors * kBlocksEach;
-  fma_kernel<<<blocks, kThreads, 0, stream>>>(0.5f, nullptr);
+  cudaLaunchConfig_t config{};
+  config.gridDim.x = static_cast<unsigned>(blocks);
+  config.blockDim.x = kThreads;
+  config.stream = stream;
+  (void)cudaLaunchKernelEx(&config, fma_kernel, 0.5f, nullptr);
   return static_cast<double>(blocks) * kThreads * kSteps * kChains;
 }
 

@@ -8,6 +8,7 @@
 #include <deque>
 #include <exception>
 #include <iostream>
+#include <string_view>
 #include <thread>
 
 #include "backends/cuda/decode_batch.hpp"
@@ -18,6 +19,7 @@
 #include "clusters.hpp"
 #include "engine/segment_encoder.hpp"
 #include "measure.hpp"
+#include "sizes.hpp"
 #include "support/weights.hpp"
 #include "trellis/shape.hpp"
 #include "trellis_weights.hpp"
@@ -26,11 +28,6 @@
 namespace weft::bench {
 namespace {
 
-constexpr std::size_t kDistinct = 8;    // segments that differ
-constexpr std::size_t kSegments = 256;  // in one launch: 2^28 weights, far beyond any cache
-constexpr std::size_t kMany = 1024;     // 2^30 weights: blocks enough that the last ones to finish do not count
-constexpr std::size_t kSearched = 64;   // 2^26 weights: the search of 256 states is long, and takes 32 bytes a weight
-constexpr std::uint64_t kSegmentUnits = 1u << 20;
 constexpr std::uint32_t kProcessors[] = {6, 17, 66, 132};
 
 // Segments of one kind, coded on the CPU.
@@ -47,19 +44,19 @@ struct Workload {
   std::deque<std::vector<std::span<const std::byte>>> blocks;
   double bits_per_weight = 0;
 
-  [[nodiscard]] double weight_bytes(std::size_t segments = kSegments) const {
-    return static_cast<double>(segments * kSegmentUnits) * unit_bytes(view.dtype);
+  [[nodiscard]] double weight_bytes(std::size_t segments) const {
+    return static_cast<double>(segments * sizes.segment_units) * unit_bytes(view.dtype);
   }
   [[nodiscard]] std::vector<DecodeItem> decode_items(std::size_t segments) const {
     std::vector<DecodeItem> items;
     for (std::size_t i = 0; i < segments; i++)
-      items.push_back({encoded[i % kDistinct].with_tables(view), 0, blocks[i % kDistinct], {}, {}});
+      items.push_back({encoded[i % sizes.distinct].with_tables(view), 0, blocks[i % sizes.distinct], {}, {}});
     return items;
   }
 };
 
 std::vector<std::byte> draw(const SegmentView& view, std::uint64_t seed) {
-  auto values = testing::draw_weights(kSegmentUnits, seed, 0.02);
+  auto values = testing::draw_weights(sizes.segment_units, seed, 0.02);
   const DType dtype = view.dtype;
   if (view.codec == CodecId::kTrellis) follow_stream(*view.trellis, values);
   std::string bytes;
@@ -76,14 +73,14 @@ std::vector<std::byte> draw(const SegmentView& view, std::uint64_t seed) {
 void encode(Workload& work) {
   const auto coder = make_cpu_backend()->make_coder();
   std::uint64_t bytes = 0;
-  for (std::size_t i = 0; i < kDistinct; i++) {
+  for (std::size_t i = 0; i < sizes.distinct; i++) {
     work.units.push_back(draw(work.view, i + 1));
     coder->encode(work.view, work.spec, work.units.back(), work.encoded.emplace_back());
     engine::split_blocks(work.view, 0, work.encoded.back().block_sizes, work.encoded.back().bytes,
                          work.blocks.emplace_back());
     bytes += work.encoded.back().bytes.size();
   }
-  work.bits_per_weight = 8.0 * static_cast<double>(bytes) / static_cast<double>(kDistinct * kSegmentUnits);
+  work.bits_per_weight = 8.0 * static_cast<double>(bytes) / static_cast<double>(sizes.distinct * sizes.segment_units);
 }
 
 // One whose stream and units are still to come.
@@ -93,7 +90,7 @@ std::unique_ptr<Workload> begin_workload(const std::string& name, CodecId codec,
   work->spec.codec = work->view.codec = codec;
   work->view.dtype = dtype;
   work->view.block_log2 = block_log2;
-  work->view.units = kSegmentUnits;
+  work->view.units = sizes.segment_units;
   return work;
 }
 
@@ -143,7 +140,7 @@ class Bench {
   Json decode(const Workload& work, std::size_t segments, bool by_processors) {
     std::vector<DecodeItem> items = work.decode_items(segments);
     std::vector<std::optional<std::uint64_t>> outside;
-    const std::uint64_t bytes = kSegmentUnits * static_cast<std::uint64_t>(unit_bytes(work.view.dtype));
+    const std::uint64_t bytes = sizes.segment_units * static_cast<std::uint64_t>(unit_bytes(work.view.dtype));
     for (std::size_t i = 0; i < segments; i++) outside.emplace_back(i * bytes);
     const cuda::DecodeBatch batch(items, outside);
     cuda::DeviceBuffer memory(heap_), out(heap_);
@@ -156,7 +153,7 @@ class Bench {
     queue->wait();
     const auto launch = [&](cuda::Queue& timed) { batch.launch(timed, memory.data(), out.data()); };
     Json r{{"name", work.name},
-           {"weights", segments * kSegmentUnits},
+           {"weights", segments * sizes.segment_units},
            {"block_log2", work.view.block_log2},
            {"bits_per_weight", work.bits_per_weight}};
     r["all_processors"] = time_launches(launch).json(work.weight_bytes(segments));
@@ -176,7 +173,7 @@ class Bench {
     std::vector<EncodedSegment> out(segments);
     std::vector<EncodeItem> items;
     for (std::size_t i = 0; i < segments; i++)
-      items.push_back({work.view, &work.spec, work.units[i % kDistinct], &out[i]});
+      items.push_back({work.view, &work.spec, work.units[i % sizes.distinct], &out[i]});
     std::vector<EncodeItem*> pointers;
     for (EncodeItem& item : items) pointers.push_back(&item);
     const Batch batch(pointers, more...);
@@ -193,10 +190,10 @@ class Bench {
     const auto queue = heap_.device().make_queue();
     queue->to_device(memory.data(), upload.data(), upload.size());
     queue->wait();
-    Json r{{"name", work.name}, {"weights", segments * kSegmentUnits}, {"bits_per_weight", work.bits_per_weight}};
+    Json r{{"name", work.name}, {"weights", segments * sizes.segment_units}, {"bits_per_weight", work.bits_per_weight}};
     const Timing timing = time_launches(launch);
     r["all_processors"] = timing.json(work.weight_bytes(segments));
-    r["g_weights_per_s"] = static_cast<double>(segments * kSegmentUnits) / timing.milliseconds / 1e6;
+    r["g_weights_per_s"] = static_cast<double>(segments * sizes.segment_units) / timing.milliseconds / 1e6;
     if (std::is_same_v<Batch, cuda::EncodeBatch>) r["tables_given"] = after_tables(timing, work.weight_bytes(segments));
     std::vector<std::byte> jobs(batch.jobs_bytes()), blocks(batch.most_download_bytes());
     batch.fetch_jobs(*queue, memory.data(), jobs.data());
@@ -205,7 +202,7 @@ class Bench {
     queue->wait();
     batch.finish(jobs.data(), blocks.data(), *make_cpu_backend()->make_coder());
     for (std::size_t i = 0; i < segments; i++)
-      if (out[i].bytes != work.encoded[i % kDistinct].bytes)
+      if (out[i].bytes != work.encoded[i % sizes.distinct].bytes)
         throw Error(ErrorKind::kInternal, "the encode kernels give other bytes than the CPU: " + work.name);
     return r;
   }
@@ -232,11 +229,11 @@ Json cpu(const Workload& work) {
       for (std::size_t t = 0; t < threads; t++)
         workers.emplace_back([&, t] {
           const auto coder = make_cpu_backend()->make_coder();
-          for (std::size_t i = 0; i < each; i++) body(*coder, (t + i) % kDistinct);
+          for (std::size_t i = 0; i < each; i++) body(*coder, (t + i) % sizes.distinct);
         });
     }
     const std::chrono::duration<double> passed = std::chrono::steady_clock::now() - begin;
-    return work.weight_bytes() / kSegments * static_cast<double>(threads * each) / passed.count() / 1e9;
+    return work.weight_bytes(1) * static_cast<double>(threads * each) / passed.count() / 1e9;
   };
   Json r{{"name", work.name}, {"threads", threads}};
   r["decode_gb_per_s"] = run([&](SegmentCoder& coder, std::size_t i) {
@@ -254,7 +251,7 @@ Json cpu(const Workload& work) {
 Json run() {
   const cuda::DeviceList found = cuda::find_devices();
   if (found.devices.empty()) throw Error(ErrorKind::kUnsupported, found.why_none);
-  Json r{{"device", describe_gpu()}, {"copy_bytes_per_s", copy_bandwidth(std::size_t{1} << 30)}};
+  Json r{{"device", describe_gpu()}, {"copy_bytes_per_s", copy_bandwidth(sizes.copied)}};
   Bench bench(found.devices.front());
   const auto lossless = make_workload("lossless BF16", CodecId::kLossless, DType::kBF16, 1);
   const auto bits3 = make_workload("uniform BF16, about 3 bits", CodecId::kUniform, DType::kBF16, 0.5);
@@ -265,8 +262,8 @@ Json run() {
   const auto scaled = make_trellis_workload("trellis BF16, scaled", false);
   const auto predicted = make_trellis_workload("trellis BF16, predictive", true);
   for (const auto* work : {lossless.get(), bits3.get(), bits4.get(), bytes.get(), scaled.get(), predicted.get()}) {
-    r["decode"].push_back(bench.decode(*work, kSegments, true));
-    r["decode"].push_back(bench.decode(*work, kMany, false));
+    r["decode"].push_back(bench.decode(*work, sizes.segments, true));
+    r["decode"].push_back(bench.decode(*work, sizes.many, false));
     r["cpu"].push_back(cpu(*work));
   }
   // What pairs of symbols are worth, and codebooks.
@@ -274,29 +271,31 @@ Json run() {
   const auto single3 =
       make_workload("uniform BF16, about 3 bits, no pairs", CodecId::kUniform, DType::kBF16, 0.5, 16, false);
   for (const auto* work : {single.get(), single3.get(), scalars.get(), vectors.get()})
-    r["decode"].push_back(bench.decode(*work, kSegments, false));
+    r["decode"].push_back(bench.decode(*work, sizes.segments, false));
   for (const auto* work : {lossless.get(), bits3.get(), bytes.get(), single.get(), single3.get(), scalars.get()})
-    r["encode"].push_back(bench.encode<cuda::EncodeBatch>(*work, kSegments));
+    r["encode"].push_back(bench.encode<cuda::EncodeBatch>(*work, sizes.segments));
   cpu::TrellisCache tables;
   for (const bool predicts : {false, true})
     for (const int states_log2 : {3, 5, 8}) {
       const auto work = make_trellis_workload(
           fmt::format("trellis BF16, {}, {} states", predicts ? "predictive" : "scaled", 1 << states_log2), predicts,
           states_log2);
-      r["encode"].push_back(bench.encode<cuda::TrellisEncodeBatch>(*work, kSearched, tables));
+      r["encode"].push_back(bench.encode<cuda::TrellisEncodeBatch>(*work, sizes.searched, tables));
     }
   r["clustering"] = cluster_report(found.devices.front());
   for (const int block_log2 : {13, 14, 15, 17, 18})
     r["block_sizes"].push_back(bench.decode(
-        *make_workload("lossless BF16", CodecId::kLossless, DType::kBF16, 1, block_log2), kSegments, false));
+        *make_workload("lossless BF16", CodecId::kLossless, DType::kBF16, 1, block_log2), sizes.segments, false));
   return r;
 }
 
 }  // namespace
 }  // namespace weft::bench
 
-int main() {
+// --rehearse: all of it on little data, whose times mean nothing.
+int main(int argc, char** argv) {
   try {
+    if (argc > 1 && std::string_view(argv[1]) == "--rehearse") weft::bench::sizes = weft::bench::kRehearsal;
     std::cout << weft::bench::run().dump(2) << '\n';
     return 0;
   } catch (const std::exception& error) {

@@ -3,12 +3,9 @@
 
 #include "backends/cpu/kernels.hpp"
 #include "backends/cpu/warp_portable.hpp"
-#include "backends/cuda/decode_batch.hpp"
-#include "backends/cuda/trellis_encode_batch.hpp"
 #include "core/trellis_cases.hpp"
 #include "cuda/answer_of_warp.hpp"
 #include "cuda/rans_cases.hpp"
-#include "support/trellis_passes.hpp"
 #include "trellis/shape.hpp"
 #include "weft/core/crc32c.hpp"
 #include "weft/core/decode_block.hpp"
@@ -178,154 +175,6 @@ TEST(CudaWarp, CodesATrellisPathLikeThePortableModel) {
   expect_same_trellis<true, false>();
   expect_same_trellis<false, true>();
   expect_same_trellis<true, true>();
-}
-
-// Runs what is trellis-coded in the CUDA model, at once; there is nothing else in such a batch but checksums.
-class WarpQueue final : public Queue {
- public:
-  void decode_trellis(TrellisOp op, const TrellisGroups& groups, const core::TrellisJob* jobs, std::uint8_t* out,
-                      std::uint32_t* status) override {
-    std::vector<std::uint32_t> memory(groups.memory_bytes / 4);
-    alignas(16) std::uint8_t room[CudaWarp::kWordBytes] = {};
-    for (std::uint32_t g = 0; g < groups.count; g++) {
-      const core::TrellisGroup& group = groups.groups[g];
-      core::fill_trellis_memory(group, memory.data(), 0, 1);
-      for (std::uint32_t job = group.first_job; job < group.first_job + group.job_count; job++)
-        status[job] = with_trellis_op(op, [&](auto unit, auto zero, auto predicts) {
-          return static_cast<std::uint32_t>(answer_of_warp([&] {
-            return core::decode_trellis_block<CudaWarp, decltype(unit), decltype(zero)::value,
-                                              decltype(predicts)::value>(*group.stream, jobs[job], memory.data(), room,
-                                                                         out);
-          }));
-        });
-    }
-  }
-  void phase(Phase) override {}
-  void to_device(void*, const void*, std::size_t) override {}
-  void to_host(void*, const void*, std::size_t) override {}
-  void copy(void*, const void*, std::size_t) override {}
-  void checksum(const ChecksumJob*, std::uint32_t, std::uint32_t*) override {}
-  void decode(DecodeOp, const core::BlockGroup*, std::uint32_t, const core::BlockJob*, std::uint8_t*,
-              std::uint32_t*) override {}
-  void look_up(core::FloatType, const core::LookUpJob*, std::uint32_t, std::uint8_t*, std::uint32_t*) override {}
-  void copy_from_view(const core::ViewCopy&) override {}
-  void encode(EncodePass, EncodeOp, const EncodeArrays&) override {}
-  void encode_trellis(TrellisPass pass, TrellisEncodeOp op, const TrellisEncodeArrays& arrays) override {
-    for (std::uint32_t j = 0; j < arrays.job_count; j++)
-      arrays.jobs[j].lanes_log2 = lanes_log2.value_or(arrays.jobs[j].lanes_log2);
-    testing::run_trellis_pass<CudaWarp>(pass, op, arrays, [](auto f) { emulation::run_warp(f); });
-  }
-  void cluster_scalars(ScalarPass, const ScalarArrays&) override {}
-  void cluster_vectors(VectorPass, const VectorArrays&) override {}
-  std::optional<std::uint8_t> lanes_log2;  // instead of those that encoders give blocks; never fewer
-  void wait() override {}
-  PhaseTimes take_times() override { return {}; }
-};
-
-TEST(CudaWarp, DecodesTrellisBlocksLikeTheCpu) {
-  const auto cpu = make_cpu_backend()->make_coder();
-  for (const bool zero : {false, true})
-    for (const bool predicts : {false, true}) {
-      SCOPED_TRACE(::testing::Message() << "zero " << zero << ", predicts " << predicts);
-      TrellisStream stream = test::trellis_stream({3, zero, predicts}, 12, 5);
-      stream.factors.resize(1);  // or its tables do not fit
-      const test::TrellisBlock coded(cpu::portable_kernels(), stream, trellis::typical_shapes()[3],
-                                     test::trellis_weights(stream, 3000, 1), 5);
-      const DType dtype = zero ? predicts ? DType::kF64 : DType::kF32 : predicts ? DType::kF16 : DType::kBF16;
-      const auto block = test::stored_block(coded, unit_bytes(dtype), {{7, 200}, {2999, core::kFarExact}});
-      const std::span<const std::byte> bytes = block;
-      SegmentView view;
-      view.codec = CodecId::kTrellis;
-      view.dtype = dtype;
-      view.units = 3000;
-      view.trellis = &stream;
-      view.shape = &trellis::typical_shapes()[3];
-      view.corrections = {5, -3, 2};
-      std::vector<std::byte> expected(3000 * static_cast<std::size_t>(unit_bytes(dtype))), units(expected.size());
-      ASSERT_FALSE(cpu->decode(view, 0, {&bytes, 1}, expected));
-
-      DecodeItem item{view, 0, {&bytes, 1}, units, {}};
-      const DecodeBatch batch({&item, 1});
-      ASSERT_FALSE(batch.empty());
-      std::vector<core::Words4> device((batch.device_bytes() + 15) / 16);  // for the alignment
-      auto* memory = reinterpret_cast<std::byte*>(device.data());
-      batch.fill(memory, memory);
-      WarpQueue queue;
-      batch.launch(queue, memory, nullptr);
-      EXPECT_TRUE(std::equal(expected.begin(), expected.end(), memory + batch.units_offset(0)));
-    }
-}
-
-// A segment of one block: what an encode batch makes of it in the CUDA model.
-struct EncodedOnWarps {
-  EncodedSegment segment;
-  std::vector<core::TrellisEncodeJob> jobs;
-  std::vector<std::byte> planes;
-
-  EncodedOnWarps(const SegmentView& view, std::span<const std::byte> units, std::optional<std::uint8_t> lanes_log2) {
-    const CodecSpec spec;
-    EncodeItem item{view, &spec, units, &segment};
-    EncodeItem* const items[] = {&item};
-    cpu::TrellisCache cache;
-    EXPECT_TRUE(encodes_trellis_on_device(item, cache));
-    const TrellisEncodeBatch batch(items, cache);
-    std::vector<core::Words4> device((batch.device_bytes() + 15) / 16);
-    auto* memory = reinterpret_cast<std::byte*>(device.data());
-    batch.fill(memory, memory);
-    WarpQueue queue;
-    queue.lanes_log2 = lanes_log2;
-    batch.launch(queue, memory);
-    const auto* job = reinterpret_cast<const core::TrellisEncodeJob*>(memory);
-    jobs.assign(job, job + view.block_count());
-    const std::byte* end = memory + batch.device_bytes();
-    planes.assign(end - batch.most_download_bytes(), end);
-    batch.finish(memory, planes.data(), *make_cpu_backend()->make_coder());
-  }
-};
-
-SegmentView trellis_view(const TrellisStream& stream, std::uint64_t units) {
-  SegmentView view;
-  view.codec = CodecId::kTrellis;
-  view.dtype = DType::kF32;
-  view.units = units;
-  view.trellis = &stream;
-  view.shape = &trellis::typical_shapes()[3];
-  return view;
-}
-
-// All 32 lanes, which encoders give to large blocks only, some without a weight in the last steps; then one.
-TEST(CudaWarp, EncodesTrellisBlocksLikeTheCpu) {
-  for (const auto& mode : test::trellis_modes()) {
-    for (const std::uint32_t n : {1u, 70u, 133u}) {
-      // 32 threads for a lane each are slow: of many states one labelling.
-      const int labelling = (mode.keeps_zero ? 2 : 0) + (mode.predicts ? 1 : 0);
-      if (mode.states_log2 > 4 && (n != 70 || mode.states_log2 % 4 != labelling)) continue;
-      SCOPED_TRACE(test::name_of(mode) + ", " + std::to_string(n) + " weights");
-      TrellisStream stream = test::trellis_stream(mode, 13, n);
-      stream.factors.resize(1);  // or its tables do not fit
-      stream.pins_zero = mode.keeps_zero && n == 70;
-      auto weights = test::trellis_weights(stream, n, n);
-      for (std::size_t i = 0; i < n; i += 5) weights[i] = i % 3 == 0 ? 0.0f : i % 3 == 1 ? 3000.0f : weights[i];
-      if (n == 133) weights[77] = std::numeric_limits<float>::quiet_NaN();
-      const SegmentView view = trellis_view(stream, n);
-      const float step = stream.fine_step * 64;  // a power of two, so that the CPU gets the same steps
-      std::vector<float> units = weights;
-      for (float& unit : units) unit *= step;
-      const auto bytes = std::as_bytes(std::span(units));
-      const test::TrellisBlock expected(cpu::portable_kernels(), stream, *view.shape, weights, 5);
-      const EncodedOnWarps spread(view, bytes, 5);
-      ASSERT_EQ(spread.jobs[0].word_count, expected.words.size());
-      if (spread.jobs[0].packed_bytes(4) > 0) {
-        ASSERT_EQ(std::memcmp(spread.planes.data(), expected.words.data(), 2 * expected.words.size()), 0);
-      }
-      if (n == 70) continue;
-      EncodedSegment of_cpu;
-      make_cpu_backend()->make_coder()->encode(view, CodecSpec{}, bytes, of_cpu);
-      const EncodedOnWarps whole(view, bytes, {});
-      EXPECT_EQ(whole.segment.bytes, of_cpu.bytes);
-      EXPECT_EQ(whole.segment.corrections, of_cpu.corrections);
-    }
-  }
 }
 
 }  // namespace

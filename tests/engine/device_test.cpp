@@ -1,12 +1,11 @@
-// Whole runs on the CUDA backend, on an emulated device: the archives and networks of the CPU.
+// Whole runs on the CUDA backend: the archives and networks of the CPU.
 #include <gtest/gtest.h>
 
 #include <algorithm>
 #include <filesystem>
 
-#include "backends/cuda/find_devices.hpp"
+#include "support/devices.hpp"
 #include "support/expect_error.hpp"
-#include "support/host_device.hpp"
 #include "support/memory_network.hpp"
 #include "support/places.hpp"
 #include "support/random_network.hpp"
@@ -18,14 +17,13 @@ namespace weft {
 namespace {
 
 namespace fs = std::filesystem;
-using testing::HostDevice;
 
 // While it lives, this machine has these devices.
 class Devices {
  public:
   explicit Devices(std::size_t count, std::uint64_t memory = std::uint64_t{1} << 30) {
     cuda::DeviceList list;
-    for (std::size_t i = 0; i < count; i++) list.devices.push_back(std::make_shared<HostDevice>(memory));
+    for (std::size_t i = 0; i < count; i++) list.devices.push_back(testing::a_device(memory));
     if (count == 0) list = {{}, "the tests have none", true};
     cuda::use_devices(std::move(list));
   }
@@ -64,7 +62,7 @@ TEST(EngineDevice, ArchivesAreThoseOfTheCpu) {
     const Devices devices(1 + seed % 3);
     const Report report = compress(network, config, temp / "gpu.weft", on("cuda:all"));
     ASSERT_TRUE(temp.read("cpu.weft") == temp.read("gpu.weft"));
-    EXPECT_NE(report.device.find("emulated"), std::string::npos);
+    EXPECT_NE(report.device.find(testing::devices()[0]->name()), std::string::npos);
     EXPECT_TRUE(report.warnings.empty());
     (void)verify(Archive::open(temp / "cpu.weft"), &network, on("cuda"));
   }
@@ -118,7 +116,7 @@ TEST(EngineDevice, ReportsTransfersAndMemory) {
   EXPECT_GT(report.peak_device_bytes, 600000u);
   const auto is_transfer = [](const StageReport& stage) { return stage.name == "transfer" && stage.bytes > 0; };
   EXPECT_TRUE(std::any_of(report.stages.begin(), report.stages.end(), is_transfer));
-  EXPECT_EQ(report.device, "cuda (emulated)");
+  EXPECT_EQ(report.device, "cuda (" + testing::devices()[0]->name() + ")");
 }
 
 TEST(EngineDevice, TooLittleMemoryFallsBackToTheCpuAndSaysSo) {

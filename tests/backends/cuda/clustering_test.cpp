@@ -1,4 +1,4 @@
-// Clustering on an emulated device, and on every GPU of this machine: what the CPU finds, to the bit.
+// Clustering on a device: what the CPU finds, to the bit.
 #include <gtest/gtest.h>
 
 #include <cmath>

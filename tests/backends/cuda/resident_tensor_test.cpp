@@ -1,4 +1,4 @@
-// Rows of tensors from resident blocks, on an emulated device.
+// Rows of tensors from resident blocks, on a device.
 #include "backends/cuda/resident_tensor.hpp"
 
 #include <gtest/gtest.h>
@@ -7,8 +7,8 @@
 #include <random>
 
 #include "backends/cuda/memory.hpp"
+#include "support/devices.hpp"
 #include "support/expect_error.hpp"
-#include "support/host_device.hpp"
 #include "support/memory_network.hpp"
 #include "support/temp_folder.hpp"
 #include "support/weights.hpp"
@@ -22,14 +22,14 @@ using testing::MemoryNetwork;
 class ResidentRows : public ::testing::Test {
  protected:
   testing::TempFolder temp_;
-  testing::HostDevice device_;
-  std::unique_ptr<cuda::Queue> queue_ = device_.make_queue();
+  std::shared_ptr<cuda::Device> device_ = testing::a_device();
+  std::unique_ptr<cuda::Queue> queue_ = device_->make_queue();
 
   // The rows as a caller gets them, at an odd address where that is asked for.
   std::string decode(const Archive& archive, std::size_t tensor, std::uint64_t first, std::uint64_t rows,
                      std::size_t offset = 0) {
     cuda::ResidentRows resident(archive, tensor, first, rows);
-    cuda::Heap heap(std::shared_ptr<cuda::Device>(std::shared_ptr<void>(), &device_), UINT64_MAX);
+    cuda::Heap heap(device_, UINT64_MAX);
     cuda::DeviceBuffer memory(heap), out(heap);
     EXPECT_TRUE(memory.reserve(resident.resident_bytes() + 1));
     EXPECT_TRUE(out.reserve(resident.output_bytes() + offset + 1));

@@ -1,4 +1,4 @@
-// The CUDA backend on an emulated device against the CPU backend: the same bytes both ways, the same faults.
+// The CUDA backend against the CPU backend: the same bytes both ways, the same faults.
 #include "backends/cuda/segment_coder.hpp"
 
 #include <cstdlib>
@@ -145,7 +145,6 @@ std::uint64_t segment_count() {
   return wish == nullptr ? 1000 / weft::testing::kEvery : std::strtoull(wish, nullptr, 10);
 }
 
-// On the emulated device, and on every GPU of this machine.
 class CudaBackend : public ::testing::TestWithParam<std::shared_ptr<cuda::Device>> {
  protected:
   std::shared_ptr<cuda::Device> device_ = GetParam();
@@ -367,7 +366,7 @@ TEST_P(CudaBackend, CorruptBlocksGiveTheFaultsOfTheCpu) {
 TEST(CudaBackendMemory, LittleMemoryMeansSmallerBatchesAndThenTheCpu) {
   for (const std::uint64_t limit : {std::uint64_t{1} << 30, std::uint64_t{40000}, std::uint64_t{100}}) {
     const auto cpu = make_cpu_backend()->make_coder();
-    const auto bounded = cuda::make_device_backend({std::make_shared<weft::testing::HostDevice>(limit)}, 0);
+    const auto bounded = cuda::make_device_backend({weft::testing::a_device(limit)}, 0);
     const auto coder = bounded->make_coder();
     std::vector<std::unique_ptr<RandomSegment>> segments;
     std::vector<std::vector<std::span<const std::byte>>> blocks;

@@ -1,4 +1,4 @@
-// Tensors encoded from device memory, on an emulated device: the segments of the CPU, and archives made of them.
+// Tensors encoded from device memory, on a device: the segments of the CPU, and archives made of them.
 #include "backends/cuda/tensor_encoder.hpp"
 
 #include <gtest/gtest.h>
@@ -10,8 +10,8 @@
 #include "backends/cpu/segments.hpp"
 #include "backends/cuda/memory.hpp"
 #include "backends/cuda/write_archive.hpp"
+#include "support/devices.hpp"
 #include "support/expect_error.hpp"
-#include "support/host_device.hpp"
 #include "support/temp_folder.hpp"
 #include "support/weights.hpp"
 #include "weft/engine.hpp"
@@ -32,9 +32,9 @@ CodecSpec spec_of(CodecId codec) {
 class TensorEncoder : public ::testing::Test {
  protected:
   testing::TempFolder temp_;
-  testing::HostDevice device_;
-  std::unique_ptr<cuda::Queue> queue_ = device_.make_queue();
-  cuda::Heap heap_{std::shared_ptr<cuda::Device>(std::shared_ptr<void>(), &device_), UINT64_MAX};
+  std::shared_ptr<cuda::Device> device_ = testing::a_device();
+  std::unique_ptr<cuda::Queue> queue_ = device_->make_queue();
+  cuda::Heap heap_{device_, UINT64_MAX};
   cuda::DeviceBuffer weights_{heap_}, workspace_{heap_};
 
   // Encodes each in turn at the same address.

@@ -1,5 +1,4 @@
-// Encoding codec trellis on an emulated device, and on every GPU of this machine, against the CPU backend: the same
-// bytes.
+// Encoding codec trellis on a device against the CPU backend: the same bytes.
 #include <bit>
 #include <cmath>
 #include <limits>
@@ -174,7 +173,7 @@ TEST_P(CudaTrellis, LeavesToTheCpuWhatDoesNotFit) {
 
 TEST(CudaTrellisMemory, LittleMemoryMeansSmallerBatchesAndThenTheCpu) {
   for (const std::uint64_t limit : {std::uint64_t{1} << 30, std::uint64_t{2000000}, std::uint64_t{1000}}) {
-    const auto backend = cuda::make_device_backend({std::make_shared<weft::testing::HostDevice>(limit)}, 0);
+    const auto backend = cuda::make_device_backend({weft::testing::a_device(limit)}, 0);
     const auto coder = backend->make_coder(), cpu = make_cpu_backend()->make_coder();
     std::vector<std::unique_ptr<TrellisSegment>> segments;
     std::vector<EncodedSegment> encoded(20);
