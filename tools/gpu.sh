@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Builds for the GPU of this machine, tests the CUDA backend and times its kernels on it, and writes FOLDER/gpu.json.
 # Needs no network once the packages are there; ends well within nine minutes. usage: gpu.sh FOLDER [PACKED]
+# Without a GPU, `gpu.sh --rehearse FOLDER` does the same on the emulated one (tests/emulation), with a benchmark on little data.
 # For a GPU machine that has neither the packages nor a network, `gpu.sh --pack PACKED` builds the programs elsewhere, for
 # sm_80 and sm_90, and leaves them in a folder that is then taken along.
 set -euo pipefail
@@ -23,15 +24,29 @@ if [[ ${1:-} == --pack ]]; then
   exit
 fi
 
-(($# == 1 || $# == 2)) || die "usage: ./dev gpu FOLDER [PACKED], or ./dev gpu --pack PACKED"
+rehearse=no
+if [[ ${1:-} == --rehearse ]]; then
+  rehearse=yes
+  shift
+  set -- "${1:-}" build/release/rehearsal
+  need "${BUILD_PACKAGES[@]}"
+  configure release
+  cmake --build build/release -j "$JOBS" --target emulated_{weft,gpu_tests,bench,layer_by_layer,save_from_device}
+fi
+[[ -n ${1:-} ]] && (($# <= 2)) ||
+  die "usage: ./dev gpu FOLDER [PACKED], ./dev gpu --pack PACKED, or ./dev gpu --rehearse FOLDER"
 out=$1
 programs=${2:-build/gpu}
-nvidia-smi --query-gpu=name,driver_version --format=csv,noheader >/dev/null 2>&1 ||
+[[ $rehearse == yes ]] || nvidia-smi --query-gpu=name,driver_version --format=csv,noheader >/dev/null 2>&1 ||
   die "No NVIDIA GPU was found on this machine (nvidia-smi does not answer). ./dev test checks that the kernels compile."
 mkdir -p "$out"
 out=$(realpath "$out")
 
-IFS=, read -r name capability < <(nvidia-smi --query-gpu=name,compute_cap --format=csv,noheader | head -n 1)
+name="the emulated GPU" capability=" 9.0"
+[[ $rehearse == yes ]] ||
+  IFS=, read -r name capability < <(nvidia-smi --query-gpu=name,compute_cap --format=csv,noheader | head -n 1)
+options=()
+[[ $rehearse == no ]] || options=(--rehearse) WEFT_TEST_SEGMENTS=100
 started=$SECONDS
 if (($# == 1)); then
   need "${BUILD_PACKAGES[@]}"
@@ -42,7 +57,7 @@ else
   say "running what is in $2 on $name, compute capability$capability"
   export LD_LIBRARY_PATH=$(realpath "$2")${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}
 fi
-export WEFT_SOURCE_DIR=$PWD WEFT_CLI_PATH
+export WEFT_SOURCE_DIR=$PWD WEFT_CLI_PATH ${WEFT_TEST_SEGMENTS:+WEFT_TEST_SEGMENTS}
 WEFT_CLI_PATH=$(realpath "$programs/weft")
 built=$((SECONDS - started))
 
@@ -85,7 +100,7 @@ code=0
 echo "$files" >"$out/files.result"
 
 sanitizer=$(command -v compute-sanitizer || echo /usr/local/cuda/bin/compute-sanitizer)
-if [[ -x $sanitizer ]]; then
+if [[ -x $sanitizer && $rehearse == no ]]; then
   for tool in memcheck racecheck; do
     say "tests under compute-sanitizer, $tool"
     result=passed
@@ -98,10 +113,10 @@ if [[ -x $sanitizer ]]; then
     fi
   done
 else
-  say "compute-sanitizer is not installed; left out"
+  say "compute-sanitizer is not here, or has no GPU; left out"
 fi
 say "throughput of the kernels"
-timeout 150 "$programs/bench/cuda/weft_cuda_bench" >"$out/bench.json" || status=1
+timeout 150 "$programs/bench/cuda/weft_cuda_bench" "${options[@]}" >"$out/bench.json" || status=1
 
 "$PYTHON" tools/gpu_report.py "$out" "$built" "$(git rev-parse HEAD 2>/dev/null || echo unknown)" || status=1
 say "wrote $out/gpu.json"

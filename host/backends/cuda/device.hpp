@@ -1,8 +1,8 @@
 // What the CUDA backend needs of a device, as an interface: memory, an ordered queue of copies and kernels.
 //
 // Read me first:
-// * Two implementations: cuda/cuda_device.cpp, and one on the host that the tests use, which runs the same kernel bodies
-//   (include/weft/core) with the portable model of a warp. Nothing above this line knows which one it has.
+// * One implementation, cuda/cuda_device.cpp, on CUDA, or in the tests on an emulation of it (tests/emulation); and tests bound
+//   its memory. Nothing above this line knows which one it has.
 // * Kernels take arrays of jobs in device memory whose pointers are device pointers, and leave one answer per job.
 //   Whoever builds jobs has checked that they stay within the memory that is theirs.
 // * A failing call throws Error(kDevice). Running out of memory is no failure: allocate() answers null.
