@@ -217,6 +217,7 @@ class WarpQueue final : public Queue {
   }
   void cluster_scalars(ScalarPass, const ScalarArrays&) override {}
   void cluster_vectors(VectorPass, const VectorArrays&) override {}
+  void square_rows(const core::RowJob&) override {}
   std::optional<std::uint8_t> lanes_log2;  // instead of those that encoders give blocks; never fewer
   void wait() override {}
   PhaseTimes take_times() override { return {}; }

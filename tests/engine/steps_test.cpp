@@ -43,7 +43,7 @@ Plan choose(DType dtype, const std::vector<double>& values, const CodecSpec& spe
   std::vector<Piece> pieces;
   for (const SegmentRecord& segment : plan.index.segments) pieces.push_back({0, segment.first_unit, segment.units});
   std::vector<StageTimes> times(threads);
-  choose_steps(network, plan, pieces, threads, nullptr, times);
+  choose_steps(network, plan, pieces, *make_cpu_backend(), threads, nullptr, times);
   return plan;
 }
 

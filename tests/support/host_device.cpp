@@ -103,6 +103,18 @@ class HostQueue final : public cuda::Queue {
   void cluster_vectors(cuda::VectorPass pass, const cuda::VectorArrays& arrays) override {
     defer([=] { cluster_vectors_on_host(pass, arrays); });
   }
+  void square_rows(const core::RowJob& job) override {
+    defer([=] {
+      for (std::uint64_t part = 0; part < job.run.parts(); part++) {
+        core::RowPart lanes[core::kSquaresLanes];
+        for (std::uint32_t lane = 0; lane < core::kSquaresLanes; lane++)
+          lanes[lane] = core::with_float_type(job.type, [&]<core::FloatType kType>(core::FloatUnit<kType>) {
+            return core::part_of_lane<kType>(job, part, lane);
+          });
+        job.parts[part] = core::fold_lanes(lanes);
+      }
+    });
+  }
   void wait() override {
     for (const auto& step : steps_) {
       const auto begin = std::chrono::steady_clock::now();

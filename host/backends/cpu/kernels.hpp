@@ -11,6 +11,7 @@
 
 #include "backends/cpu/trellis_kernels.hpp"
 #include "weft/core/pairs.hpp"
+#include "weft/core/row_squares.hpp"
 #include "weft/dtype.hpp"
 
 namespace weft::cpu {
@@ -69,6 +70,9 @@ struct Kernels {
   // Adds up how far values lie inside of their levels. low may be null when low_bits is 0.
   void (*sum_inward)(const std::int32_t* fixed, std::size_t n, int low_bits, const std::uint8_t* symbols,
                      const std::uint8_t* low, InwardSums& sums);
+
+  // The part of a row that has these values, core::kRowPart at most. weights may be null.
+  void (*square_row)(const float* values, std::size_t n, const double* weights, core::RowPart& part);
 
   const TrellisKernels* trellis;
 };
