@@ -45,9 +45,13 @@ double rms_of(const RowSquares& squares) {
   return squares.finite == 0 ? 0 : std::sqrt(squares.total() / static_cast<double>(squares.finite));
 }
 
-// Everything that is not finite becomes zero.
-void zero_non_finite(std::span<float> values) {
-  for (float& value : values) value = std::isfinite(value) ? value : 0;
+// To steps; everything that is not finite becomes zero. By masks, which vectorise.
+void scale(std::span<float> values, float inverse) {
+  for (float& value : values) {
+    const std::uint32_t bits = core::bits_of_float(value);
+    const std::uint32_t is_finite = (bits & 0x7FFFFFFFu) < 0x7F800000u ? 1 : 0;
+    value = core::float_of_bits(bits & (0 - is_finite)) * inverse;
+  }
 }
 
 // The split of a shape into rows and columns that makes both as few as possible.
@@ -83,10 +87,12 @@ class ModelMaker {
   Result make(std::size_t s) {
     StreamRecord& stream = plan_.index.streams[s];
     const CodecSpec& spec = plan_.specs[s];
-    Values looked_at;
+    Values& looked_at = looked_at_;
     squares_ = {};
-    if (stream.units <= kWholeUnits) {
-      looked_at.values = read(s, 0, stream.units);
+    looked_at.is_whole = stream.units <= kWholeUnits;
+    if (looked_at.is_whole) {
+      looked_at.values.resize(stream.units);
+      read(s, 0, looked_at.values);
       looked_at.shape = plan_.index.tensors[stream.members.front()].shape;
       times_.time(Stage::kQuantize, 0, [&] {
         cpu::add_rows(stream.dtype, {stream.units, std::max<std::uint64_t>(1, stream.units)}, units_, {}, squares_);
@@ -96,7 +102,6 @@ class ModelMaker {
       squares_ = measure(s, looked_at, {});
       sample(s, looked_at);
     }
-    zero_non_finite(looked_at.values);
     Result result;
     if (squares_.total() == 0 && squares_.beyond_float) {
       result.fault = "no float32 step fits the size of its values";
@@ -106,7 +111,7 @@ class ModelMaker {
     if (!result.fault.empty() || result.to_uniform) return result;
     times_.time(Stage::kQuantize, looked_at.values.size(), [&] {
       const float inverse = 1.0f / (stream.trellis.fine_step * static_cast<float>(1 << core::kFineBits));
-      for (float& value : looked_at.values) value *= inverse;
+      scale(looked_at.values, inverse);
       choose(spec, looked_at, stream, result.histogram);
     });
     if (!looked_at.is_whole) measure_rows(s, looked_at);
@@ -115,13 +120,11 @@ class ModelMaker {
   }
 
  private:
-  std::vector<float> read(std::size_t s, std::uint64_t first, std::uint64_t units) {
+  void read(std::size_t s, std::uint64_t first, std::span<float> values) {
     const DType dtype = plan_.index.streams[s].dtype;
-    units_.resize(units * static_cast<std::uint64_t>(unit_bytes(dtype)));
+    units_.resize(values.size() * static_cast<std::uint64_t>(unit_bytes(dtype)));
     times_.time(Stage::kRead, units_.size(), [&] { read_memory_order(network_, plan_, s, first, units_); });
-    std::vector<float> values(units);
-    cpu::active_kernels().to_float(dtype, units_.data(), units, values.data());
-    return values;
+    cpu::active_kernels().to_float(dtype, units_.data(), values.size(), values.data());
   }
 
   // Every weight's square in the sum of its row, times what its column weighs if there are weights.
@@ -154,12 +157,11 @@ class ModelMaker {
   // Evenly spread rows.
   void sample(std::size_t s, Values& out) {
     const std::uint64_t count = std::min(out.rows, std::max<std::uint64_t>(16, kSampledUnits / out.columns));
-    for (std::uint64_t i = 0; i < count; i++) {
-      const std::vector<float> values = read(s, sampled_row(i, count, out.rows) * out.columns, out.columns);
-      out.values.insert(out.values.end(), values.begin(), values.end());
-    }
+    out.values.resize(count * out.columns);
+    for (std::uint64_t i = 0; i < count; i++)
+      read(s, sampled_row(i, count, out.rows) * out.columns,
+           std::span(out.values).subspan(i * out.columns, out.columns));
     out.shape = {count, out.columns};
-    out.is_whole = false;
   }
 
   static std::string set_step(const RowSquares& squares, const CodecSpec& spec, StreamRecord& stream, Result& result) {
@@ -201,8 +203,8 @@ class ModelMaker {
                              .energy = spec.model == "auto" || spec.model == "predictive",
                              .only_prediction = spec.model == "predictive",
                              .views = spec.choose_view && looked_at.is_whole};
-    std::size_t near = 0;
-    for (const float value : looked_at.values) near += std::fabs(value) < 1;
+    std::uint32_t near = 0;
+    for (const float value : looked_at.values) near += std::fabs(value) < 1 ? 1u : 0u;
     const bool try_zero = spec.labelling == "zero" ||
                           (spec.labelling == "auto" && !allowed.only_prediction &&
                            static_cast<double>(near) > kNearZero * static_cast<double>(looked_at.values.size()));
@@ -319,6 +321,7 @@ class ModelMaker {
   StageTimes& times_;
   std::vector<std::byte> units_;
   cpu::TrellisWork work_;
+  Values looked_at_;  // whose memory the next stream takes over
   std::unique_ptr<RowMeter> meter_;
   RowSquares squares_;  // of the stream that is looked at
 };

@@ -25,6 +25,13 @@ struct InwardSums {
   std::int64_t count[3] = {};
 };
 
+// Over pairs of values, every 16th in one sum: what is not finite before counts in none.
+struct PairSums {
+  static constexpr std::size_t kParts = 16;
+  double squared_error[kParts], squares[kParts], largest_error[kParts];
+  bool all_finite;
+};
+
 struct Kernels {
   std::string_view name;
 
@@ -73,6 +80,10 @@ struct Kernels {
 
   // The part of a row that has these values, core::kRowPart at most. weights may be null.
   void (*square_row)(const float* values, std::size_t n, const double* weights, core::RowPart& part);
+
+  // Values that were coded, and what came back.
+  void (*compare)(const float* before, const float* after, std::size_t n, PairSums& sums);
+  void (*compare_wide)(const double* before, const double* after, std::size_t n, PairSums& sums);
 
   const TrellisKernels* trellis;
 };

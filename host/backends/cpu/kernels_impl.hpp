@@ -4,7 +4,9 @@
 // twice for different processors, and the linker would keep either.
 #pragma once
 
+#include <cmath>
 #include <cstring>
+#include <limits>
 
 #include "backends/cpu/kernels.hpp"
 #include "backends/cpu/nearest_entries.hpp"
@@ -275,6 +277,39 @@ void square_row(const float* values, std::size_t n, const double* weights, core:
   (weights != nullptr ? square_row_of<true> : square_row_of<false>)(values, n, weights, part);
 }
 
+// In chunks of two loops that vectorise, as above.
+template <class Value>
+void compare(const Value* before, const Value* after, std::size_t n, PairSums& sums) {
+  constexpr std::size_t kParts = PairSums::kParts, kChunk = 16 * kParts;
+  double squared_error[kParts] = {}, squares[kParts] = {}, largest[kParts] = {};
+  std::uint32_t lost = 0;
+  for (std::size_t begin = 0; begin < n; begin += kChunk) {
+    const std::size_t size = n - begin < kChunk ? n - begin : kChunk;
+    Value from[kChunk], to[kChunk];
+    for (std::size_t i = 0; i < size; i++) {
+      const bool ok = std::fabs(before[begin + i]) <= std::numeric_limits<Value>::max();
+      from[i] = ok ? before[begin + i] : 0;
+      to[i] = ok ? after[begin + i] : 0;
+      lost |= ok ? 0u : 1u;
+    }
+    const auto add = [&](std::size_t i, std::size_t k) {
+      const double value = static_cast<double>(from[i]), error = static_cast<double>(to[i]) - value;
+      const double distance = std::fabs(error);
+      squares[k] += value * value;
+      squared_error[k] += error * error;
+      largest[k] = distance > largest[k] ? distance : largest[k];
+    };
+    std::size_t i = 0;
+    for (; i + kParts <= size; i += kParts)
+      for (std::size_t k = 0; k < kParts; k++) add(i + k, k);
+    for (std::size_t k = 0; i < size; i++, k++) add(i, k);
+  }
+  std::memcpy(sums.squared_error, squared_error, sizeof squared_error);
+  std::memcpy(sums.squares, squares, sizeof squares);
+  std::memcpy(sums.largest_error, largest, sizeof largest);
+  sums.all_finite = lost == 0;
+}
+
 template <core::Warp W>
 constexpr Kernels make_kernels(std::string_view name, const TrellisKernels* trellis) {
   return {name,
@@ -296,6 +331,8 @@ constexpr Kernels make_kernels(std::string_view name, const TrellisKernels* trel
           nearest,
           sum_inward,
           square_row,
+          compare<float>,
+          compare<double>,
           trellis};
 }
 

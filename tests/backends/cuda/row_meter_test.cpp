@@ -8,7 +8,6 @@
 #include <cstring>
 #include <limits>
 
-#include "backends/cpu/kernels.hpp"
 #include "backends/row_meter.hpp"
 #include "support/devices.hpp"
 #include "support/weights.hpp"
@@ -74,29 +73,6 @@ TEST(RowMeter, SaysWhatDoesNotSurviveFloat32) {
     const bool beyond = value == 1e-60 || value == 1e60;
     EXPECT_EQ(meter->measure(DType::kF64, {1, 1, 0}, read).beyond_float, beyond) << value;
   }
-}
-
-TEST(RowMeter, MeasuresAlikeOnAllProcessors) {
-  const std::vector<double> drawn = draw_weights(core::kRowPart, 5);
-  std::vector<float> values(drawn.begin(), drawn.end());
-  values[3] = kNaN, values[300] = -kInfinity, values[4000] = 1e30f;
-  std::vector<double> weights(values.size());
-  for (std::size_t i = 0; i < weights.size(); i++) weights[i] = std::exp2(-2.0 * static_cast<double>(i % 11) / 3);
-  for (const cpu::Kernels* kernels : cpu::available_kernels())
-    for (const double* w : {static_cast<const double*>(nullptr), static_cast<const double*>(weights.data())})
-      for (const std::size_t n : {0u, 1u, 31u, 32u, 33u, 255u, 256u, 257u, 300u, 4095u, 4096u}) {
-        core::RowPart part, expected;
-        kernels->square_row(values.data(), n, w, part);
-        cpu::portable_kernels().square_row(values.data(), n, w, expected);
-        EXPECT_EQ(part.squares, expected.squares) << kernels->name << " " << n;
-        EXPECT_EQ(part.largest, expected.largest);
-        EXPECT_EQ(part.finite, expected.finite);
-        double sum = 0;
-        for (std::size_t i = 0; i < n; i++)
-          if (std::isfinite(values[i]))
-            sum += static_cast<double>(values[i]) * static_cast<double>(values[i]) * (w != nullptr ? w[i] : 1);
-        EXPECT_NEAR(part.squares, sum, 1e-12 * sum);
-      }
 }
 
 TEST_P(CudaRowMeter, MeasuresAsTheCpuDoes) {
