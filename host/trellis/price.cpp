@@ -146,11 +146,7 @@ double fit_taps(const Sample& sample, TrellisStream& stream) {
       u[i] = std::clamp(values[i] * inverse[classes[i]], -kMostDeviations, kMostDeviations);
     for (std::size_t lag = 0; lag <= kTaps; lag++) {
       std::array<float, 8> sums{};
-      std::size_t i = kTaps;
-      const auto add = [&](std::size_t p) { sums[p] += u[i + p] * u[i + p - lag]; };
-      for (; i + sums.size() <= values.size(); i += sums.size())
-        for (std::size_t p = 0; p < sums.size(); p++) add(p);
-      for (std::size_t p = 0; i + p < values.size(); p++) add(p);
+      for (std::size_t i = kTaps; i < values.size(); i++) sums[i % sums.size()] += u[i] * u[i - lag];
       for (const float sum : sums) correlation[lag] += static_cast<double>(sum);
     }
   });

@@ -74,7 +74,7 @@ const ScaleFactor* factor_of(const Model& model, std::uint64_t inner) {
 }
 
 // An octave is three codes, and nine tenths of the rows are in no sample.
-TEST(Models, MeasuresAllRowsOfALargeTensor) {
+TEST(LargeModels, MeasuresAllRowsOfALargeTensor) {
   constexpr std::uint64_t kRows = 2600, kColumns = 1700;
   const auto network = network_of(DType::kBF16, kRows, kColumns, [](std::uint64_t row, std::uint64_t) {
     return std::exp2(static_cast<double>(row * row % 5));
@@ -89,7 +89,7 @@ TEST(Models, MeasuresAllRowsOfALargeTensor) {
   expect_same_on_device(network, model, {kEnough});
 }
 
-TEST(Models, WeighsColumnsOfALargeTensor) {
+TEST(LargeModels, WeighsColumnsOfALargeTensor) {
   constexpr std::uint64_t kRows = 1100, kColumns = 4099;
   const auto network = network_of(DType::kF32, kRows, kColumns, [](std::uint64_t row, std::uint64_t column) {
     return std::exp2(static_cast<double>(row % 3) + static_cast<double>(column * column % 7));
@@ -107,7 +107,7 @@ TEST(Models, WeighsColumnsOfALargeTensor) {
 }
 
 // One long row: its runs of 65536 count as rows, and what is left over has no scale of its own.
-TEST(Models, CutsALongRowIntoRuns) {
+TEST(LargeModels, CutsALongRowIntoRuns) {
   const auto network = network_of(DType::kF16, 1, (std::uint64_t{1} << 22) + 1000,
                                   [](std::uint64_t, std::uint64_t i) { return i >> 16 < 30 ? 1.0 : 8.0; });
   const Model model = choose(network, *make_cpu_backend());

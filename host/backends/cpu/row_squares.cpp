@@ -20,6 +20,31 @@ bool any_beyond_float(std::span<const std::byte> units, std::span<const float> v
   return false;
 }
 
+// Rows that give each lane one weight at most: one after another is the same.
+void add_short_rows(DType dtype, const core::RowRun& run, std::span<const std::byte> units,
+                    std::span<const double> weights, RowSquares& sums) {
+  const auto unit = static_cast<std::size_t>(unit_bytes(dtype));
+  std::array<float, core::kRowPart> values;
+  core::RowPart row{};
+  std::uint64_t column = run.first_column;
+  bool begins_row = column == 0 || sums.rows.empty();
+  for (std::uint64_t begin = 0; begin < run.units; begin += values.size()) {
+    const auto n = static_cast<std::size_t>(std::min<std::uint64_t>(values.size(), run.units - begin));
+    const auto chunk = units.subspan(begin * unit, n * unit);
+    active_kernels().to_float(dtype, chunk.data(), n, values.data());
+    if (dtype == DType::kF64 && any_beyond_float(chunk, std::span(values).first(n))) sums.beyond_float = true;
+    for (std::size_t i = 0; i < n; i++) {
+      core::add_square<core::FloatType::kF32>(core::bits_of_float(values[i]),
+                                              weights.empty() ? nullptr : &weights[column], row);
+      if (++column < run.columns && begin + i + 1 < run.units) continue;
+      sums.add(row, begins_row);
+      row = {};
+      column = 0;
+      begins_row = true;
+    }
+  }
+}
+
 class CpuRowMeter final : public RowMeter {
  public:
   [[nodiscard]] RowSquares measure(DType dtype, const core::RowRun& run, const Read& read) override {
@@ -47,6 +72,7 @@ class CpuRowMeter final : public RowMeter {
 
 void add_rows(DType dtype, const core::RowRun& run, std::span<const std::byte> units, std::span<const double> weights,
               RowSquares& sums) {
+  if (run.columns <= core::kSquaresLanes) return add_short_rows(dtype, run, units, weights, sums);
   const Kernels& kernels = active_kernels();
   const auto unit = static_cast<std::size_t>(unit_bytes(dtype));
   std::array<float, core::kRowPart> values;

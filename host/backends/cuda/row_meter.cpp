@@ -13,7 +13,7 @@ namespace weft::cuda {
 namespace {
 
 // Less is added up on the CPU before a device has answered; and answers about shorter rows are as long as these.
-constexpr std::uint64_t kFewestUnits = std::uint64_t{1} << 16, kFewestColumns = 32;
+constexpr std::uint64_t kFewestUnits = std::uint64_t{1} << 18, kFewestColumns = 32;
 constexpr std::uint64_t kBatchBytes = std::uint64_t{4} << 20;  // that are copied while the next are read
 
 class DeviceRowMeter final : public RowMeter {
