@@ -1,11 +1,10 @@
 // Models of trellis streams that are too large to be looked at whole: on the CPU, and alike on an emulated device.
-#include "engine/models.hpp"
-
 #include <gtest/gtest.h>
 
 #include <cmath>
 
 #include "backends/cuda/find_devices.hpp"
+#include "engine/models.hpp"
 #include "support/host_device.hpp"
 #include "support/memory_network.hpp"
 #include "support/weights.hpp"
@@ -62,7 +61,10 @@ void expect_same_on_device(const Network& network, const Model& expected, const 
     cuda::DeviceList list;
     list.devices.push_back(std::make_shared<testing::HostDevice>(memory));
     cuda::use_devices(std::move(list));
-    expect_equal(choose(network, *make_backend("cuda", memory)), expected);
+    const auto backend = make_backend("cuda", memory);
+    expect_equal(choose(network, *backend), expected);
+    EXPECT_EQ(backend->notes().size(), memory == kTooLittle ? 1u : 0u);
+    EXPECT_EQ(backend->peak_device_bytes() > kTooLittle, memory != kTooLittle);
     cuda::use_devices(std::nullopt);
   }
 }
