@@ -81,6 +81,10 @@ class CudaQueue final : public Queue {
     const Current current(ordinal_);
     check(launch_cluster_vectors({stream_, max_blocks_}, pass, arrays), "starting to cluster");
   }
+  void square_rows(const core::RowJob& job) override {
+    const Current current(ordinal_);
+    check(launch_square_rows({stream_, max_blocks_}, job), "starting to measure");
+  }
   void wait() override {
     if (is_mine_) mark(kEnd);
     const Current current(ordinal_);

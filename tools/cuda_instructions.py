@@ -6,6 +6,7 @@ symbols or, in kernels for pairs, of 64, unrolled; whatever it does with the sym
 finish units from symbols alone are counted apart, also per 32 symbols. The encoder's loop codes 32 symbols or pairs.
 Of the search for vectors' nearest entries those for a vector and an entry are counted, and which share of the float32 peak they
 allow: that of multiply-adds, where products are fused, or half of that of products and sums.
+Of sums of squares the loop over a part of a row is counted, for 32 weights.
 Of the trellis search the steps of a warp are counted, and what a device could search if it did nothing else and issued in
 every cycle.
 usage: cuda_instructions.py FOLDER [sm_90]
@@ -153,6 +154,18 @@ def nearest_report(name, loops):
     return {"instructions_per_vector_and_entry": round(each, 2), "multiply_add_peak_allowed": round(dimension / each, 3)}
 
 
+def rows_report(name, loops):
+    """Of a warp's 32 weights, each with a column's weight; None for another kernel, or a loop that holds another (F16)."""
+    if not name.startswith("row_squares_kernel"):
+        return None
+    count = lambda body, opcode: sum(op.split(".")[0] == opcode for op in body)
+    body = next((body for body in loops if count(body, "DMUL") and count(body, "LDG")), None)
+    if body is None:
+        return None
+    each = len(body) / (count(body, "DMUL") / 2)
+    return {"instructions_per_32_weights": round(each, 1), "g_weights_per_s_at_most": round(ISSUED_PER_S / each * 32 / 1e9)}
+
+
 def main():
     folder, arch = pathlib.Path(sys.argv[1]), sys.argv[2] if len(sys.argv) > 2 else "sm_90"
     report = {"architecture": arch, "reference": REFERENCE, "kernels": {}}
@@ -162,8 +175,8 @@ def main():
             if search := search_report(name, loops):
                 report["kernels"][name] = search
                 continue
-            if nearest := nearest_report(name, loops):
-                report["kernels"][name] = nearest
+            if other := nearest_report(name, loops) or rows_report(name, loops):
+                report["kernels"][name] = other
                 continue
             rounds, body = max(((rounds_of(name, loop), loop) for loop in loops), key=lambda it: it[0], default=(0, []))
             if not rounds:

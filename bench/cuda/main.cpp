@@ -19,6 +19,7 @@
 #include "clusters.hpp"
 #include "engine/segment_encoder.hpp"
 #include "measure.hpp"
+#include "rows.hpp"
 #include "sizes.hpp"
 #include "support/weights.hpp"
 #include "trellis/shape.hpp"
@@ -283,6 +284,7 @@ Json run() {
       r["encode"].push_back(bench.encode<cuda::TrellisEncodeBatch>(*work, sizes.searched, tables));
     }
   r["clustering"] = cluster_report(found.devices.front());
+  r["row_squares"] = rows_report(found.devices.front());
   for (const int block_log2 : {13, 14, 15, 17, 18})
     r["block_sizes"].push_back(bench.decode(
         *make_workload("lossless BF16", CodecId::kLossless, DType::kBF16, 1, block_log2), sizes.segments, false));

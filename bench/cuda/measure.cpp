@@ -86,6 +86,10 @@ class TimedQueue final : public cuda::Queue {
     queue_->cluster_vectors(pass, arrays);
     mark(name_of(pass));
   }
+  void square_rows(const core::RowJob& job) override {
+    queue_->square_rows(job);
+    mark("square rows");
+  }
   void wait() override { queue_->wait(); }
   cuda::PhaseTimes take_times() override { return {}; }
 

@@ -46,6 +46,9 @@ cudaError_t launch_encode_trellis(Launch launch, TrellisPass pass, TrellisEncode
 
 cudaError_t launch_cluster_vectors(Launch launch, VectorPass pass, const VectorArrays& arrays);
 
+// The parts of a job's rows.
+cudaError_t launch_square_rows(Launch launch, const core::RowJob& job);
+
 // A pass of clustering of scalars. kSort and kSums are CUB's.
 cudaError_t launch_cluster_scalars(Launch launch, ScalarPass pass, const ScalarArrays& arrays);
 cudaError_t launch_sort(Launch launch, const ScalarArrays& arrays);

@@ -12,11 +12,11 @@ __device__ __forceinline__ std::uint64_t thread_number() {
 __device__ __forceinline__ std::uint64_t thread_total() { return std::uint64_t{gridDim.x} * blockDim.x; }
 
 // Thread blocks of kThreads: a warp adds up sum_of_lane(piece, lane) of a piece's lanes to sums[piece].
-template <class F>
-__device__ __forceinline__ void fold_pieces(std::uint64_t pieces, double* sums, F sum_of_lane) {
+template <class Sum, class F>
+__device__ __forceinline__ void fold_pieces(std::uint64_t pieces, Sum* sums, F sum_of_lane) {
   static_assert(core::kSquaresLanes == core::kLanes);
-  __shared__ double all_lanes[kThreads];
-  double* lanes = all_lanes + warp_index() * core::kLanes;
+  __shared__ Sum all_lanes[kThreads];
+  Sum* lanes = all_lanes + warp_index() * core::kLanes;
   const std::uint32_t lane = threadIdx.x % core::kLanes;
   for (std::uint64_t piece = thread_number() / core::kLanes; piece < pieces; piece += thread_total() / core::kLanes) {
     lanes[lane] = sum_of_lane(piece, lane);

@@ -1,7 +1,8 @@
 #include "engine/beyond_float.hpp"
 
-#include <cmath>
 #include <cstring>
+
+#include "weft/core/row_squares.hpp"
 
 namespace weft::engine {
 
@@ -10,7 +11,7 @@ bool beyond_float(DType dtype, std::span<const std::byte> units, std::span<const
   for (std::size_t i = 0; i < values.size(); i++) {
     double value = 0;
     std::memcpy(&value, units.data() + i * sizeof value, sizeof value);
-    if (value != 0 && std::isfinite(value) && (values[i] == 0 || !std::isfinite(values[i]))) return true;
+    if (core::is_beyond_float(value, values[i])) return true;
   }
   return false;
 }

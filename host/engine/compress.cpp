@@ -91,8 +91,9 @@ class Compression {
   template <class F>
   bool write(const std::filesystem::path& output, Report& report, F accept) {
     io::AtomicFile file(output, options_.overwrite);
-    choose_models(network_, plan_, std::vector<bool>(plan_.index.streams.size(), true), options_.cancel, times_);
-    choose_steps(network_, plan_, pieces_for_steps(plan_.index), threads_, options_.cancel, times_);
+    choose_models(network_, plan_, std::vector<bool>(plan_.index.streams.size(), true), *backend_, options_.cancel,
+                  times_);
+    choose_steps(network_, plan_, pieces_for_steps(plan_.index), *backend_, threads_, options_.cancel, times_);
     choose_codebooks(network_, plan_, pieces_for_codebooks(plan_), *backend_, threads_, options_.cancel, times_);
     archive::ArchiveWriter writer(file);
     errors_.assign(plan_.index.tensors.size(), {});

@@ -9,8 +9,8 @@
 #include <span>
 
 #include "archive/trellis_index.hpp"
+#include "backends/cpu/row_squares.hpp"
 #include "backends/cpu/trellis_block.hpp"
-#include "engine/beyond_float.hpp"
 #include "engine/workers.hpp"
 #include "trellis/bank.hpp"
 #include "trellis/choose.hpp"
@@ -41,26 +41,17 @@ struct Values {
   std::uint64_t rows = 1, columns = 1;  // of the tensor, when these are some of its rows
 };
 
-struct Statistics {
-  double squares = 0;
-  std::uint64_t finite = 0;
-  [[nodiscard]] double rms() const { return finite == 0 ? 0 : std::sqrt(squares / static_cast<double>(finite)); }
-};
+double rms_of(const RowSquares& squares) {
+  return squares.finite == 0 ? 0 : std::sqrt(squares.total() / static_cast<double>(squares.finite));
+}
 
-// Everything that is not finite becomes zero.
-Statistics measure(std::span<float> values) {
-  std::array<double, 16> sums{};
-  Statistics statistics;
-  for (std::size_t i = 0; i < values.size(); i++) {
-    if (!std::isfinite(values[i])) {
-      values[i] = 0;
-      continue;
-    }
-    sums[i % sums.size()] += static_cast<double>(values[i]) * static_cast<double>(values[i]);
-    statistics.finite++;
+// To steps; everything that is not finite becomes zero. By masks, which vectorise.
+void scale(std::span<float> values, float inverse) {
+  for (float& value : values) {
+    const std::uint32_t bits = core::bits_of_float(value);
+    const std::uint32_t is_finite = (bits & 0x7FFFFFFFu) < 0x7F800000u ? 1 : 0;
+    value = core::float_of_bits(bits & (0 - is_finite)) * inverse;
   }
-  for (const double s : sums) statistics.squares += s;
-  return statistics;
 }
 
 // The split of a shape into rows and columns that makes both as few as possible.
@@ -83,7 +74,8 @@ std::uint64_t sampled_row(std::uint64_t i, std::uint64_t count, std::uint64_t ro
 
 class ModelMaker {
  public:
-  ModelMaker(const Network& network, Plan& plan, StageTimes& times) : network_(network), plan_(plan), times_(times) {}
+  ModelMaker(const Network& network, Plan& plan, const Backend& backend, StageTimes& times)
+      : network_(network), plan_(plan), times_(times), meter_(backend.make_row_meter()) {}
 
   struct Result {
     trellis::Histogram histogram;
@@ -95,28 +87,31 @@ class ModelMaker {
   Result make(std::size_t s) {
     StreamRecord& stream = plan_.index.streams[s];
     const CodecSpec& spec = plan_.specs[s];
-    Values looked_at;
-    Statistics statistics;
-    beyond_float_ = false;
-    if (stream.units <= kWholeUnits) {
-      looked_at.values = read(s, 0, stream.units);
+    Values& looked_at = looked_at_;
+    squares_ = {};
+    looked_at.is_whole = stream.units <= kWholeUnits;
+    if (looked_at.is_whole) {
+      looked_at.values.resize(stream.units);
+      read(s, 0, looked_at.values);
       looked_at.shape = plan_.index.tensors[stream.members.front()].shape;
-      statistics = measure(looked_at.values);
+      times_.time(Stage::kQuantize, 0, [&] {
+        cpu::add_rows(stream.dtype, {stream.units, std::max<std::uint64_t>(1, stream.units)}, units_, {}, squares_);
+      });
     } else {
-      statistics = measure_all(s);
+      set_rows(s, looked_at);
+      squares_ = measure(s, looked_at, {});
       sample(s, looked_at);
-      (void)measure(looked_at.values);
     }
     Result result;
-    if (statistics.squares == 0 && beyond_float_) {
+    if (squares_.total() == 0 && squares_.beyond_float) {
       result.fault = "no float32 step fits the size of its values";
       return result;
     }
-    result.fault = set_step(statistics, spec, stream, result);
+    result.fault = set_step(squares_, spec, stream, result);
     if (!result.fault.empty() || result.to_uniform) return result;
     times_.time(Stage::kQuantize, looked_at.values.size(), [&] {
       const float inverse = 1.0f / (stream.trellis.fine_step * static_cast<float>(1 << core::kFineBits));
-      for (float& value : looked_at.values) value *= inverse;
+      scale(looked_at.values, inverse);
       choose(spec, looked_at, stream, result.histogram);
     });
     if (!looked_at.is_whole) measure_rows(s, looked_at);
@@ -125,56 +120,53 @@ class ModelMaker {
   }
 
  private:
-  std::vector<float> read(std::size_t s, std::uint64_t first, std::uint64_t units) {
+  void read(std::size_t s, std::uint64_t first, std::span<float> values) {
     const DType dtype = plan_.index.streams[s].dtype;
-    units_.resize(units * static_cast<std::uint64_t>(unit_bytes(dtype)));
+    units_.resize(values.size() * static_cast<std::uint64_t>(unit_bytes(dtype)));
     times_.time(Stage::kRead, units_.size(), [&] { read_memory_order(network_, plan_, s, first, units_); });
-    std::vector<float> values(units);
-    cpu::active_kernels().to_float(dtype, units_.data(), units, values.data());
-    beyond_float_ = beyond_float_ || beyond_float(dtype, units_, values);
-    return values;
+    cpu::active_kernels().to_float(dtype, units_.data(), values.size(), values.data());
   }
 
-  Statistics measure_all(std::size_t s) {
-    Statistics all;
-    for_pieces(s, [&](std::uint64_t, std::span<float> values) {
-      const Statistics part = measure(values);
-      all.squares += part.squares;
-      all.finite += part.finite;
-    });
-    return all;
+  // Every weight's square in the sum of its row, times what its column weighs if there are weights.
+  RowSquares measure(std::size_t s, const Values& looked_at, std::span<const double> weights) {
+    const StreamRecord& stream = plan_.index.streams[s];
+    const core::RowRun run{stream.units, looked_at.columns};
+    const auto read = [&](std::uint64_t first, std::span<std::byte> units) {
+      times_.time(Stage::kRead, units.size(), [&] { read_memory_order(network_, plan_, s, first, units); });
+    };
+    RowSquares squares =
+        times_.time(Stage::kQuantize, stream.units * static_cast<std::uint64_t>(unit_bytes(stream.dtype)), [&] {
+          return weights.empty() ? meter_->measure(stream.dtype, run, read)
+                                 : meter_->weigh(stream.dtype, run, weights, read);
+        });
+    const TransferTimes transfers = meter_->take_transfer_times();
+    times_.add(Stage::kTransfer, transfers.seconds, transfers.bytes);
+    return squares;
   }
 
-  template <class F>
-  void for_pieces(std::size_t s, F f) {
-    const std::uint64_t units = plan_.index.streams[s].units;
-    for (std::uint64_t first = 0; first < units; first += kSampledUnits) {
-      std::vector<float> values = read(s, first, std::min(kSampledUnits, units - first));
-      f(first, std::span(values));
-    }
-  }
-
-  // Evenly spread rows; without usable rows, evenly spread runs.
-  void sample(std::size_t s, Values& out) {
+  // How a large tensor is cut into rows; without usable ones, into runs.
+  void set_rows(std::size_t s, Values& out) const {
     const StreamRecord& stream = plan_.index.streams[s];
     split_shape(plan_.index.tensors[stream.members.front()].shape, out.rows, out.columns);
     if (out.columns > kSampledUnits / 16 || out.rows > stream.units / 16) {
       out.columns = kLongestRow;
       out.rows = stream.units / out.columns;
     }
-    const std::uint64_t count = std::min(out.rows, std::max<std::uint64_t>(16, kSampledUnits / out.columns));
-    for (std::uint64_t i = 0; i < count; i++) {
-      const std::vector<float> values = read(s, sampled_row(i, count, out.rows) * out.columns, out.columns);
-      out.values.insert(out.values.end(), values.begin(), values.end());
-    }
-    out.shape = {count, out.columns};
-    out.is_whole = false;
   }
 
-  static std::string set_step(const Statistics& statistics, const CodecSpec& spec, StreamRecord& stream,
-                              Result& result) {
-    if (statistics.finite == 0) return "none of its values is finite";
-    const double rms = statistics.rms();
+  // Evenly spread rows.
+  void sample(std::size_t s, Values& out) {
+    const std::uint64_t count = std::min(out.rows, std::max<std::uint64_t>(16, kSampledUnits / out.columns));
+    out.values.resize(count * out.columns);
+    for (std::uint64_t i = 0; i < count; i++)
+      read(s, sampled_row(i, count, out.rows) * out.columns,
+           std::span(out.values).subspan(i * out.columns, out.columns));
+    out.shape = {count, out.columns};
+  }
+
+  static std::string set_step(const RowSquares& squares, const CodecSpec& spec, StreamRecord& stream, Result& result) {
+    if (squares.finite == 0) return "none of its values is finite";
+    const double rms = rms_of(squares);
     double cell = spec.step ? *spec.step : spec.relative_step.value_or(1) * rms;
     if (rms == 0 && !spec.step) cell = 1;  // nothing but zeros: any step does
     if (!(cell >= 0x1p-110 && cell <= 0x1p100)) return "no float32 step fits the size of its values";
@@ -211,8 +203,8 @@ class ModelMaker {
                              .energy = spec.model == "auto" || spec.model == "predictive",
                              .only_prediction = spec.model == "predictive",
                              .views = spec.choose_view && looked_at.is_whole};
-    std::size_t near = 0;
-    for (const float value : looked_at.values) near += std::fabs(value) < 1;
+    std::uint32_t near = 0;
+    for (const float value : looked_at.values) near += std::fabs(value) < 1 ? 1u : 0u;
     const bool try_zero = spec.labelling == "zero" ||
                           (spec.labelling == "auto" && !allowed.only_prediction &&
                            static_cast<double>(near) > kNearZero * static_cast<double>(looked_at.values.size()));
@@ -300,19 +292,17 @@ class ModelMaker {
         columns = &factor;
     }
     if (rows == nullptr) return;
-    std::vector<double> inverse(looked_at.columns, 1.0), energies(looked_at.rows);
-    if (columns != nullptr)
-      for (std::uint64_t j = 0; j < looked_at.columns; j++) inverse[j] = trellis::inverse_variance(columns->codes[j]);
+    std::vector<double> energies;
+    if (columns == nullptr) {
+      energies = std::move(squares_.rows);
+    } else {
+      std::vector<double> inverse(looked_at.columns);
+      for (std::size_t j = 0; j < inverse.size(); j++) inverse[j] = trellis::inverse_variance(columns->codes[j]);
+      energies = measure(s, looked_at, inverse).rows;
+    }
+    energies.resize(looked_at.rows);  // without what is left over
     const double unit = static_cast<double>(stream.trellis.fine_step) * (1 << core::kFineBits);
-    for_pieces(s, [&](std::uint64_t first, std::span<float> values) {
-      (void)measure(values);
-      std::uint64_t row = first / looked_at.columns, column = first % looked_at.columns;
-      for (const float value : values) {
-        const double x = static_cast<double>(value) / unit;
-        if (row < energies.size()) energies[row] += x * x * inverse[column];
-        if (++column == looked_at.columns) column = 0, row++;
-      }
-    });
+    for (double& energy : energies) energy /= unit * unit;
     // The sampled rows tie the codes' zero to the base class.
     double sampled_energy = 0;
     for (std::uint64_t i = 0; i < sampled; i++) {
@@ -331,7 +321,9 @@ class ModelMaker {
   StageTimes& times_;
   std::vector<std::byte> units_;
   cpu::TrellisWork work_;
-  bool beyond_float_ = false;
+  Values looked_at_;  // whose memory the next stream takes over
+  std::unique_ptr<RowMeter> meter_;
+  RowSquares squares_;  // of the stream that is looked at
 };
 
 void fall_back_to_uniform(Plan& plan, std::size_t s, double cell) {
@@ -363,8 +355,8 @@ void limit_model_threads(Plan& plan, std::uint32_t threads, std::uint64_t memory
   plan.model_threads = std::min(threads, thread_count(threads, memory_limit, bytes));
 }
 
-void choose_models(const Network& network, Plan& plan, const std::vector<bool>& chosen, const std::atomic<bool>* cancel,
-                   std::vector<StageTimes>& times) {
+void choose_models(const Network& network, Plan& plan, const std::vector<bool>& chosen, const Backend& backend,
+                   const std::atomic<bool>* cancel, std::vector<StageTimes>& times) {
   std::vector<std::size_t> streams;
   for (std::size_t s = 0; s < plan.index.streams.size(); s++)
     if (chosen[s] && plan.index.streams[s].codec == CodecId::kTrellis) streams.push_back(s);
@@ -372,7 +364,7 @@ void choose_models(const Network& network, Plan& plan, const std::vector<bool>& 
   std::vector<ModelMaker::Result> results(streams.size());
   std::vector<std::unique_ptr<ModelMaker>> makers(plan.model_threads);
   run_parallel(plan.model_threads, streams.size(), cancel, [&](std::uint32_t worker, std::size_t i) {
-    if (!makers[worker]) makers[worker] = std::make_unique<ModelMaker>(network, plan, times[worker]);
+    if (!makers[worker]) makers[worker] = std::make_unique<ModelMaker>(network, plan, backend, times[worker]);
     results[i] = makers[worker]->make(streams[i]);
   });
   // Streams that share a bank, and after them each of the others with a bank of its own.

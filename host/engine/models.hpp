@@ -21,7 +21,7 @@ namespace weft::engine {
 void limit_model_threads(Plan& plan, std::uint32_t threads, std::uint64_t memory_limit);
 
 // Fills in `trellis` of the chosen trellis streams (flags, one per stream) and adds their shapes to the index's.
-void choose_models(const Network& network, Plan& plan, const std::vector<bool>& chosen, const std::atomic<bool>* cancel,
-                   std::vector<StageTimes>& times);
+void choose_models(const Network& network, Plan& plan, const std::vector<bool>& chosen, const Backend& backend,
+                   const std::atomic<bool>* cancel, std::vector<StageTimes>& times);
 
 }  // namespace weft::engine

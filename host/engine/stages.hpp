@@ -1,9 +1,12 @@
 // Where the time of a run goes: seconds and bytes per stage, gathered per worker without locks.
+//
+// What is timed within another stage's time counts for the inner one alone.
 #pragma once
 
 #include <array>
 #include <chrono>
 #include <cstdint>
+#include <utility>
 #include <vector>
 
 #include "weft/report.hpp"
@@ -20,12 +23,18 @@ class StageTimes {
   auto time(Stage stage, std::uint64_t bytes, F f) {
     struct Booking {
       StageReport& entry;
+      double& within;
+      double within_outer = std::exchange(within, 0);
       std::chrono::steady_clock::time_point begin = std::chrono::steady_clock::now();
-      ~Booking() { entry.seconds += std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count(); }
+      ~Booking() {
+        const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
+        entry.seconds += seconds - within;
+        within = within_outer + seconds;
+      }
     };
     StageReport& entry = entries_[static_cast<std::size_t>(stage)];
     entry.bytes += bytes;
-    const Booking booking{entry};
+    const Booking booking{entry, within_};
     return f();
   }
   // Books time that passed elsewhere, such as on a device.
@@ -54,6 +63,7 @@ class StageTimes {
 
  private:
   std::array<StageReport, kStageCount> entries_;
+  double within_ = 0;  // seconds of what ended within the stage that is being timed
 };
 
 }  // namespace weft::engine

@@ -2,21 +2,19 @@
 
 #include <algorithm>
 #include <array>
-#include <bit>
 #include <cmath>
 #include <cstring>
 #include <mutex>
 
 #include "backends/cpu/kernels.hpp"
 #include "backends/cpu/uniform_steps.hpp"
-#include "engine/beyond_float.hpp"
+#include "backends/row_meter.hpp"
 #include "engine/workers.hpp"
 #include "weft/core/quantize.hpp"
 
 namespace weft::engine {
 namespace {
 
-constexpr int kPartialSums = 16;
 constexpr int kUnityCode = 128;  // the scale code of a channel that has the tensor's own step
 constexpr float kCellFines = 1 << core::kFineBits;
 // Steps between these leave room for a cell's inverse and for the largest level in float32.
@@ -66,52 +64,27 @@ const std::vector<float>& read_values(const Network& network, const Plan& plan, 
   return buffer.values;
 }
 
-bool is_finite(float value) { return (std::bit_cast<std::uint32_t>(value) & 0x7F800000u) != 0x7F800000u; }
-
-// Adds values [begin, end) to the statistics and returns the sum of their squares.
-double add_values(const float* values, std::uint64_t n, PieceStatistics& statistics) {
-  std::array<double, kPartialSums> sums{};
-  std::array<float, kPartialSums> largest{};
-  std::uint64_t finite = 0;
-  const auto add = [&](std::uint64_t i, std::size_t k) {
-    const bool ok = is_finite(values[i]);
-    const float value = ok ? values[i] : 0.0f;
-    sums[k] += static_cast<double>(value) * static_cast<double>(value);
-    largest[k] = std::max(largest[k], std::fabs(value));
-    finite += ok ? 1u : 0u;
-  };
-  std::uint64_t i = 0;
-  for (; i + kPartialSums <= n; i += kPartialSums)
-    for (std::size_t k = 0; k < kPartialSums; k++) add(i + k, k);
-  for (std::size_t k = 0; i < n; i++, k++) add(i, k);
-  double sum = 0;
-  for (const double s : sums) sum += s;
-  statistics.squares += sum;
-  statistics.largest = std::max(statistics.largest, *std::max_element(largest.begin(), largest.end()));
-  statistics.finite += finite;
-  return sum;
-}
-
-PieceStatistics measure(const std::vector<float>& values, const Piece& piece, const UniformStream& uniform) {
-  PieceStatistics statistics;
+// What a row is, where channels have no part in it, is the whole piece.
+PieceStatistics measure(const RowSquares& squares, const Piece& piece, const UniformStream& uniform) {
+  PieceStatistics statistics{squares.total(), squares.largest, squares.finite, squares.beyond_float, 0, {}};
   const std::uint64_t channels = uniform.scale_codes.size();
-  if (channels == 0) {
-    add_values(values.data(), values.size(), statistics);
-    return statistics;
-  }
+  if (channels == 0) return statistics;
   const std::uint64_t first_row = piece.first / uniform.inner;
-  const std::uint64_t last_row = (piece.first + piece.units - 1) / uniform.inner;
   statistics.first_channel = first_row % channels;
-  statistics.channels.resize(std::min(channels, last_row - first_row + 1));
-  for (std::uint64_t at = 0; at < piece.units;) {
-    const std::uint64_t row = (piece.first + at) / uniform.inner;
-    const std::uint64_t end = std::min(piece.units, (row + 1) * uniform.inner - piece.first);
-    ChannelSum& channel = statistics.channels[(row - first_row) % channels];
-    channel.squares += add_values(values.data() + at, end - at, statistics);
-    channel.units += end - at;
-    at = end;
+  statistics.channels.resize(std::min<std::uint64_t>(channels, squares.rows.size()));
+  for (std::uint64_t r = 0; r < squares.rows.size(); r++) {
+    const std::uint64_t begin = std::max(piece.first, (first_row + r) * uniform.inner);
+    const std::uint64_t end = std::min(piece.first + piece.units, (first_row + r + 1) * uniform.inner);
+    ChannelSum& channel = statistics.channels[r % channels];
+    channel.squares += squares.rows[r];
+    channel.units += end - begin;
   }
   return statistics;
+}
+
+core::RowRun run_of(const Piece& piece, const UniformStream& uniform) {
+  if (uniform.scale_codes.empty()) return {piece.units, std::max<std::uint64_t>(1, piece.units)};
+  return {piece.units, uniform.inner, piece.first % uniform.inner};
 }
 
 // The nearest eighth of an octave to log2(ratio of rms), from the ratio of squares; exact comparisons, no logarithm.
@@ -237,18 +210,26 @@ double cost_in_bits(const LevelCounts& levels, int low_bits, double units, int u
 
 }  // namespace
 
-void choose_steps(const Network& network, Plan& plan, const std::vector<Piece>& pieces, std::uint32_t threads,
-                  const std::atomic<bool>* cancel, std::vector<StageTimes>& times) {
-  std::vector<Values> buffers(threads);
+void choose_steps(const Network& network, Plan& plan, const std::vector<Piece>& pieces, const Backend& backend,
+                  std::uint32_t threads, const std::atomic<bool>* cancel, std::vector<StageTimes>& times) {
   std::vector<PieceStatistics> parts(pieces.size());
+  std::vector<std::unique_ptr<RowMeter>> meters(threads);
   run_parallel(threads, pieces.size(), cancel, [&](std::uint32_t worker, std::size_t p) {
-    const auto& values = read_values(network, plan, pieces[p], buffers[worker], times[worker]);
-    times[worker].time(Stage::kQuantize, buffers[worker].units.size(), [&] {
-      const StreamRecord& stream = plan.index.streams[pieces[p].stream];
-      parts[p] = measure(values, pieces[p], stream.uniform);
-      parts[p].beyond_float = beyond_float(stream.dtype, buffers[worker].units, buffers[worker].values);
+    if (!meters[worker]) meters[worker] = backend.make_row_meter();
+    const Piece& piece = pieces[p];
+    const StreamRecord& stream = plan.index.streams[piece.stream];
+    const auto read = [&](std::uint64_t first, std::span<std::byte> units) {
+      times[worker].time(Stage::kRead, units.size(),
+                         [&] { read_units(network, plan, piece.stream, piece.first + first, units); });
+    };
+    times[worker].time(Stage::kQuantize, piece.units * static_cast<std::uint64_t>(unit_bytes(stream.dtype)), [&] {
+      const core::RowRun run = run_of(piece, stream.uniform);
+      parts[p] = measure(meters[worker]->measure(stream.dtype, run, read), piece, stream.uniform);
     });
+    const TransferTimes transfers = meters[worker]->take_transfer_times();
+    times[worker].add(Stage::kTransfer, transfers.seconds, transfers.bytes);
   });
+  meters.clear();
 
   std::vector<std::size_t> wide;  // streams whose levels need more than a symbol, perhaps
   for (std::size_t s = 0; s < plan.index.streams.size(); s++) {
@@ -267,6 +248,7 @@ void choose_steps(const Network& network, Plan& plan, const std::vector<Piece>& 
   std::vector<Piece> wide_pieces;
   for (const Piece& piece : pieces)
     if (std::binary_search(wide.begin(), wide.end(), piece.stream)) wide_pieces.push_back(piece);
+  std::vector<Values> buffers(threads);
   std::vector<LevelCounts> totals(wide.size());
   std::mutex mutex;
   run_parallel(threads, wide_pieces.size(), cancel, [&](std::uint32_t worker, std::size_t p) {

@@ -1,7 +1,7 @@
 // Steps of uniform streams: from the weights' size to a step, scale codes per channel, and the number of low bits.
 //
-// * Sums are taken in a fixed order (16 interleaved partial sums per piece, pieces in order), so the steps do not depend
-//   on the number of threads or the processor.
+// * Sums are taken in a fixed order (core/row_squares.hpp per piece, pieces in order), so the steps do not depend on the
+//   number of threads, the processor or the backend.
 // * A tensor that a uniform grid does not suit (too small or too large for float32 arithmetic, more exceptions than
 //   savings) falls back to lossless with a note.
 #pragma once
@@ -22,7 +22,7 @@ struct Piece {
 };
 
 // Fills in `uniform` of the uniform streams that have one of these pieces (ascending), looking at nothing else of them.
-void choose_steps(const Network& network, Plan& plan, const std::vector<Piece>& pieces, std::uint32_t threads,
-                  const std::atomic<bool>* cancel, std::vector<StageTimes>& times);
+void choose_steps(const Network& network, Plan& plan, const std::vector<Piece>& pieces, const Backend& backend,
+                  std::uint32_t threads, const std::atomic<bool>* cancel, std::vector<StageTimes>& times);
 
 }  // namespace weft::engine

@@ -77,8 +77,8 @@ void Trial::prepare(const Backend& backend, Plan& plan, const std::vector<bool>&
                     std::vector<StageTimes>& times) const {
   if (!is_whole_)  // what a view reorders cannot be read in part; the whole archive is measured in the end
     for (CodecSpec& spec : plan.specs) spec.choose_view = false;
-  choose_models(network_, plan, streams, cancel_, times);
-  choose_steps(network_, plan, pieces_of(plan.index, streams, CodecId::kUniform), threads_, cancel_, times);
+  choose_models(network_, plan, streams, backend, cancel_, times);
+  choose_steps(network_, plan, pieces_of(plan.index, streams, CodecId::kUniform), backend, threads_, cancel_, times);
   choose_codebooks(network_, plan, pieces_of(plan.index, streams, CodecId::kCodebook), backend, threads_, cancel_,
                    times);
 }

@@ -18,11 +18,19 @@ constexpr float kFarBits = 34;
 // Code lengths under a typical shape, in bits.
 class Prices {
  public:
-  explicit Prices(const Shape& shape) : table_(std::size_t{kRows} * 256) {
+  static constexpr std::size_t kShifts = 2 * core::kMaxShift + 1;
+
+  explicit Prices(const Shape& shape)
+      : table_(std::size_t{kRows} * 256), by_class_(std::size_t{core::kClassTables} * 256 * kShiftedClasses) {
     const MassCurve curve(shape);
     for (int row = 0; row < kRows; row++) {
       if (row % core::kClassTables == core::kOddZeroTable) continue;  // a scalar quantizer has no use for it
       curve.code_lengths(row, kFarBits, table_.data() + 256 * static_cast<std::size_t>(row));
+    }
+    for (std::size_t i = 0; i < by_class_.size(); i++) {
+      const int shifted = static_cast<int>(i % kShiftedClasses) - core::kMaxShift;
+      const auto c = static_cast<std::size_t>(std::clamp(shifted, 0, core::kScaleClasses - 1));
+      by_class_[i] = table_[c * core::kClassTables * 256 + i / kShiftedClasses];
     }
   }
   // Price of an index at this distance from the predicted one, at most 127.
@@ -30,9 +38,16 @@ class Prices {
     const int entry = (scale_class * core::kClassTables + table) * 256 + core::kIndexZero + distance;
     return table_[static_cast<std::size_t>(entry)];
   }
+  // The same in each of the kShifts classes that this one may be moved to, from the lowest on.
+  const float* around(int scale_class, int table, int distance) const {
+    const int entry = table * 256 + core::kIndexZero + distance;
+    return by_class_.data() + static_cast<std::size_t>(entry) * kShiftedClasses + static_cast<std::size_t>(scale_class);
+  }
 
  private:
-  std::vector<float> table_;
+  static constexpr std::size_t kShiftedClasses = core::kScaleClasses + 2 * core::kMaxShift;
+
+  std::vector<float> table_, by_class_;
 };
 
 using AllPrices = std::array<Prices, 4>;
@@ -155,16 +170,15 @@ double fit_taps(const Sample& sample, TrellisStream& stream) {
 }
 
 double fit_shifts(const Sample& sample, TrellisStream& stream) {
-  constexpr std::size_t kShifts = 2 * core::kMaxShift + 1;
+  constexpr std::size_t kShifts = Prices::kShifts;
   std::array<std::array<double, kShifts>, core::kEnergyBins> bits{};
   const Prices& prices = all_prices()[stream.shape];
   std::uint32_t energy = core::kFirstEnergy;
   const auto add = [&](bool first, int c, int phase, int distance, int error) {
     if (first) energy = core::kFirstEnergy;
     const auto bin = static_cast<std::size_t>(core::energy_bin(std::min(energy >> 5, core::kEnergyEntries - 1)));
-    for (std::size_t s = 0; s < kShifts; s++)
-      bits[bin][s] += static_cast<double>(
-          prices(std::clamp(c + static_cast<int>(s) - core::kMaxShift, 0, core::kScaleClasses - 1), phase, distance));
+    const float* moved = prices.around(c, phase, distance);
+    for (std::size_t s = 0; s < kShifts; s++) bits[bin][s] += static_cast<double>(moved[s]);
     const auto scaled = static_cast<std::uint32_t>(error) * core::kErrorScale[c] >> 8;
     energy += std::min(scaled, core::kLargestError) - (energy >> core::kEnergyDecay);
   };

@@ -28,6 +28,22 @@ struct FactorState {
 
 double square(float value) { return static_cast<double>(value) * static_cast<double>(value); }
 
+// f(0) + f(1) + ..., of many in several sums, for one would have to wait for itself.
+template <class F>
+double add_up(std::uint64_t n, F f) {
+  constexpr std::uint64_t kParts = 8, kMany = 32;
+  std::uint64_t k = 0;
+  double sum = 0;
+  if (n >= kMany) {
+    std::array<double, kParts> parts{};
+    for (; k + kParts <= n; k += kParts)
+      for (std::uint64_t p = 0; p < kParts; p++) parts[p] += f(k + p);
+    for (const double part : parts) sum += part;
+  }
+  for (; k < n; k++) sum += f(k);
+  return sum;
+}
+
 std::uint64_t dimension(const Box& box, int kind) {
   const auto& s = box.size;
   return kind < 3 ? s[static_cast<std::size_t>(kind)] : kind == 3 ? s[0] * s[1] : s[1] * s[2];
@@ -59,11 +75,13 @@ std::vector<double> accumulate(std::span<const float> values, const Box& box, co
   // What a square is multiplied by: one number for each row (i, j), and one for each place in it, or for each (j, k).
   std::vector<double> rows(size[0] * size[1], 1.0);
   const bool rows_differ = std::any_of(factors.begin(), factors.end(), [](const auto& g) { return g.kind == 4; });
+  bool places_differ = false;
   std::vector<double> places((rows_differ ? size[1] : 1) * size[2], 1.0);
   for (std::size_t g = 0; g < factors.size(); g++) {
     if (g == f) continue;
     const FactorState& other = factors[g];
     if (runs_along(other.kind)) {
+      places_differ = true;
       for (std::size_t p = 0; p < places.size(); p++) places[p] /= other.variance[other.kind == 4 ? p : p % size[2]];
     } else {
       for (std::uint64_t i = 0; i < size[0]; i++)
@@ -79,13 +97,15 @@ std::vector<double> accumulate(std::span<const float> values, const Box& box, co
       const double shared = rows[i * size[1] + j];
       const double* place = places.data() + (rows_differ ? j * size[2] : 0);
       double* sum = sums.data() + index_in(box, kind, i, j, 0);
+      if (runs_along(kind) && !places_differ) {
+        for (std::uint64_t k = 0; k < size[2]; k++) sum[k] += square(v[k]) * shared;
+        continue;
+      }
       if (runs_along(kind)) {
         for (std::uint64_t k = 0; k < size[2]; k++) sum[k] += square(v[k]) * place[k] * shared;
         continue;
       }
-      std::array<double, 8> parts{};  // one sum would have to wait for itself
-      for (std::uint64_t k = 0; k < size[2]; k++) parts[k % parts.size()] += square(v[k]) * place[k];
-      for (const double part : parts) *sum += part * shared;
+      *sum += shared * add_up(size[2], [&](std::uint64_t k) { return square(v[k]) * place[k]; });
     }
   return sums;
 }
@@ -158,12 +178,12 @@ Energies sum_energies(std::span<const float> values, const Box& box) {
   for (std::uint64_t i = 0; i < box.size[0]; i++)
     for (std::uint64_t j = 0; j < box.size[1]; j++) {
       double* pairs = energies.pairs12.data() + j * box.size[2];
-      double sum = 0;
-      for (std::uint64_t k = 0; k < box.size[2]; k++) {
-        const double energy = square(values[at++]);
+      const double sum = add_up(box.size[2], [&](std::uint64_t k) {
+        const double energy = square(values[at + k]);
         pairs[k] += energy;
-        sum += energy;
-      }
+        return energy;
+      });
+      at += box.size[2];
       energies.pairs01[i * box.size[1] + j] = sum;
       energies.total += sum;
     }

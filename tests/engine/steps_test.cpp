@@ -6,6 +6,7 @@
 #include <limits>
 
 #include "backends/cpu/uniform_steps.hpp"
+#include "support/devices.hpp"
 #include "support/memory_network.hpp"
 #include "support/weights.hpp"
 #include "weft/core/quantize.hpp"
@@ -33,7 +34,8 @@ CodecSpec absolute_spec(double step) {
 
 // The plan of one tensor with its steps chosen.
 Plan choose(DType dtype, const std::vector<double>& values, const CodecSpec& spec,
-            std::vector<std::uint64_t> shape = {}, std::uint32_t threads = 1) {
+            std::vector<std::uint64_t> shape = {}, std::uint32_t threads = 1,
+            const Backend& backend = *make_cpu_backend()) {
   if (shape.empty()) shape = {values.size()};
   const MemoryNetwork network({{"w", dtype, std::move(shape), weight_bytes(dtype, values)}});
   Config config;
@@ -43,7 +45,7 @@ Plan choose(DType dtype, const std::vector<double>& values, const CodecSpec& spe
   std::vector<Piece> pieces;
   for (const SegmentRecord& segment : plan.index.segments) pieces.push_back({0, segment.first_unit, segment.units});
   std::vector<StageTimes> times(threads);
-  choose_steps(network, plan, pieces, threads, nullptr, times);
+  choose_steps(network, plan, pieces, backend, threads, nullptr, times);
   return plan;
 }
 
@@ -160,13 +162,20 @@ TEST(Steps, NothingFiniteIsLossless) {
   expect_lossless(choose(DType::kF32, std::vector<double>(50, std::nan("")), uniform_spec(0.5)), "finite");
 }
 
-TEST(Steps, DoNotDependOnThreads) {
+TEST(Steps, DoNotDependOnThreadsOrTheDevice) {
   const auto values = draw_weights(2'500'000, 9);
   CodecSpec spec = uniform_spec(0.004);
   spec.per_channel = true;
   const UniformStream one = choose(DType::kF32, values, spec, {1000, 2500}, 1).index.streams[0].uniform;
   for (const std::uint32_t threads : {2u, 7u})
     EXPECT_EQ(choose(DType::kF32, values, spec, {1000, 2500}, threads).index.streams[0].uniform, one);
+  cuda::DeviceList list;
+  list.devices.push_back(testing::a_device());
+  cuda::use_devices(std::move(list));
+  const auto backend = make_backend("cuda", 0);
+  EXPECT_EQ(choose(DType::kF32, values, spec, {1000, 2500}, 2, *backend).index.streams[0].uniform, one);
+  EXPECT_GT(backend->peak_device_bytes(), 0u);
+  cuda::use_devices(std::nullopt);
 }
 
 }  // namespace

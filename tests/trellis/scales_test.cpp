@@ -42,6 +42,24 @@ TEST(Scales, ClassesAreSumsOfCodes) {
   EXPECT_EQ(range.highest, 31);
 }
 
+TEST(Scales, EnergiesAreSumsOfSquares) {
+  for (const Box& box : {Box{{3, 2, 1}}, Box{{2, 3, 31}}, Box{{4, 2, 32}}, Box{{2, 2, 101}}, Box{{1, 1, 0}}}) {
+    const std::vector<float> values = scaled(box, {1, 5}, {0.1, 2, 1});
+    const Energies energies = sum_energies(values, box);
+    std::vector<double> pairs01(box.size[0] * box.size[1]), pairs12(box.size[1] * box.size[2]);
+    double total = 0;
+    for (std::size_t at = 0; at < values.size(); at++) {
+      const double square = static_cast<double>(values[at]) * static_cast<double>(values[at]);
+      pairs01[at / box.size[2]] += square;
+      pairs12[at % pairs12.size()] += square;
+      total += square;
+    }
+    EXPECT_NEAR(energies.total, total, 1e-12 * total);
+    for (std::size_t i = 0; i < pairs01.size(); i++) EXPECT_NEAR(energies.pairs01[i], pairs01[i], 1e-12 * pairs01[i]);
+    EXPECT_EQ(energies.pairs12, pairs12);
+  }
+}
+
 TEST(Scales, ExtremeCodesStayInRange) {
   TrellisStream stream;
   std::vector<std::uint8_t> classes(4);

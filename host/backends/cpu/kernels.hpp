@@ -11,6 +11,7 @@
 
 #include "backends/cpu/trellis_kernels.hpp"
 #include "weft/core/pairs.hpp"
+#include "weft/core/row_squares.hpp"
 #include "weft/dtype.hpp"
 
 namespace weft::cpu {
@@ -22,6 +23,13 @@ using ConstPlanes = const std::uint8_t* const*;
 struct InwardSums {
   std::int64_t inward[3] = {};  // of |level| - |value|, in 1/1024 cells
   std::int64_t count[3] = {};
+};
+
+// Over pairs of values, every 16th in one sum: what is not finite before counts in none.
+struct PairSums {
+  static constexpr std::size_t kParts = 16;
+  double squared_error[kParts], squares[kParts], largest_error[kParts];
+  bool all_finite;
 };
 
 struct Kernels {
@@ -69,6 +77,13 @@ struct Kernels {
   // Adds up how far values lie inside of their levels. low may be null when low_bits is 0.
   void (*sum_inward)(const std::int32_t* fixed, std::size_t n, int low_bits, const std::uint8_t* symbols,
                      const std::uint8_t* low, InwardSums& sums);
+
+  // The part of a row that has these values, core::kRowPart at most. weights may be null.
+  void (*square_row)(const float* values, std::size_t n, const double* weights, core::RowPart& part);
+
+  // Values that were coded, and what came back.
+  void (*compare)(const float* before, const float* after, std::size_t n, PairSums& sums);
+  void (*compare_wide)(const double* before, const double* after, std::size_t n, PairSums& sums);
 
   const TrellisKernels* trellis;
 };

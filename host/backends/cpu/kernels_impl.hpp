@@ -4,7 +4,9 @@
 // twice for different processors, and the linker would keep either.
 #pragma once
 
+#include <cmath>
 #include <cstring>
+#include <limits>
 
 #include "backends/cpu/kernels.hpp"
 #include "backends/cpu/nearest_entries.hpp"
@@ -14,6 +16,7 @@
 #include "weft/core/level_choice.hpp"
 #include "weft/core/rans_decode.hpp"
 #include "weft/core/rans_encode.hpp"
+#include "weft/core/row_squares.hpp"
 
 namespace weft::cpu {
 namespace {
@@ -239,6 +242,74 @@ void sum_inward(const std::int32_t* fixed, std::size_t n, int low_bits, const st
   (low_bits > 0 ? sum_inward_of<true> : sum_inward_of<false>)(fixed, n, low_bits, symbols, low, sums);
 }
 
+// core::part_of_lane for all lanes at once, in chunks of two loops that vectorise.
+template <bool kWeighted>
+void square_row_of(const float* values, std::size_t n, const double* weights, core::RowPart& part) {
+  constexpr std::size_t kLanes = core::kSquaresLanes, kChunk = 8 * kLanes;
+  double sums[kLanes] = {};
+  std::int32_t largest = 0, finite = 0;
+  for (std::size_t begin = 0; begin < n; begin += kChunk) {
+    const std::size_t size = n - begin < kChunk ? n - begin : kChunk;
+    float clean[kChunk];
+    for (std::size_t i = 0; i < size; i++) {
+      const std::uint32_t bits = core::bits_of_float(values[begin + i]);
+      auto magnitude = static_cast<std::int32_t>(bits & 0x7FFFFFFFu);
+      const std::int32_t ok = -static_cast<std::int32_t>(magnitude < 0x7F800000);  // all ones, or zero
+      magnitude &= ok;
+      largest = magnitude > largest ? magnitude : largest;
+      finite -= ok;
+      clean[i] = core::float_of_bits(static_cast<std::uint32_t>(magnitude));
+    }
+    const auto add = [&](std::size_t i, std::size_t lane) {
+      const double square = static_cast<double>(clean[i]) * static_cast<double>(clean[i]);
+      sums[lane] += kWeighted ? square * weights[begin + i] : square;
+    };
+    std::size_t i = 0;
+    for (; i + kLanes <= size; i += kLanes)
+      for (std::size_t lane = 0; lane < kLanes; lane++) add(i + lane, lane);
+    for (std::size_t lane = 0; i < size; i++, lane++) add(i, lane);
+  }
+  part = {core::fold_lanes(sums), core::float_of_bits(static_cast<std::uint32_t>(largest)),
+          static_cast<std::uint16_t>(finite), 0};
+}
+
+void square_row(const float* values, std::size_t n, const double* weights, core::RowPart& part) {
+  (weights != nullptr ? square_row_of<true> : square_row_of<false>)(values, n, weights, part);
+}
+
+// In chunks of two loops that vectorise, as above.
+template <class Value>
+void compare(const Value* before, const Value* after, std::size_t n, PairSums& sums) {
+  constexpr std::size_t kParts = PairSums::kParts, kChunk = 16 * kParts;
+  double squared_error[kParts] = {}, squares[kParts] = {}, largest[kParts] = {};
+  std::uint32_t lost = 0;
+  for (std::size_t begin = 0; begin < n; begin += kChunk) {
+    const std::size_t size = n - begin < kChunk ? n - begin : kChunk;
+    Value from[kChunk], to[kChunk];
+    for (std::size_t i = 0; i < size; i++) {
+      const bool ok = std::fabs(before[begin + i]) <= std::numeric_limits<Value>::max();
+      from[i] = ok ? before[begin + i] : 0;
+      to[i] = ok ? after[begin + i] : 0;
+      lost |= ok ? 0u : 1u;
+    }
+    const auto add = [&](std::size_t i, std::size_t k) {
+      const double value = static_cast<double>(from[i]), error = static_cast<double>(to[i]) - value;
+      const double distance = std::fabs(error);
+      squares[k] += value * value;
+      squared_error[k] += error * error;
+      largest[k] = distance > largest[k] ? distance : largest[k];
+    };
+    std::size_t i = 0;
+    for (; i + kParts <= size; i += kParts)
+      for (std::size_t k = 0; k < kParts; k++) add(i + k, k);
+    for (std::size_t k = 0; i < size; i++, k++) add(i, k);
+  }
+  std::memcpy(sums.squared_error, squared_error, sizeof squared_error);
+  std::memcpy(sums.squares, squares, sizeof squares);
+  std::memcpy(sums.largest_error, largest, sizeof largest);
+  sums.all_finite = lost == 0;
+}
+
 template <core::Warp W>
 constexpr Kernels make_kernels(std::string_view name, const TrellisKernels* trellis) {
   return {name,
@@ -259,6 +330,9 @@ constexpr Kernels make_kernels(std::string_view name, const TrellisKernels* trel
           search<std::uint16_t>,
           nearest,
           sum_inward,
+          square_row,
+          compare<float>,
+          compare<double>,
           trellis};
 }
 

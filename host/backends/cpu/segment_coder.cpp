@@ -1,6 +1,7 @@
 // The CPU backend: dispatches segments to codecs, with one coder per thread.
 #include "backends/clusterer.hpp"
 #include "backends/cpu/cpu_codec.hpp"
+#include "backends/row_meter.hpp"
 
 namespace weft {
 
@@ -79,6 +80,7 @@ class CpuBackend final : public Backend {
     return make_segment_coder(active_kernels());
   }
   [[nodiscard]] std::unique_ptr<Clusterer> make_clusterer() const override { return make_cpu_clusterer(); }
+  [[nodiscard]] std::unique_ptr<RowMeter> make_row_meter() const override { return make_cpu_row_meter(); }
 };
 
 }  // namespace

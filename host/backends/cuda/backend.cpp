@@ -8,6 +8,7 @@
 
 #include "backends/cuda/clusterer.hpp"
 #include "backends/cuda/find_devices.hpp"
+#include "backends/cuda/row_meter.hpp"
 #include "backends/cuda/segment_coder.hpp"
 #include "weft/error.hpp"
 
@@ -38,6 +39,9 @@ class CudaBackend final : public Backend {
   }
   [[nodiscard]] std::unique_ptr<Clusterer> make_clusterer() const override {
     return make_device_clusterer(heaps_.front(), notes_);
+  }
+  [[nodiscard]] std::unique_ptr<RowMeter> make_row_meter() const override {
+    return make_device_row_meter(heaps_[next_++ % heaps_.size()], notes_);
   }
   [[nodiscard]] std::uint64_t batch_bytes(std::uint32_t coders) const override {
     std::uint64_t smallest = UINT64_MAX;
@@ -75,6 +79,7 @@ class Fallback final : public Backend {
   [[nodiscard]] std::string name() const override { return cpu_->name(); }
   [[nodiscard]] std::unique_ptr<SegmentCoder> make_coder() const override { return cpu_->make_coder(); }
   [[nodiscard]] std::unique_ptr<Clusterer> make_clusterer() const override { return cpu_->make_clusterer(); }
+  [[nodiscard]] std::unique_ptr<RowMeter> make_row_meter() const override { return cpu_->make_row_meter(); }
   [[nodiscard]] std::vector<std::string> notes() const override { return {note_}; }
 
  private:

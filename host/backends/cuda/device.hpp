@@ -19,6 +19,7 @@
 #include "weft/core/encode_block.hpp"
 #include "weft/core/look_up.hpp"
 #include "weft/core/nearest_vectors.hpp"
+#include "weft/core/row_squares.hpp"
 #include "weft/core/sorted_keys.hpp"
 #include "weft/core/trellis_decode.hpp"
 #include "weft/core/trellis_spread.hpp"
@@ -247,6 +248,8 @@ class Queue {
   virtual void encode_trellis(TrellisPass pass, TrellisEncodeOp op, const TrellisEncodeArrays& arrays) = 0;
   virtual void cluster_scalars(ScalarPass pass, const ScalarArrays& arrays) = 0;
   virtual void cluster_vectors(VectorPass pass, const VectorArrays& arrays) = 0;
+  // job.parts[i] answers part i of the job's rows.
+  virtual void square_rows(const core::RowJob& job) = 0;
   // Blocks until all of the above has happened.
   virtual void wait() = 0;
   // Since the last call; whole only after wait().

@@ -111,4 +111,19 @@ struct FloatUnit<FloatType::kF64> {
   }
 };
 
+template <FloatType kType>
+WEFT_HD float float_of_unit(typename FloatUnit<kType>::Unit unit) {
+  if constexpr (kType == FloatType::kBF16) {
+    return float_of_bits(bf16_to_f32(unit));
+  } else if constexpr (kType == FloatType::kF16) {
+    return float_of_bits(f16_to_f32(unit));
+  } else if constexpr (kType == FloatType::kF32) {
+    return float_of_bits(unit);
+  } else {
+    double wide = 0;
+    std::memcpy(&wide, &unit, sizeof wide);
+    return static_cast<float>(wide);
+  }
+}
+
 }  // namespace weft::core

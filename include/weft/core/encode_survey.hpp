@@ -178,21 +178,6 @@ WEFT_HD void survey_units(const SegmentJob& segment, EncodeBlockJob& block, Symb
   });
 }
 
-template <FloatType kType>
-WEFT_HD float float_of_unit(typename FloatUnit<kType>::Unit unit) {
-  if constexpr (kType == FloatType::kBF16) {
-    return float_of_bits(bf16_to_f32(unit));
-  } else if constexpr (kType == FloatType::kF16) {
-    return float_of_bits(f16_to_f32(unit));
-  } else if constexpr (kType == FloatType::kF32) {
-    return float_of_bits(unit);
-  } else {
-    double wide = 0;
-    std::memcpy(&wide, &unit, sizeof wide);
-    return static_cast<float>(wide);
-  }
-}
-
 // Fixed-point values of a block's units.
 template <FloatType kType>
 struct FixedValues {

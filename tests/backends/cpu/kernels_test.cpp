@@ -1,7 +1,13 @@
 #include "backends/cpu/kernels.hpp"
 
+#include <algorithm>
+#include <cmath>
+#include <iterator>
+#include <limits>
+
 #include "backends/cpu/segments.hpp"
 #include "core/models.hpp"
+#include "support/weights.hpp"
 #include "weft/core/byte_planes.hpp"
 #include "weft/core/half.hpp"
 #include "weft/core/quantize.hpp"
@@ -162,6 +168,68 @@ TEST_P(KernelsTest, NearestEntriesAreThoseOfAllScores) {
           EXPECT_LT(indices.data()[0], count);
         }
       }
+    }
+}
+
+constexpr float kInfinity = std::numeric_limits<float>::infinity(), kNaN = std::numeric_limits<float>::quiet_NaN();
+
+std::vector<float> floats(std::size_t n, std::uint32_t seed) {
+  const std::vector<double> drawn = testing::draw_weights(n, seed);
+  return {drawn.begin(), drawn.end()};
+}
+
+// As core/row_squares.hpp has it, lane by lane.
+TEST_P(KernelsTest, SquareRowAddsUpInLanes) {
+  std::vector<float> values = floats(core::kRowPart, 5);
+  values[3] = kNaN, values[300] = -kInfinity, values[301] = -1e30f, values[4095] = 1e-40f;
+  std::vector<double> weights(values.size());
+  for (std::size_t i = 0; i < weights.size(); i++) weights[i] = std::exp2(-2.0 * static_cast<double>(i % 11) / 3);
+  for (const double* w : {static_cast<const double*>(nullptr), static_cast<const double*>(weights.data())})
+    for (const std::size_t n : {0u, 1u, 31u, 32u, 33u, 255u, 256u, 257u, 300u, 4095u, 4096u}) {
+      core::RowPart lanes[core::kSquaresLanes] = {}, part;
+      for (std::size_t i = 0; i < n; i++)
+        core::add_square<core::FloatType::kF32>(core::bits_of_float(values[i]), w != nullptr ? w + i : nullptr,
+                                                lanes[i % core::kSquaresLanes]);
+      const core::RowPart expected = core::fold_lanes(lanes);
+      GetParam()->square_row(values.data(), n, w, part);
+      EXPECT_EQ(part.squares, expected.squares) << n;
+      EXPECT_EQ(part.largest, expected.largest);
+      EXPECT_EQ(part.finite, expected.finite);
+    }
+}
+
+template <class Value>
+void expect_compared(const cpu::PairSums& sums, const std::vector<Value>& before, const std::vector<Value>& after) {
+  cpu::PairSums expected{{}, {}, {}, true};
+  for (std::size_t i = 0; i < before.size(); i++) {
+    const std::size_t k = i % cpu::PairSums::kParts;
+    expected.all_finite = expected.all_finite && std::isfinite(before[i]);
+    if (!std::isfinite(before[i])) continue;
+    const double value = static_cast<double>(before[i]), error = static_cast<double>(after[i]) - value;
+    expected.squares[k] += value * value;
+    expected.squared_error[k] += error * error;
+    expected.largest_error[k] = std::max(expected.largest_error[k], std::fabs(error));
+  }
+  EXPECT_TRUE(std::equal(std::begin(sums.squares), std::end(sums.squares), expected.squares));
+  EXPECT_TRUE(std::equal(std::begin(sums.squared_error), std::end(sums.squared_error), expected.squared_error));
+  EXPECT_TRUE(std::equal(std::begin(sums.largest_error), std::end(sums.largest_error), expected.largest_error));
+  EXPECT_EQ(sums.all_finite, expected.all_finite);
+}
+
+TEST_P(KernelsTest, CompareAddsUpErrors) {
+  for (const std::size_t n : kSizes)
+    for (const bool finite : {true, false}) {
+      SCOPED_TRACE(::testing::Message() << n << (finite ? " finite" : ""));
+      std::vector<float> before = floats(n, 1), after = floats(n, 2);
+      for (std::size_t i = 5; i < n && !finite; i += 30) before[i] = i % 4 == 0 ? kInfinity : kNaN;
+      for (std::size_t i = 6; i < n && !finite; i += 400) after[i] = -kInfinity;
+      cpu::PairSums sums;
+      GetParam()->compare(before.data(), after.data(), n, sums);
+      expect_compared(sums, before, after);
+      std::vector<double> wide(before.begin(), before.end()), wide_after(after.begin(), after.end());
+      if (n > 2) wide[2] = 1e300, wide_after[1] = 1e-300;
+      GetParam()->compare_wide(wide.data(), wide_after.data(), n, sums);
+      expect_compared(sums, wide, wide_after);
     }
 }
 

@@ -1,0 +1,74 @@
+#include "rows.hpp"
+
+#include <chrono>
+#include <cstring>
+
+#include "backends/cuda/row_meter.hpp"
+#include "sizes.hpp"
+#include "support/weights.hpp"
+#include "weft/error.hpp"
+
+namespace weft::bench {
+namespace {
+
+core::RowRun whole_run() { return {sizes.row_units, 4096}; }
+
+double seconds_since(std::chrono::steady_clock::time_point begin) {
+  return std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
+}
+
+// G weights/s of a meter that has to copy them, and of one that has them already. Checked against the CPU.
+Json meter_report(cuda::Heap& heap, const std::string& drawn, const std::vector<double>& weights) {
+  const core::RowRun run = whole_run();
+  cuda::Notes notes;
+  const auto meter = cuda::make_device_row_meter(heap, notes), cpu = make_cpu_row_meter();
+  const RowMeter::Read read = [&](std::uint64_t first, std::span<std::byte> units) {
+    std::memcpy(units.data(), drawn.data() + 2 * first % drawn.size(), units.size());
+  };
+  (void)meter->measure(DType::kBF16, run, read);  // allocates
+  const auto begin = std::chrono::steady_clock::now();
+  (void)meter->measure(DType::kBF16, run, read);
+  const double copied = seconds_since(begin);
+  const auto again = std::chrono::steady_clock::now();
+  const RowSquares found = meter->weigh(DType::kBF16, run, weights, read);
+  const double resident = seconds_since(again);
+  const auto on_cpu = std::chrono::steady_clock::now();
+  const RowSquares expected = cpu->weigh(DType::kBF16, run, weights, read);
+  const double host = seconds_since(on_cpu);
+  if (found.rows != expected.rows) throw Error(ErrorKind::kInternal, "the GPU finds other sums than the CPU");
+  const auto rate = [](double seconds) { return static_cast<double>(run.units) / seconds / 1e9; };
+  return {{"g_weights_per_s_with_copy", rate(copied)},
+          {"g_weights_per_s_resident", rate(resident)},
+          {"cpu_thread_g_weights_per_s", rate(host)}};
+}
+
+}  // namespace
+
+Json rows_report(std::shared_ptr<cuda::Device> device) {
+  cuda::Heap heap(std::move(device), UINT64_MAX);
+  const core::RowRun run = whole_run();
+  const std::uint64_t bytes = 2 * run.units;  // of BF16
+  const std::string drawn = testing::weight_bytes(DType::kBF16, testing::draw_weights(sizes.drawn, 21, 0.02));
+  const std::vector<double> weights(run.columns, 0.75);
+  Json r{{"weights", run.units}, {"columns", run.columns}};
+  {
+    const auto queue = heap.device().make_queue();
+    cuda::DeviceBuffer units(heap), column_weights(heap), parts(heap);
+    if (!units.reserve(bytes) || !column_weights.reserve(weights.size() * sizeof(double)) ||
+        !parts.reserve(run.parts() * sizeof(core::RowPart)))
+      throw Error(ErrorKind::kDevice, "the GPU has not enough memory for this benchmark");
+    for (std::uint64_t at = 0; at < bytes; at += drawn.size())
+      queue->to_device(units.data() + at, drawn.data(), drawn.size());
+    queue->to_device(column_weights.data(), weights.data(), weights.size() * sizeof(double));
+    queue->wait();
+    core::RowJob job{run, reinterpret_cast<const std::uint8_t*>(units.data()), core::FloatType::kBF16, nullptr,
+                     reinterpret_cast<core::RowPart*>(parts.data())};
+    r["kernel"] = time_launches([&](cuda::Queue& timed) { timed.square_rows(job); }).json(bytes);
+    job.weights = reinterpret_cast<const double*>(column_weights.data());
+    r["kernel_weighted"] = time_launches([&](cuda::Queue& timed) { timed.square_rows(job); }).json(bytes);
+  }
+  r["meter"] = meter_report(heap, drawn, weights);
+  return r;
+}
+
+}  // namespace weft::bench
