@@ -246,6 +246,14 @@ class HostQueue final : public cuda::Queue {
         return encode_indices<core::FloatType::kF32>(pass, arrays, group);
       case kIndicesF64:
         return encode_indices<core::FloatType::kF64>(pass, arrays, group);
+      case kCodebooksBF16:
+        return encode_codebooks<core::FloatType::kBF16>(pass, arrays, group);
+      case kCodebooksF16:
+        return encode_codebooks<core::FloatType::kF16>(pass, arrays, group);
+      case kCodebooksF32:
+        return encode_codebooks<core::FloatType::kF32>(pass, arrays, group);
+      case kCodebooksF64:
+        return encode_codebooks<core::FloatType::kF64>(pass, arrays, group);
     }
   }
   static bool chooses_window(const core::SegmentJob& segment, const cuda::EncodeGroup& group) {
@@ -253,11 +261,11 @@ class HostQueue final : public cuda::Queue {
   }
   // What a thread block does around its warps: shared counts, and the table of the plane that is coded.
   template <int kPlanes, class Survey>
-  static void survey(core::SegmentJob& segment, Survey count_all) {
+  static void survey(core::PlaneTables* planes, Survey count_all) {
     std::vector<std::uint32_t> words(core::SymbolCounters<kPlanes>::kWords);
     const core::SymbolCounters<kPlanes> counters{words.data()};
     count_all(counters);
-    for (std::uint32_t thread = 0; thread < 7; thread++) counters.template add_to<Warp>(segment.planes, thread, 7);
+    for (std::uint32_t thread = 0; thread < 7; thread++) counters.template add_to<Warp>(planes, thread, 7);
   }
   template <class Unit>
   static void code(const core::SegmentJob& segment, core::EncodeBlockJob* blocks, std::uint32_t count) {
@@ -277,7 +285,7 @@ class HostQueue final : public cuda::Queue {
     if (pass == cuda::EncodePass::kWindow && chooses_window(segment, group))
       core::choose_window_of_units<Warp, Unit>(segment, scratch);
     if (pass == cuda::EncodePass::kSurvey && segment.kind == core::EncodeKind::kLossless)
-      survey<sizeof(Unit)>(segment, [&](auto counters) {
+      survey<sizeof(Unit)>(segment.planes, [&](auto counters) {
         for (std::uint32_t b = 0; b < group.block_count; b++)
           core::survey_units<Warp, Unit>(segment, blocks[b], counters);
       });
@@ -291,7 +299,7 @@ class HostQueue final : public cuda::Queue {
     core::SegmentJob& segment = arrays.segments[group.segment];
     core::EncodeBlockJob* blocks = arrays.blocks + group.first_block;
     const auto quantize = [&]<bool kLast>() {
-      survey<1>(segment, [&](auto counters) {
+      survey<1>(segment.planes, [&](auto counters) {
         for (std::uint32_t b = 0; b < group.block_count; b++)
           core::quantize_block<Warp, kType, kLast>(segment, blocks[b], segment.thresholds, counters, &segment.totals);
       });
@@ -313,9 +321,9 @@ class HostQueue final : public cuda::Queue {
     core::SegmentJob& segment = arrays.segments[group.segment];
     core::EncodeBlockJob* blocks = arrays.blocks + group.first_block;
     const auto choose = [&]<bool kLast>() {
-      survey<1>(segment, [&](auto counters) {
+      survey<1>(segment.planes, [&](auto counters) {
         for (std::uint32_t b = 0; b < group.block_count; b++)
-          core::choose_block_indices<Warp, kType, kLast>(segment, blocks[b], segment.choice->upper, counters);
+          core::choose_block_indices<Warp, kType, kLast>(segment, blocks[b], segment.choices[0].upper, counters);
       });
     };
     core::WindowScratch scratch{};
@@ -328,6 +336,37 @@ class HostQueue final : public cuda::Queue {
     alignas(16) std::uint8_t tile[core::kCrcChunk];
     for (std::uint32_t b = 0; pass == cuda::EncodePass::kWrite && b < group.block_count; b++)
       core::write_indices<Warp, kType>(segment, blocks[b], kCrcTables, tile);
+  }
+
+  template <core::FloatType kType>
+  static void encode_codebooks(cuda::EncodePass pass, const cuda::EncodeArrays& arrays,
+                               const cuda::EncodeGroup& group) {
+    using enum cuda::EncodePass;
+    core::SegmentJob& segment = arrays.segments[group.segment];
+    core::EncodeBlockJob* blocks = arrays.blocks + group.first_block;
+    const auto for_blocks = [&](auto f) {
+      for (std::uint32_t b = 0; b < group.block_count; b++) f(blocks[b]);
+    };
+    const auto choose = [&] {
+      for_blocks([&](auto& block) { core::choose_of_codebooks<Warp, kType>(segment, block); });
+    };
+    const auto count = [&] {
+      for (std::uint32_t p = 0; p < segment.coded_planes; p++)
+        survey<1>(segment.planes + p, [&](auto counters) {
+          for_blocks([&](auto& block) { core::count_indices<Warp>(segment, block, p, counters); });
+        });
+    };
+    core::WindowScratch scratch{};
+    if (pass == kQuantizeTrial && arrays.round < segment.price_rounds) choose(), count();
+    if (pass == kGather && segment.vector_log2 > 0)
+      for_blocks([&](auto& block) { core::gather_vectors<Warp, kType>(segment, block); });
+    if (pass == kSearch && core::searches_groups(segment))
+      for (std::uint32_t thread = 0; thread < 7; thread++)
+        for_blocks([&](auto& block) { core::search_groups(segment, block, thread, 7); });
+    if (pass == kChoose) choose();
+    if (pass == kWindow && chooses_window(segment, group)) core::choose_windows_of_codebooks<Warp>(segment, scratch);
+    if (pass == kSurvey) count();
+    if (pass == kCode || pass == kWrite) encode_indices<kType>(pass, arrays, group);
   }
 
   static constexpr core::CrcTables kCrcTables = core::make_crc_tables();
