@@ -106,8 +106,8 @@ void choose_vectors(Scratch& scratch, const SegmentView& view, const std::vector
     vectors.clear();
     for (const Run& run : parts)
       for (std::size_t i = run.begin * d; i < run.end * d; i++)
-        vectors.push_back(
-            core::scaled_component(i < scratch.values.size() ? scratch.values[i] : 0.0f, compared.rest.factor));
+        vectors.push_back(i < scratch.values.size() ? scratch.values[i] : 0.0f);
+    for (float& value : vectors) value = core::scaled_component(value, compared.rest.factor);
     const std::size_t count = vectors.size() / d;
     indices.resize(count);
     scratch.kernels.nearest(vectors.data(), count, book.dimension, compared.entries.data(), compared.biases.data(),
