@@ -4,7 +4,7 @@
 // Read me first:
 // * Takes the segments that encodes_on_device() says yes to; what else there is, zstd above all, is the CPU coder's.
 // * The jobs come back from the device with the answers in them, the blocks in a second copy, when their sizes are known.
-// * Device memory: [jobs | groups | units | symbols | scratch | blocks]; the first three are uploaded.
+// * Device memory: [jobs | groups | units | codebooks | symbols | scratch | blocks]; the first four are uploaded.
 #pragma once
 
 #include <array>
