@@ -39,11 +39,11 @@ class EncodeBooks {
   void search(Queue& queue, std::uint8_t* device) const;
 
  private:
+  // One of the two. Behind a core::ScalarBook and the entries are thresholds, or biases.
   struct Book {
-    cpu::ComparedScalars scalars;  // one of the two
+    cpu::ComparedScalars scalars;
     cpu::ComparedVectors vectors;
-    std::size_t head = 0, entries = 0,
-                rest = 0;  // of scalars: core::ScalarBook, entries, thresholds; of vectors, biases
+    std::size_t head = 0, entries = 0, rest = 0;
   };
   // Of a group that occurs.
   struct Use {
