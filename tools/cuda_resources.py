@@ -9,9 +9,9 @@ import re
 import sys
 
 MUST_NOT_SPILL = ("merge_units_kernel", "dequantize_kernel", "code_planes_kernel", "decode_trellis_kernel",
+                  "search_groups_kernel",
                   "decode_pairs_kernel", "dequantize_pairs_kernel", "search_trellis_kernel", "code_trellis_kernel",
-                  "nearest_kernel", "search_groups_kernel", "stride_sums_kernel", "places_kernel", "squares_kernel",
-                  "totals_kernel")
+                  "nearest_kernel", "stride_sums_kernel", "places_kernel", "squares_kernel", "totals_kernel")
 
 ENTRY = re.compile(r"Compiling entry function '(\S+)' for '(\S+)'")
 # Within a mangled name: a length, the kernel's name, and the codes of its template arguments.

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <bit>
 #include <cmath>
 #include <cstring>
 #include <mutex>
@@ -10,7 +11,6 @@
 #include "backends/cpu/uniform_steps.hpp"
 #include "engine/beyond_float.hpp"
 #include "engine/workers.hpp"
-#include "weft/core/dequantize.hpp"
 #include "weft/core/quantize.hpp"
 
 namespace weft::engine {
@@ -66,13 +66,15 @@ const std::vector<float>& read_values(const Network& network, const Plan& plan, 
   return buffer.values;
 }
 
+bool is_finite(float value) { return (std::bit_cast<std::uint32_t>(value) & 0x7F800000u) != 0x7F800000u; }
+
 // Adds values [begin, end) to the statistics and returns the sum of their squares.
 double add_values(const float* values, std::uint64_t n, PieceStatistics& statistics) {
   std::array<double, kPartialSums> sums{};
   std::array<float, kPartialSums> largest{};
   std::uint64_t finite = 0;
   const auto add = [&](std::uint64_t i, std::size_t k) {
-    const bool ok = core::is_finite(values[i]);
+    const bool ok = is_finite(values[i]);
     const float value = ok ? values[i] : 0.0f;
     sums[k] += static_cast<double>(value) * static_cast<double>(value);
     largest[k] = std::max(largest[k], std::fabs(value));
