@@ -9,6 +9,8 @@
 //   most one group of copies is under way.
 #pragma once
 
+#include <cuda_pipeline_primitives.h>
+
 #include <cstdint>
 #include <cstring>
 
@@ -43,20 +45,18 @@ struct RingMemory {
 // For the emulation in the tests.
 struct RingMemory {
   using Address = std::uint8_t*;
-  static Address address_of(std::uint8_t* room) { return room; }
-  static std::uint32_t load_half(Address at) {
+  static WEFT_DEVICE Address address_of(std::uint8_t* room) { return room; }
+  static WEFT_DEVICE std::uint32_t load_half(Address at) {
     std::uint16_t word = 0;
     std::memcpy(&word, at, sizeof word);
     return word;
   }
-  static void order(Address to, const std::uint8_t* from, std::uint32_t n) {
-    std::uint8_t piece[16] = {};
-    std::memcpy(piece, from, n);
-    std::memcpy(to, piece, sizeof piece);
+  static WEFT_DEVICE void order(Address to, const std::uint8_t* from, std::uint32_t n) {
+    __pipeline_memcpy_async(to, from, 16, 16 - n);
   }
-  static void close() {}
-  static void arrived() {}
-  static void all_arrived() {}
+  static WEFT_DEVICE void close() { __pipeline_commit(); }
+  static WEFT_DEVICE void arrived() { __pipeline_wait_prior(1); }
+  static WEFT_DEVICE void all_arrived() { __pipeline_wait_prior(0); }
 };
 #endif
 

@@ -1,7 +1,7 @@
 # Shared by ./dev and the scripts beside this file, which source it from the root of the repository.
 
 BUILD_PACKAGES=(g++ cmake ninja-build pkg-config nlohmann-json3-dev libfmt-dev libcli11-dev libzstd-dev libgtest-dev
-  libgmock-dev python3)
+  libgmock-dev libboost-context-dev python3)
 TEST_PACKAGES=(clang-14 libclang-rt-14-dev python3-numpy)
 LINT_PACKAGES=(clang-format clang-tidy)
 

@@ -12,8 +12,8 @@ template <int kDim, bool kExact>
 __global__ __launch_bounds__(kSearchThreads) void nearest_kernel(VectorArrays arrays) {
   using Search = core::NearestSearch<kDim, kExact>;
   constexpr std::uint32_t kVectors = kSearchThreads * Search::kWidth;
-  __shared__ alignas(16) float values[core::kEntryTile * kDim];
-  __shared__ alignas(16) float biases[core::kEntryTile];
+  alignas(16) __shared__ float values[core::kEntryTile * kDim];
+  alignas(16) __shared__ float biases[core::kEntryTile];
   const std::uint64_t n = kExact ? *arrays.unsettled_count : arrays.vectors.n;
   const core::Entries entries = arrays.entries;
   const auto vector = [&](std::uint64_t i) { return kExact ? std::uint64_t{arrays.unsettled[i]} : i; };

@@ -13,8 +13,7 @@ template <class Unit, bool kZero, bool kPredict>
 __global__ __launch_bounds__(kTrellisThreads, kPredict && !kZero ? 2 : 3) void decode_trellis_kernel(
     const core::TrellisGroup* groups, std::uint32_t count, const core::TrellisJob* jobs, std::uint8_t* out,
     std::uint32_t* status) {
-  extern __shared__ uint4 shared[];
-  auto* rooms = reinterpret_cast<std::uint8_t*>(shared);
+  auto* rooms = dynamic_shared<std::uint8_t>();
   auto* memory = reinterpret_cast<std::uint32_t*>(rooms + kRoomBytes);
   for (std::uint32_t g = blockIdx.x; g < count; g += gridDim.x) {
     const core::TrellisGroup& group = groups[g];

@@ -25,7 +25,7 @@ inline constexpr std::uint32_t kCounterBytes = 4 * core::SymbolCounters<kPlanes>
 template <int kPlanes, class Survey>
 __device__ __forceinline__ void survey_group(core::PlaneTables* planes, const EncodeGroup& group,
                                              core::EncodeBlockJob* blocks, Survey survey) {
-  extern __shared__ std::uint32_t counter_words[];
+  auto* counter_words = dynamic_shared<std::uint32_t>();
   const core::SymbolCounters<kPlanes> counters{counter_words};
   __syncthreads();
   for (std::uint32_t i = threadIdx.x; i < counters.kWords; i += kThreads) counter_words[i] = 0;
@@ -92,7 +92,7 @@ __global__ __launch_bounds__(kThreads, 2) void quantize_kernel(EncodeArrays arra
 template <class Unit>
 __global__ __launch_bounds__(kThreads) void code_planes_kernel(EncodeArrays arrays) {
   __shared__ core::NearTables near;
-  __shared__ alignas(16) std::uint8_t stages[kGroupBlocks][core::kStageBytes];
+  alignas(16) __shared__ std::uint8_t stages[kGroupBlocks][core::kStageBytes];
   for_groups(arrays, [&](core::SegmentJob& segment, const EncodeGroup& group) {
     for (int p = 0; p < segment.coded_planes; p++) {
       const core::PlaneTables& plane = segment.planes[p];
@@ -124,7 +124,7 @@ inline constexpr BlockShape kWriteShape{kWriteThreads, sizeof(WriteMemory)};
 // write(segment, block, tables, tile) in the warp that has the block.
 template <class Write>
 __device__ __forceinline__ void write_blocks(const EncodeArrays& arrays, Write write) {
-  extern __shared__ WriteMemory write_memory[];
+  auto* write_memory = dynamic_shared<WriteMemory>();
   copy_crc_tables(write_memory->tables);
   for_groups(arrays, [&](core::SegmentJob& segment, const EncodeGroup& group) {
     for (std::uint32_t b = warp_index(); b < group.block_count; b += kWriteWarps)

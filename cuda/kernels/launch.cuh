@@ -12,6 +12,13 @@ namespace weft::cuda {
 inline constexpr std::uint32_t kThreads = kGroupBlocks * core::kLanes;
 inline constexpr std::uint32_t kDecodeThreads = kDecodeGroupBlocks * core::kLanes;
 
+// Shared memory beyond what a kernel declares: BlockShape::dynamic_bytes of it, aligned to 16.
+extern __shared__ uint4 shared_words[];
+template <class T>
+__device__ __forceinline__ T* dynamic_shared() {
+  return reinterpret_cast<T*>(shared_words);
+}
+
 __device__ __forceinline__ std::uint32_t warp_index() { return threadIdx.x / core::kLanes; }
 
 // Of a thread block.
@@ -49,8 +56,13 @@ cudaError_t launch_persistent(void (*kernel)(Parameters...), Launch launch, Bloc
     if (const cudaError_t status = resident_blocks(kernel, shape, blocks); status != cudaSuccess) return status;
   }
   const std::uint32_t grid = blocks < wanted ? blocks : wanted;
-  kernel<<<grid, shape.threads, shape.dynamic_bytes, launch.stream>>>(arguments...);
-  return cudaGetLastError();
+  cudaLaunchConfig_t config{};
+  config.gridDim.x = grid;
+  config.blockDim.x = shape.threads;
+  config.dynamicSmemBytes = shape.dynamic_bytes;
+  config.stream = launch.stream;
+  (void)cudaLaunchKernelEx(&config, kernel, arguments...);
+  return cudaGetLastError();  // or it would be somebody else's
 }
 template <class... Parameters, class... Arguments>
 cudaError_t launch_persistent(void (*kernel)(Parameters...), Launch launch, std::uint32_t wanted,

@@ -12,8 +12,7 @@ constexpr std::uint32_t kSearchThreads = kSearchGroupWarps * core::kLanes;
 // Shared memory leaves room for two or three thread blocks: registers are not what is short.
 template <std::uint32_t kStates, bool kSpread, bool kZero, bool kPredict>
 __global__ __launch_bounds__(kSearchThreads, 1) void search_trellis_kernel(TrellisEncodeArrays arrays) {
-  extern __shared__ uint4 shared[];
-  auto* memory = reinterpret_cast<std::uint32_t*>(shared);
+  auto* memory = dynamic_shared<std::uint32_t>();
   constexpr std::uint32_t kRoom = core::search_room_words(core::kLaneStatesLog2 + (kSpread ? 1 : 0), kPredict);
   std::uint32_t* room = memory + arrays.memory_bytes / 4 + warp_index() * kRoom;
   for (std::uint32_t g = blockIdx.x; g < arrays.group_count; g += gridDim.x) {

@@ -1,12 +1,11 @@
-// Runs core code in all lanes of the CUDA model. Comes after warp_emulation.hpp, whose definitions the model uses.
+// Runs core code in all lanes of the CUDA model.
 #pragma once
 
+#include <cuda_runtime.h>
 #include <gtest/gtest.h>
 
 #include <array>
 
-#include "cuda/warp_emulation.hpp"
-// The model uses what the emulation defines, so it comes second.
 #include "warp_cuda.cuh"
 
 namespace weft::cuda {

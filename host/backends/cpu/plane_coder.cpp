@@ -149,6 +149,7 @@ std::string fault_of(core::Status status) {
     case core::Status::kRecords:
       return "the records of a coded plane do not descend";
     case core::Status::kExceptions:
+    case core::Status::kIndices:
       break;
   }
   return "a coded plane cannot be decoded";

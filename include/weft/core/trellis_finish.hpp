@@ -150,6 +150,7 @@ WEFT_HD void write_far_weights(const TrellisEncodeJob& job, std::uint8_t* out, s
       for (std::uint32_t i = 0; i < unit_bytes; i++) *exact++ = job.units[std::size_t{position} * unit_bytes + i];
     });
   });
+  W::sync();  // scratch is free again
 }
 
 // Writes the planes of jobs[index] behind those of the jobs before it: words, then far weights. Every warp finds out

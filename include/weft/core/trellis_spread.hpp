@@ -227,10 +227,11 @@ class BlockSearch {
       });
     };
     U32 next_x = weight_of(0), next_class = class_of(0);
+    W::sync();  // step 0 writes over its weights
     U32 taken = W::splat(0);
     for (std::uint32_t t = 0; t < steps; t++) {
       const U32 x = next_x, expected = next_class;
-      const std::uint32_t then = t + 1 < steps ? t + 1 : t;
+      const std::uint32_t then = t + 1 < steps ? t + 1 : 0;  // not t, which other lanes may have written over
       next_x = weight_of(then);
       next_class = class_of(then);
       taken = (taken >> 8) | one_step(t, x, expected, chain) << 24;
