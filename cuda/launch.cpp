@@ -21,8 +21,9 @@ cudaError_t launch_encode(Launch launch, EncodePass pass, EncodeOp op, const Enc
       return launch_encode_segments(launch, pass, arrays);
     default:
       if (op <= EncodeOp::kUnits8) return launch_encode_units(launch, pass, op, arrays);
-      return op <= EncodeOp::kF64 ? launch_encode_weights(launch, pass, op, arrays)
-                                  : launch_encode_indices(launch, pass, op, arrays);
+      if (op <= EncodeOp::kF64) return launch_encode_weights(launch, pass, op, arrays);
+      return op <= EncodeOp::kIndicesF64 ? launch_encode_indices(launch, pass, op, arrays)
+                                         : launch_encode_codebooks(launch, pass, op, arrays);
   }
 }
 

@@ -142,16 +142,22 @@ def search_report(name, loops):
 
 def nearest_report(name, loops):
     """Of the loop over whole chunks of entries, for a vector and an entry; None for another kernel."""
+    count = lambda body, opcode: sum(op.split(".")[0] == opcode for op in body)
+
+    def of_loop(dimension, products, body):
+        each = len(body) * dimension / products
+        return {"instructions_per_vector_and_entry": round(each, 2),
+                "multiply_add_peak_allowed": round(dimension / each, 3)}
+
+    if name == "search_groups_kernel":  # all dimensions, each with a loop over chunks of 16 entries
+        return {f"dimension_{d}": of_loop(d, 16 * d, body)
+                for d in (2, 4, 8) for body in loops if count(body, "FMUL") == 16 * d and count(body, "FMNMX")}
     if not (found := re.match(r"nearest_kernel<Li(\d)E(\d)>", name)):
         return None
     dimension, exact = int(found[1]), found[2] == "1"
-    count = lambda body, opcode: sum(op.split(".")[0] == opcode for op in body)
     product = "FMUL" if exact else "FFMA"
     products, body = max(((count(body, product), body) for body in loops), key=lambda it: it[0], default=(0, []))
-    if not products:
-        return None
-    each = len(body) * dimension / products
-    return {"instructions_per_vector_and_entry": round(each, 2), "multiply_add_peak_allowed": round(dimension / each, 3)}
+    return of_loop(dimension, products, body) if products else None
 
 
 def rows_report(name, loops):

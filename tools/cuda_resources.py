@@ -9,6 +9,7 @@ import re
 import sys
 
 MUST_NOT_SPILL = ("merge_units_kernel", "dequantize_kernel", "code_planes_kernel", "decode_trellis_kernel",
+                  "search_groups_kernel",
                   "decode_pairs_kernel", "dequantize_pairs_kernel", "search_trellis_kernel", "code_trellis_kernel",
                   "nearest_kernel", "stride_sums_kernel", "places_kernel", "squares_kernel", "totals_kernel",
                   "row_squares_kernel")

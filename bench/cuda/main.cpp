@@ -273,7 +273,8 @@ Json run() {
       make_workload("uniform BF16, about 3 bits, no pairs", CodecId::kUniform, DType::kBF16, 0.5, 16, false);
   for (const auto* work : {single.get(), single3.get(), scalars.get(), vectors.get()})
     r["decode"].push_back(bench.decode(*work, sizes.segments, false));
-  for (const auto* work : {lossless.get(), bits3.get(), bytes.get(), single.get(), single3.get(), scalars.get()})
+  for (const auto* work :
+       {lossless.get(), bits3.get(), bytes.get(), single.get(), single3.get(), scalars.get(), vectors.get()})
     r["encode"].push_back(bench.encode<cuda::EncodeBatch>(*work, sizes.segments));
   cpu::TrellisCache tables;
   for (const bool predicts : {false, true})

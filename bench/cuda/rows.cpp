@@ -36,7 +36,7 @@ Json meter_report(cuda::Heap& heap, const std::string& drawn, const std::vector<
   const RowSquares expected = cpu->weigh(DType::kBF16, run, weights, read);
   const double host = seconds_since(on_cpu);
   if (found.rows != expected.rows) throw Error(ErrorKind::kInternal, "the GPU finds other sums than the CPU");
-  const auto rate = [](double seconds) { return static_cast<double>(run.units) / seconds / 1e9; };
+  const auto rate = [&run](double seconds) { return static_cast<double>(run.units) / seconds / 1e9; };
   return {{"g_weights_per_s_with_copy", rate(copied)},
           {"g_weights_per_s_resident", rate(resident)},
           {"cpu_thread_g_weights_per_s", rate(host)}};
@@ -63,9 +63,10 @@ Json rows_report(std::shared_ptr<cuda::Device> device) {
     queue->wait();
     core::RowJob job{run, reinterpret_cast<const std::uint8_t*>(units.data()), core::FloatType::kBF16, nullptr,
                      reinterpret_cast<core::RowPart*>(parts.data())};
-    r["kernel"] = time_launches([&](cuda::Queue& timed) { timed.square_rows(job); }).json(bytes);
+    r["kernel"] = time_launches([&](cuda::Queue& timed) { timed.square_rows(job); }).json(static_cast<double>(bytes));
     job.weights = reinterpret_cast<const double*>(column_weights.data());
-    r["kernel_weighted"] = time_launches([&](cuda::Queue& timed) { timed.square_rows(job); }).json(bytes);
+    r["kernel_weighted"] =
+        time_launches([&](cuda::Queue& timed) { timed.square_rows(job); }).json(static_cast<double>(bytes));
   }
   r["meter"] = meter_report(heap, drawn, weights);
   return r;

@@ -20,9 +20,10 @@ __device__ __forceinline__ void for_groups(const EncodeArrays& arrays, F f) {
 template <int kPlanes>
 inline constexpr std::uint32_t kCounterBytes = 4 * core::SymbolCounters<kPlanes>::kWords;
 
-// Symbols are counted in shared memory and then added to the segment's. survey(block, counters) counts those of a block.
+// Symbols are counted in shared memory and then added to those of planes. survey(block, counters) counts those of a
+// block.
 template <int kPlanes, class Survey>
-__device__ __forceinline__ void survey_group(core::SegmentJob& segment, const EncodeGroup& group,
+__device__ __forceinline__ void survey_group(core::PlaneTables* planes, const EncodeGroup& group,
                                              core::EncodeBlockJob* blocks, Survey survey) {
   auto* counter_words = dynamic_shared<std::uint32_t>();
   const core::SymbolCounters<kPlanes> counters{counter_words};
@@ -31,7 +32,7 @@ __device__ __forceinline__ void survey_group(core::SegmentJob& segment, const En
   __syncthreads();
   if (warp_index() < group.block_count) survey(blocks[group.first_block + warp_index()], counters);
   __syncthreads();
-  counters.template add_to<CudaWarp>(segment.planes, threadIdx.x, kThreads);
+  counters.template add_to<CudaWarp>(planes, threadIdx.x, kThreads);
 }
 
 // A warp for each segment, in the thread block that has its first group. choose(segment, first block, scratch).
@@ -63,7 +64,7 @@ template <class Unit>
 __global__ __launch_bounds__(kThreads, 2) void survey_units_kernel(EncodeArrays arrays) {
   for_groups(arrays, [&](core::SegmentJob& segment, const EncodeGroup& group) {
     if (segment.kind != core::EncodeKind::kLossless) return;
-    survey_group<sizeof(Unit)>(segment, group, arrays.blocks, [&](core::EncodeBlockJob& block, auto counters) {
+    survey_group<sizeof(Unit)>(segment.planes, group, arrays.blocks, [&](core::EncodeBlockJob& block, auto counters) {
       core::survey_units<CudaWarp, Unit>(segment, block, counters);
     });
   });
@@ -78,7 +79,7 @@ __global__ __launch_bounds__(kThreads, 2) void quantize_kernel(EncodeArrays arra
     __syncthreads();
     if (threadIdx.x <= core::kTableSymbols) thresholds[threadIdx.x] = segment.thresholds[threadIdx.x];
     if (threadIdx.x == 0) totals = {};
-    survey_group<1>(segment, group, arrays.blocks, [&](core::EncodeBlockJob& block, auto counters) {
+    survey_group<1>(segment.planes, group, arrays.blocks, [&](core::EncodeBlockJob& block, auto counters) {
       core::quantize_block<CudaWarp, kType, kLast>(segment, block, thresholds, counters, &totals);
     });
     if (kLast && threadIdx.x < 3) {

@@ -1,4 +1,4 @@
-// The passes over blocks whose weights become indices of a codebook.
+// The passes over blocks whose weights become indices of a codebook of up to 256 scalars.
 #include "kernels/encode_group.cuh"
 #include "kernels/encode_ops.hpp"
 
@@ -18,8 +18,9 @@ __global__ __launch_bounds__(kThreads, 2) void choose_indices_kernel(EncodeArray
   for_groups(arrays, [&](core::SegmentJob& segment, const EncodeGroup& group) {
     if (!kLast && arrays.round >= segment.price_rounds) return;
     __syncthreads();
-    if (threadIdx.x < core::kTableSymbols) upper[threadIdx.x] = segment.choice->upper[threadIdx.x];
-    survey_group<1>(segment, group, arrays.blocks, [&](core::EncodeBlockJob& block, auto counters) {
+    const core::IndexChoice& choice = segment.choices[0];
+    if (threadIdx.x + 1 < 1u << choice.log2) upper[threadIdx.x] = choice.upper[threadIdx.x];
+    survey_group<1>(segment.planes, group, arrays.blocks, [&](core::EncodeBlockJob& block, auto counters) {
       core::choose_block_indices<CudaWarp, kType, kLast>(segment, block, upper, counters);
     });
   });

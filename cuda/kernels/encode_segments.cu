@@ -6,7 +6,7 @@
 namespace weft::cuda {
 namespace {
 
-constexpr std::uint32_t kWarps = 4;
+constexpr std::uint32_t kWarps = 2;  // what shared memory holds without being asked
 
 // A warp for each plane of a segment. What follows the planes of a segment is idle.
 __global__ __launch_bounds__(kWarps* core::kLanes) void encode_segments_kernel(core::SegmentPass pass,

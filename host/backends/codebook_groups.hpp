@@ -1,7 +1,9 @@
 // Which codebook of a stream a vector belongs to (FORMAT.md 3.3): that of its first weight's channel.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
+#include <vector>
 
 #include "weft/archive.hpp"
 
@@ -21,6 +23,21 @@ namespace weft {
 // Whether a byte is an index of scalars in the stream's only codebook.
 [[nodiscard]] inline bool has_byte_scalars(const CodebookStream& stream) noexcept {
   return stream.dimension == 1 && stream.index_bytes == 1 && stream.group == 0;
+}
+
+// The groups that units [first, first + units) of the stream belong to, ascending.
+[[nodiscard]] inline std::vector<std::uint32_t> groups_among(const CodebookStream& stream, std::uint64_t first,
+                                                             std::uint64_t units) {
+  std::vector<std::uint32_t> groups;
+  const std::uint64_t begin = stream.group == 0 ? 0 : first / stream.inner,
+                      end = stream.group == 0 ? 1 : (first + units - 1) / stream.inner + 1;
+  std::vector<bool> occurs(group_count(stream));
+  // All channels occur in that many rows.
+  for (std::uint64_t row = begin; row < end && row - begin < std::max<std::uint64_t>(stream.channels, 1); row++)
+    occurs[stream.group == 0 ? 0 : row % stream.channels / stream.group] = true;
+  for (std::uint32_t group = 0; group < occurs.size(); group++)
+    if (occurs[group]) groups.push_back(group);
+  return groups;
 }
 
 // Calls f(group, begin, end) for the runs of vectors of one group in units [first, first + units) of the stream, where the

@@ -1,6 +1,8 @@
 // Which values are cheapest to keep at which centroid.
 #pragma once
 
+#include <bit>
+#include <cstddef>
 #include <cstdint>
 #include <span>
 #include <vector>
@@ -20,6 +22,9 @@ struct SearchThresholds {
   std::vector<float> upper;
   int log2;  // of a search's steps
 };
+[[nodiscard]] constexpr int search_steps(std::size_t centroids) noexcept {
+  return static_cast<int>(std::bit_width(centroids - 1));
+}
 [[nodiscard]] SearchThresholds search_thresholds(std::span<const double> centroids, std::span<const double> bits,
                                                  double lambda);
 

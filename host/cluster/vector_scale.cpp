@@ -3,12 +3,15 @@
 #include <algorithm>
 #include <cmath>
 
+#include "weft/core/nearest_vectors.hpp"
+
 namespace weft::cluster {
-namespace {
 
-constexpr float kFarthest = 0x1p40f;  // products with entries of this stay far from the end of float32
-
-}  // namespace
+float largest_magnitude(std::span<const float> values) {
+  float largest = 0;
+  for (const float value : values) largest = std::max(largest, std::fabs(value));
+  return largest;
+}
 
 VectorScale::VectorScale(std::span<const float> values) {
   float largest = 0;
@@ -20,7 +23,7 @@ VectorScale::VectorScale(std::span<const float> values) {
 }
 
 void VectorScale::apply(std::span<float> values) const {
-  for (float& value : values) value = std::isfinite(value) ? std::clamp(value * factor_, -kFarthest, kFarthest) : 0.0f;
+  for (float& value : values) value = core::scaled_component(value, factor_);
 }
 
 std::vector<float> VectorScale::biases(std::span<const float> entries, int dimension, std::span<const float> bits,

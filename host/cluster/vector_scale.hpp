@@ -7,6 +7,9 @@
 
 namespace weft::cluster {
 
+// 0 of none.
+[[nodiscard]] float largest_magnitude(std::span<const float> values);
+
 class VectorScale {
  public:
   // The largest of these magnitudes becomes 1 to 2, or as near as float32 factors come to it.

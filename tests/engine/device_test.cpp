@@ -71,16 +71,28 @@ TEST(EngineDevice, ArchivesAreThoseOfTheCpu) {
 TEST(EngineDevice, CodebooksAreThoseOfTheCpu) {
   const testing::TempFolder temp;
   const auto weights = [](std::uint64_t n) { return testing::weight_bytes(DType::kF32, testing::draw_weights(n, n)); };
-  const testing::MemoryNetwork network(
-      {{"scalars", DType::kF32, {70'000}, weights(70'000)}, {"pairs", DType::kF32, {20'000}, weights(20'000)}});
-  Rule scalars, pairs;
+  const testing::MemoryNetwork network({{"scalars", DType::kF32, {70'000}, weights(70'000)},
+                                        {"pairs", DType::kF32, {20'000}, weights(20'000)},
+                                        {"groups.scalars", DType::kF32, {20, 200}, weights(4000)},
+                                        {"groups.fours", DType::kF32, {20, 301}, weights(6020)},
+                                        {"many", DType::kF32, {9000}, weights(9000)}});
+  Rule scalars, pairs, groups, fours, many;
   scalars.match = {"scalars"};
-  scalars.spec.codec = pairs.spec.codec = CodecId::kCodebook;
-  scalars.spec.codebook_lambda = 0.02;
+  pairs.match = {"pairs"};
+  groups.match = {"groups.scalars"};
+  fours.match = {"groups.fours"};
+  many.match = {"many"};
+  scalars.spec.codebook_lambda = groups.spec.codebook_lambda = many.spec.codebook_lambda = 0.02;
   pairs.spec.dimension = 2;
   pairs.spec.clusters = 64;  // more entries, a larger sample: large enough for a device
+  fours.spec.dimension = 4;
+  fours.spec.codebook_lambda = 0.05;
+  groups.spec.channel_group = fours.spec.channel_group = 8;
+  many.spec.clusters = 300;
+  groups.spec.pin_zero = many.spec.pin_zero = true;
   Config config;
-  config.rules = {scalars, pairs};
+  config.rules = {scalars, pairs, groups, fours, many};
+  for (Rule& rule : config.rules) rule.spec.codec = CodecId::kCodebook;
   (void)compress(network, config, temp / "cpu.weft", on("cpu"));
   const Devices devices(1);
   for (const std::uint64_t memory : {0, 10'000}) {

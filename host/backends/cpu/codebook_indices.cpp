@@ -1,12 +1,9 @@
 #include "backends/cpu/codebook_indices.hpp"
 
 #include <algorithm>
-#include <array>
-#include <optional>
 
 #include "backends/codebook_groups.hpp"
-#include "cluster/boundaries.hpp"
-#include "cluster/vector_scale.hpp"
+#include "backends/cpu/compared_books.hpp"
 
 namespace weft::cpu {
 namespace {
@@ -40,105 +37,81 @@ void for_books(const SegmentView& view, std::span<const Run> runs, F f) {
   }
 }
 
-std::vector<float> restored_values(const Kernels& kernels, DType dtype, const Codebook& book) {
-  std::vector<std::byte> units(book.values.size() * static_cast<std::size_t>(unit_bytes(dtype)));
-  std::vector<float> restored(book.values.size());
-  kernels.from_float(dtype, book.values.data(), book.values.size(), units.data());
-  kernels.to_float(dtype, units.data(), book.values.size(), restored.data());
-  return restored;
-}
-
-// Code lengths of indices, from how often the symbols of their planes occur.
-class Lengths {
- public:
-  Lengths(const Scratch& scratch, std::size_t planes) {
-    for (std::size_t p = 0; p < planes; p++) {
-      std::uint64_t counts[256] = {};
-      scratch.kernels.histogram(scratch.planes[p].data(), scratch.planes[p].size(), counts);
-      std::uint16_t frequencies[256];
-      core::normalise(counts, frequencies);
-      for (std::size_t s = 0; s < 256; s++) bits_[p][s] = core::index_bits(frequencies[s]);
-    }
-    two_ = planes == 2;
-  }
-  [[nodiscard]] double of(std::size_t index) const {
-    return two_ ? bits_[0][index >> 8] + bits_[1][index & 255] : bits_[0][index];
-  }
-
- private:
-  std::array<std::array<double, 256>, 2> bits_{};
-  bool two_ = false;
-};
-
-// The entry that no price may make dearer than another one.
-std::optional<std::size_t> pinned_zero(std::span<const double> entries, bool pin_zero) {
-  const auto zero = std::find(entries.begin(), entries.end(), 0.0);
-  if (!pin_zero || zero == entries.end()) return std::nullopt;
-  return static_cast<std::size_t>(zero - entries.begin());
-}
-
 void put_index(Scratch& scratch, std::size_t i, std::uint32_t index, bool wide) {
   scratch.planes[0][i] = static_cast<std::uint8_t>(wide ? index >> 8 : index);
   if (wide) scratch.planes[1][i] = static_cast<std::uint8_t>(index);
 }
 
-void choose_scalars(Scratch& scratch, const SegmentView& view, const std::vector<Run>& runs, bool pin_zero) {
-  const Kernels& kernels = scratch.kernels;
-  const bool wide = view.codebook->index_bytes == 2;
+void search(Scratch& scratch, const core::ScalarBook& book, const float* upper, std::span<const Run> runs, bool wide) {
   std::vector<std::uint16_t> indices;
-  double highest_price = 0;
-  const auto choose = [&](const Lengths* lengths) {
-    for_books(view, runs, [&](const Codebook& book, std::span<const Run> parts) {
-      const std::vector<float> restored = restored_values(kernels, view.dtype, book);
-      const std::vector<double> entries(restored.begin(), restored.end());
-      std::vector<double> bits;
-      if (lengths != nullptr && book.bit_price > 0) {
-        bits.resize(entries.size());
-        for (std::size_t i = 0; i < entries.size(); i++) bits[i] = lengths->of(i);
-        if (const auto zero = pinned_zero(entries, pin_zero)) bits[*zero] = *std::min_element(bits.begin(), bits.end());
-      }
-      highest_price = std::max(highest_price, book.bit_price);
-      const auto [upper, log2] = cluster::search_thresholds(entries, bits, book.bit_price);
-      for (const Run& run : parts) {
-        const std::size_t n = run.end - run.begin;
-        const float* values = scratch.values.data() + run.begin;
-        if (!wide) {
-          kernels.search(values, n, upper.data(), log2, scratch.planes[0].data() + run.begin);
-          continue;
-        }
-        indices.resize(n);
-        kernels.search_wide(values, n, upper.data(), log2, indices.data());
-        for (std::size_t i = 0; i < n; i++) put_index(scratch, run.begin + i, indices[i], true);
-      }
-    });
+  for (const Run& run : runs) {
+    const std::size_t n = run.end - run.begin;
+    const float* values = scratch.values.data() + run.begin;
+    if (!wide) {
+      scratch.kernels.search(values, n, upper, book.log2, scratch.planes[0].data() + run.begin);
+      continue;
+    }
+    indices.resize(n);
+    scratch.kernels.search_wide(values, n, upper, book.log2, indices.data());
+    for (std::size_t i = 0; i < n; i++) put_index(scratch, run.begin + i, indices[i], true);
+  }
+}
+
+// Code lengths of the indices that are in the planes.
+core::IndexLengths lengths_of(const Scratch& scratch, std::uint32_t planes) {
+  core::IndexLengths lengths{};
+  lengths.two_bytes = planes == 2;
+  core::OneThread team;
+  for (std::uint32_t p = 0; p < planes; p++) {
+    std::uint64_t counts[256] = {};
+    std::uint16_t frequencies[256];
+    scratch.kernels.histogram(scratch.planes[p].data(), scratch.planes[p].size(), counts);
+    lengths.set(p, counts, frequencies, team);
+  }
+  return lengths;
+}
+
+void choose_scalars(Scratch& scratch, const SegmentView& view, const std::vector<Run>& runs, bool pin_zero) {
+  const std::uint32_t planes = view.codebook->index_bytes;
+  const bool wide = planes == 2;
+  struct Priced {
+    ComparedScalars book;
+    std::span<const Run> runs;
   };
-  choose(nullptr);
-  for (std::uint32_t round = 0; highest_price > 0 && round < core::kPriceRounds; round++) {
-    const Lengths lengths(scratch, view.codebook->index_bytes);
-    choose(&lengths);
+  std::vector<Priced> priced;
+  for_books(view, runs, [&](const Codebook& book, std::span<const Run> parts) {
+    ComparedScalars compared = compare_scalars(view.dtype, book, pin_zero);
+    search(scratch, compared.here(), compared.upper.data(), parts, wide);
+    if (book.bit_price > 0) priced.push_back({std::move(compared), parts});
+  });
+  for (std::uint32_t round = 0; !priced.empty() && round < core::kPriceRounds; round++) {
+    const core::IndexLengths lengths = lengths_of(scratch, planes);
+    for (const Priced& one : priced) {
+      std::vector<std::uint32_t> chain(one.book.entries.size());
+      std::vector<double> crossings(one.book.entries.size());
+      std::vector<float> upper(one.book.upper.size());
+      core::choose_by_price(one.book.here(), lengths, chain.data(), crossings.data(), upper.data());
+      search(scratch, one.book.here(), upper.data(), one.runs, wide);
+    }
   }
 }
 
 void choose_vectors(Scratch& scratch, const SegmentView& view, const std::vector<Run>& runs) {
-  const Kernels& kernels = scratch.kernels;
   const auto d = static_cast<std::size_t>(view.codebook->dimension);
   const bool wide = view.codebook->index_bytes == 2;
   std::vector<float> vectors;
   std::vector<std::uint32_t> indices;
   for_books(view, runs, [&](const Codebook& book, std::span<const Run> parts) {
-    std::vector<float> entries = restored_values(kernels, view.dtype, book);
-    const cluster::VectorScale scale(entries);
-    scale.apply(entries);
-    const std::vector<float> bias = scale.biases(entries, book.dimension, book.bits, book.bit_price);
+    const ComparedVectors compared = compare_vectors(view.dtype, book);
     vectors.clear();
     for (const Run& run : parts)
       for (std::size_t i = run.begin * d; i < run.end * d; i++)
         vectors.push_back(i < scratch.values.size() ? scratch.values[i] : 0.0f);
-    scale.apply(vectors);
+    for (float& value : vectors) value = core::scaled_component(value, compared.rest.factor);
     const std::size_t count = vectors.size() / d;
     indices.resize(count);
-    kernels.nearest(vectors.data(), count, book.dimension, entries.data(), bias.data(),
-                    static_cast<std::uint32_t>(book.entries()), indices.data());
+    scratch.kernels.nearest(vectors.data(), count, book.dimension, compared.entries.data(), compared.biases.data(),
+                            compared.rest.entries.count, indices.data());
     std::size_t at = 0;
     for (const Run& run : parts)
       for (std::size_t i = run.begin; i < run.end; i++) put_index(scratch, i, indices[at++], wide);
@@ -156,20 +129,6 @@ void choose_indices(Scratch& scratch, const SegmentView& view, bool pin_zero) {
     choose_scalars(scratch, view, runs, pin_zero);
   else
     choose_vectors(scratch, view, runs);
-}
-
-void fill_choice(const SegmentView& view, bool pin_zero, core::IndexChoice& choice) {
-  const Codebook& book = view.codebooks[view.codebook->books[0]];
-  const std::vector<float> restored = restored_values(active_kernels(), view.dtype, book);
-  const std::vector<double> entries(restored.begin(), restored.end());
-  std::copy(entries.begin(), entries.end(), choice.entries);
-  choice.bit_price = book.bit_price;
-  choice.count = static_cast<std::uint32_t>(entries.size());
-  const auto zero = pinned_zero(entries, pin_zero);
-  choice.zero = zero ? static_cast<std::int32_t>(*zero) : -1;
-  const cluster::SearchThresholds thresholds = cluster::search_thresholds(entries, {}, 0);
-  choice.log2 = thresholds.log2;
-  std::copy(thresholds.upper.begin(), thresholds.upper.end(), choice.upper);
 }
 
 }  // namespace weft::cpu

@@ -1,20 +1,15 @@
 // The encoder's side of codec codebook: which entry each weight, or vector of weights, becomes.
 //
-// * An entry is compared by the values that a decoder restores, not by those that the archive stores.
 // * Of scalars the cheapest entry is a matter of thresholds (core/index_choice.hpp), of vectors a search through all
 //   entries (nearest_entries.hpp), with a bit's price or without.
 // * Weights that are not finite count as zero in a vector; they come back as exceptions.
 #pragma once
 
 #include "backends/cpu/cpu_codec.hpp"
-#include "weft/core/index_choice.hpp"
 
 namespace weft::cpu {
 
 // Of scratch.values, the segment's weights. Fills the first planes of scratch: the indices, or their high and low bytes.
 void choose_indices(Scratch& scratch, const SegmentView& view, bool pin_zero);
-
-// The same choice for others to make, of a stream that has_byte_scalars(): fills in all, with thresholds without a price.
-void fill_choice(const SegmentView& view, bool pin_zero, core::IndexChoice& choice);
 
 }  // namespace weft::cpu

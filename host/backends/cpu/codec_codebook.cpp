@@ -1,7 +1,6 @@
 // Codec codebook: weights, or vectors of neighbouring weights, become indices of entries (FORMAT.md 3.3). Values that are not
 // finite are exceptions.
 #include <algorithm>
-#include <bit>
 #include <cstring>
 
 #include "backends/codebook_groups.hpp"
@@ -10,6 +9,7 @@
 #include "backends/cpu/exceptions.hpp"
 #include "backends/cpu/look_up.hpp"
 #include "backends/planes.hpp"
+#include "weft/core/dequantize.hpp"
 
 namespace weft::cpu {
 namespace {
@@ -17,8 +17,6 @@ namespace {
 using archive::PlaneMode;
 
 constexpr char kBeyond[] = "an index is beyond the end of its codebook";
-
-bool is_finite(float value) { return (std::bit_cast<std::uint32_t>(value) & 0x7F800000u) != 0x7F800000u; }
 
 // Copies the entries of indices [begin, end) to their places; false when one is beyond the end.
 template <std::size_t kDim>
@@ -110,7 +108,7 @@ class CodebookCodec final : public CpuCodec {
         used[p] |= scratch.encoders[p].encode(begin / d, vectors_in(n, view.codebook->dimension), block);
       collect_exceptions(
           units.subspan(begin * unit_size, n * unit_size), unit_size,
-          [&](std::size_t i) { return !is_finite(scratch.values[begin + i]); }, exceptions);
+          [&](std::size_t i) { return !core::is_finite(scratch.values[begin + i]); }, exceptions);
       block.add_bytes(PlaneMode::kRaw, exceptions);
       out.block_sizes.push_back(block.finish(scratch.kernels.crc32c));
       out.plane_bytes += block.plane_bytes();

@@ -18,7 +18,8 @@ namespace {
 
 constexpr std::uint64_t kBatchBytes = 32u << 20;  // enough for a GPU, and small beside the limits on memory
 // Device memory that a batch needs at most for each byte of units: blocks, units, scratch, and what a buffer adds.
-// Codec trellis with many states needs up to four times as much, and has its batches halved where there is less.
+// Codec trellis with many states needs up to four times as much, and codebooks of vectors a little more: they have
+// their batches halved where there is less.
 constexpr std::uint64_t kDevicePerUnitByte = 6;
 
 class CudaBackend final : public Backend {

@@ -94,6 +94,9 @@ enum class EncodePass : std::uint8_t {
   kThresholds,      // all uniform segments: halfway
   kQuantizeTrial,   // those with a price of bits: counts only, in rounds
   kRateThresholds,  // those with a price of bits: by the trial's counts
+  kGather,          // vectors: scaled floats
+  kSearch,          // vectors with a codebook for each group; those with one have VectorPass::kNearest
+  kChoose,          // the ops of kCodebooks...: keeps indices
   kWindow,          // those that may have pairs
   kSurvey,          // quantizes for good, or counts the units' bytes
   kTables,
@@ -110,12 +113,20 @@ enum class EncodeOp : std::uint8_t {
   kF16,
   kF32,
   kF64,
-  kIndicesBF16,
+  kIndicesBF16,  // EncodeKind::kIndices
   kIndicesF16,
   kIndicesF32,
   kIndicesF64,
+  kCodebooksBF16,  // EncodeKind::kCodebooks
+  kCodebooksF16,
+  kCodebooksF32,
+  kCodebooksF64,
 };
-inline constexpr std::size_t kEncodeOps = 12;
+inline constexpr std::size_t kEncodeOps = 16;
+// The op of weights of a type, from that of BF16.
+[[nodiscard]] constexpr EncodeOp encode_op(EncodeOp of_bf16, core::FloatType type) noexcept {
+  return static_cast<EncodeOp>(static_cast<unsigned>(of_bf16) + static_cast<unsigned>(type));
+}
 
 // Blocks of one segment, for one thread block.
 struct EncodeGroup {

@@ -8,12 +8,6 @@ namespace {
 
 std::size_t pieces_of(std::uint64_t n, std::uint64_t size) { return (n + size - 1) / size; }
 
-float largest_magnitude(std::span<const float> values) {
-  float largest = 0;
-  for (const float value : values) largest = std::max(largest, std::fabs(value));
-  return largest;
-}
-
 }  // namespace
 
 DeviceVectorSet::Layout::Layout(std::uint64_t n, std::size_t dimension, bool weighted, std::size_t entry_count) {
@@ -78,8 +72,8 @@ void DeviceVectorSet::approach(std::span<const float> entries, std::span<const f
 void DeviceVectorSet::search(std::span<const float> entries, std::span<const float> biases, bool keep_lower) {
   transfers_.upload(entries_, entries.data(), entries.size_bytes());
   transfers_.upload(biases_, biases.data(), biases.size_bytes());
-  arrays_.entries = {entries_, biases_, static_cast<std::uint32_t>(biases.size()), largest_magnitude(entries),
-                     largest_magnitude(biases)};
+  arrays_.entries = {entries_, biases_, static_cast<std::uint32_t>(biases.size()), cluster::largest_magnitude(entries),
+                     cluster::largest_magnitude(biases)};
   arrays_.answers.keep_lower = keep_lower;
   queue_.cluster_vectors(VectorPass::kNearest, arrays_);
   queue_.wait();

@@ -6,9 +6,10 @@
 
 #include "archive/block.hpp"
 #include "backends/codebook_groups.hpp"
-#include "backends/cpu/codebook_indices.hpp"
 #include "backends/cpu/cpu_codec.hpp"
 #include "backends/cpu/uniform_steps.hpp"
+#include "backends/cuda/known_blocks.hpp"
+#include "backends/cuda/trellis_upload.hpp"
 #include "backends/planes.hpp"
 
 namespace weft::cuda {
@@ -18,20 +19,11 @@ using archive::align_up;
 
 constexpr std::size_t kAlignment = 256;
 
-EncodeOp op_of(const SegmentView& view) {
-  if (view.codec == CodecId::kUniform || view.codec == CodecId::kCodebook) {
-    const bool indices = view.codec == CodecId::kCodebook;
-    switch (view.dtype) {
-      case DType::kBF16:
-        return indices ? EncodeOp::kIndicesBF16 : EncodeOp::kBF16;
-      case DType::kF16:
-        return indices ? EncodeOp::kIndicesF16 : EncodeOp::kF16;
-      case DType::kF32:
-        return indices ? EncodeOp::kIndicesF32 : EncodeOp::kF32;
-      default:
-        return indices ? EncodeOp::kIndicesF64 : EncodeOp::kF64;
-    }
-  }
+EncodeOp encode_op_of(const SegmentView& view) {
+  if (view.codec == CodecId::kUniform) return encode_op(EncodeOp::kBF16, float_type(view.dtype));
+  if (view.codec == CodecId::kCodebook)
+    return encode_op(has_byte_scalars(*view.codebook) ? EncodeOp::kIndicesBF16 : EncodeOp::kCodebooksBF16,
+                     float_type(view.dtype));
   switch (unit_bytes(view.dtype)) {
     case 1:
       return EncodeOp::kUnits1;
@@ -59,24 +51,51 @@ std::uint64_t bytes_of(const SegmentView& view) {
 }
 
 // Words, in whole pieces of 16 bytes, and the same for the records behind them.
-std::size_t scratch_words(std::uint64_t units) { return align_up(core::encode_bound_words(units), 8); }
-std::size_t record_words(std::uint64_t units) {
-  return align_up((core::most_records(static_cast<std::uint32_t>(units)) + 1) * core::kRecordBytes / 2, 8);
+std::size_t scratch_words(std::uint64_t symbols) { return align_up(core::encode_bound_words(symbols), 8); }
+std::size_t record_words(std::uint64_t symbols) {
+  return align_up((core::most_records(static_cast<std::uint32_t>(symbols)) + 1) * core::kRecordBytes / 2, 8);
 }
 
 bool may_pair(const EncodeItem& item) {
-  return pair_window(item.view, *item.spec).has_value() && cpu::may_pair(item.view.units);
+  return pair_window(item.view, *item.spec).has_value() && cpu::may_pair(symbols_in(item.view, item.view.units));
+}
+bool may_pair(const EncodeItem& item, std::uint32_t plane) {
+  return (plane == 0 || item.view.codec == CodecId::kCodebook) && may_pair(item);
+}
+
+core::EncodeKind kind_of(const SegmentView& view) {
+  switch (view.codec) {
+    case CodecId::kRaw:
+      return core::EncodeKind::kRaw;
+    case CodecId::kLossless:
+      return core::EncodeKind::kLossless;
+    case CodecId::kCodebook:
+      return has_byte_scalars(*view.codebook) ? core::EncodeKind::kIndices : core::EncodeKind::kCodebooks;
+    default:
+      return core::EncodeKind::kUniform;
+  }
+}
+
+// Planes that may be coded.
+std::uint32_t coded_planes(const SegmentView& view) {
+  switch (view.codec) {
+    case CodecId::kRaw:
+      return 0;
+    case CodecId::kLossless:
+      return static_cast<std::uint32_t>(unit_bytes(view.dtype));
+    case CodecId::kCodebook:
+      return view.codebook->index_bytes;
+    default:
+      return 1;
+  }
 }
 
 bool is_plain_uniform(const SegmentView& view) {
   return view.codec == CodecId::kUniform && view.uniform->low_bits == 0;
 }
 
-std::uint8_t price_rounds(const EncodeItem& item) {
-  const SegmentView& view = item.view;
-  if (view.codec == CodecId::kCodebook)
-    return view.codebooks[view.codebook->books[0]].bit_price > 0 ? core::kPriceRounds : 0;
-  return is_plain_uniform(view) && item.spec->lambda > 0 && cpu::lambda_weight(item.spec->lambda) != 0 ? 1 : 0;
+bool is_priced_uniform(const EncodeItem& item) {
+  return is_plain_uniform(item.view) && item.spec->lambda > 0 && cpu::lambda_weight(item.spec->lambda) != 0;
 }
 
 template <class T>
@@ -108,7 +127,7 @@ bool encodes_on_device(const EncodeItem& item) {
     case CodecId::kUniform:
       return !may_overflow(item.view);
     case CodecId::kCodebook:
-      return has_byte_scalars(*item.view.codebook);
+      return true;
     default:
       return false;
   }
@@ -120,11 +139,15 @@ EncodeBatch::EncodeBatch(std::span<EncodeItem* const> items, std::vector<const s
   for (std::size_t i = 0; i < items.size(); i++) {
     const SegmentView& view = items[i]->view;
     Item& plan = plans_[i];
-    plan.op = op_of(view);
-    plan.coded = view.codec == CodecId::kRaw        ? 0
-                 : view.codec == CodecId::kLossless ? static_cast<std::uint32_t>(unit_bytes(view.dtype))
-                                                    : 1;
-    plan.planes = view.codec == CodecId::kUniform ? 3 : view.codec == CodecId::kCodebook ? 2 : std::max(plan.coded, 1u);
+    plan.op = encode_op_of(view);
+    plan.coded = coded_planes(view);
+    plan.planes = static_cast<std::uint32_t>(plane_count(view));
+    if (view.codec == CodecId::kCodebook) {
+      plan.books = books_.add(view, items[i]->spec->pin_zero);
+      plan.price_rounds = books_.has_price(plan.books) ? core::kPriceRounds : 0;
+    } else {
+      plan.price_rounds = is_priced_uniform(*items[i]) ? 1 : 0;
+    }
     plan.first_block = blocks_;
     plan.blocks = view.block_count();
     blocks_ += plan.blocks;
@@ -151,22 +174,27 @@ void EncodeBatch::place() {
   for (std::size_t i = 0; i < items_.size(); i++) {
     if (items_[i]->view.codec == CodecId::kUniform)
       plans_[i].codes = take(items_[i]->view.uniform->scale_codes.size(), 16);
-    if (items_[i]->view.codec == CodecId::kCodebook) plans_[i].choice = take(sizeof(core::IndexChoice), 16);
     if (!is_outside()) plans_[i].units = take(items_[i]->units.size(), 16);
   }
+  books_.place_upload(take);
   symbols_begin_ = end;
   for (std::size_t i = 0; i < items_.size(); i++) {
     const SegmentView& view = items_[i]->view;
     Item& plan = plans_[i];
-    if (view.codec == CodecId::kUniform || view.codec == CodecId::kCodebook) plan.symbols = take(view.units, 16);
+    if (view.codec == CodecId::kUniform || view.codec == CodecId::kCodebook) {
+      plan.next_plane = align_up(symbols_in(view, view.units), 16);
+      plan.symbols = take(plan.coded * plan.next_plane, 16);
+    }
     if (view.codec == CodecId::kUniform) plan.low = take(view.uniform->low_bits > 0 ? view.units : 0, 16);
     std::size_t words = 0;
     for (std::uint32_t b = 0; b < plan.blocks; b++) {
-      words += plan.coded * scratch_words(view.block_units(b));
-      if (may_pair(*items_[i])) words += record_words(view.block_units(b));
+      const std::uint64_t symbols = symbols_in(view, view.block_units(b));
+      for (std::uint32_t p = 0; p < plan.coded; p++)
+        words += scratch_words(symbols) + (may_pair(*items_[i], p) ? record_words(symbols) : 0);
     }
     plan.words = take(words * sizeof(std::uint16_t), 16);
   }
+  books_.place_scratch(take);
   blocks_begin_ = align_up(end, kAlignment);
   end = blocks_begin_;
   for (std::size_t i = 0; i < items_.size(); i++) {
@@ -185,10 +213,12 @@ core::SegmentJob EncodeBatch::segment_job(std::size_t i, std::uint8_t* device) c
   core::SegmentJob job{};
   job.units = is_outside() ? outside_[i] : device + plan.units;
   job.symbols = device + plan.symbols;
+  job.next_plane = plan.next_plane;
   job.low = device + plan.low;
   job.planes = reinterpret_cast<core::PlaneTables*>(device + plan.tables);
   job.out = device + plan.out;
   job.out_bytes = plan.out_bytes;
+  job.first_element = view.first_unit;
   job.unit_count = view.units;
   job.first_block = plan.first_block;
   job.block_count = plan.blocks;
@@ -196,17 +226,13 @@ core::SegmentJob EncodeBatch::segment_job(std::size_t i, std::uint8_t* device) c
   job.unit_bytes = static_cast<std::uint8_t>(unit_bytes(view.dtype));
   job.plane_count = static_cast<std::uint8_t>(plan.planes);
   job.coded_planes = static_cast<std::uint8_t>(plan.coded);
-  job.kind = view.codec == CodecId::kRaw        ? core::EncodeKind::kRaw
-             : view.codec == CodecId::kLossless ? core::EncodeKind::kLossless
-             : view.codec == CodecId::kCodebook ? core::EncodeKind::kIndices
-                                                : core::EncodeKind::kUniform;
+  job.kind = kind_of(view);
   job.rotate = view.codec == CodecId::kLossless && rotates(view.dtype) ? 1 : 0;
   job.may_pair = may_pair(*items_[i]) ? 1 : 0;
-  job.price_rounds = price_rounds(*items_[i]);
-  if (view.codec == CodecId::kCodebook) job.choice = reinterpret_cast<core::IndexChoice*>(device + plan.choice);
+  job.price_rounds = plan.price_rounds;
+  if (view.codec == CodecId::kCodebook) books_.fill_job(plan.books, device, job);
   if (view.codec != CodecId::kUniform) return job;
   const UniformStream& uniform = *view.uniform;
-  job.first_element = view.first_unit;
   job.correct = spec.correct_reconstruction ? 1 : 0;
   job.lambda_weight = job.price_rounds > 0 ? cpu::lambda_weight(spec.lambda) : 0;
   job.uniform.scale_codes = uniform.scale_codes.empty() ? nullptr : device + plan.codes;
@@ -225,9 +251,10 @@ void EncodeBatch::fill_blocks(std::size_t i, core::EncodeBlockJob* blocks, std::
     job.segment = static_cast<std::uint32_t>(i);
     job.index = b;
     job.n = static_cast<std::uint32_t>(items_[i]->view.block_units(b));
+    const std::uint64_t symbols = symbols_in(items_[i]->view, job.n);
     for (std::uint32_t p = 0; p < plan.coded; p++) {
-      job.words_end[p] = words += scratch_words(job.n);
-      if (p == 0 && may_pair(*items_[i])) words += record_words(job.n);
+      job.words_end[p] = words += scratch_words(symbols);
+      if (may_pair(*items_[i], p)) words += record_words(symbols);
     }
     ::new (blocks + plan.first_block + b) core::EncodeBlockJob(job);
   }
@@ -243,15 +270,14 @@ void EncodeBatch::fill(std::byte* upload, std::byte* device_memory) const {
     fill_blocks(i, as<core::EncodeBlockJob>(upload + block_jobs_begin_), device);
     for (std::uint32_t p = 0; p < plan.coded; p++) {
       auto* tables = ::new (as<core::PlaneTables>(upload + plan.tables) + p) core::PlaneTables{};
-      tables->keep = 1 - (p == 0 ? 0 : items_[i]->spec->min_saving);
+      tables->keep = 1 - (p > 0 && items_[i]->view.codec == CodecId::kLossless ? items_[i]->spec->min_saving : 0);
     }
     if (items_[i]->view.codec == CodecId::kUniform)
       std::copy(items_[i]->view.uniform->scale_codes.begin(), items_[i]->view.uniform->scale_codes.end(),
                 as<std::uint8_t>(upload + plan.codes));
-    if (items_[i]->view.codec == CodecId::kCodebook)
-      cpu::fill_choice(items_[i]->view, items_[i]->spec->pin_zero, *::new (upload + plan.choice) core::IndexChoice{});
     if (!is_outside()) std::memcpy(upload + plan.units, items_[i]->units.data(), items_[i]->units.size());
   }
+  books_.fill(upload, device);
   for (const auto& of_op : groups_)
     for (const EncodeGroup& group : of_op) ::new (groups++) EncodeGroup(group);
 }
@@ -276,13 +302,19 @@ void EncodeBatch::launch(Queue& queue, std::byte* device) const {
     }
   };
   std::uint32_t rounds = 0;
-  for (const EncodeItem* item : items_) rounds = std::max<std::uint32_t>(rounds, price_rounds(*item));
+  for (const Item& plan : plans_) rounds = std::max<std::uint32_t>(rounds, plan.price_rounds);
   if (std::any_of(items_.begin(), items_.end(), [](const EncodeItem* item) { return is_plain_uniform(item->view); }))
     over_segments(EncodePass::kThresholds);
   for (all.round = 0; all.round < rounds; all.round++) {
     over_groups(EncodePass::kQuantizeTrial, EncodeOp::kBF16);
     over_segments(EncodePass::kRateThresholds);
   }
+  if (books_.has_vectors()) {
+    over_groups(EncodePass::kGather, EncodeOp::kCodebooksBF16);
+    books_.search(queue, reinterpret_cast<std::uint8_t*>(device));
+    if (books_.has_groups_of_vectors()) over_groups(EncodePass::kSearch, EncodeOp::kCodebooksBF16);
+  }
+  over_groups(EncodePass::kChoose, EncodeOp::kCodebooksBF16);
   if (std::any_of(items_.begin(), items_.end(), [](const EncodeItem* item) { return may_pair(*item); }))
     over_groups(EncodePass::kWindow, EncodeOp::kUnits1);
   over_groups(EncodePass::kSurvey, EncodeOp::kUnits1);

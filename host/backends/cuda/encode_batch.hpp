@@ -4,7 +4,7 @@
 // Read me first:
 // * Takes the segments that encodes_on_device() says yes to; what else there is, zstd above all, is the CPU coder's.
 // * The jobs come back from the device with the answers in them, the blocks in a second copy, when their sizes are known.
-// * Device memory: [jobs | groups | units | symbols | scratch | blocks]; the first three are uploaded.
+// * Device memory: [jobs | groups | units | codebooks | symbols | scratch | blocks]; the first four are uploaded.
 #pragma once
 
 #include <array>
@@ -15,6 +15,7 @@
 
 #include "backends/backend.hpp"
 #include "backends/cuda/device.hpp"
+#include "backends/cuda/encode_books.hpp"
 
 namespace weft::cuda {
 
@@ -52,7 +53,10 @@ class EncodeBatch {
     EncodeOp op = EncodeOp::kUnits1;
     std::uint32_t planes = 1, coded = 0;
     std::uint32_t first_block = 0, blocks = 0;
-    std::size_t tables = 0, codes = 0, choice = 0, units = 0, symbols = 0, low = 0, words = 0, out = 0, out_bytes = 0;
+    std::uint8_t price_rounds = 0;
+    std::size_t books = 0;  // number of a segment with codebooks
+    std::size_t tables = 0, codes = 0, units = 0, symbols = 0, next_plane = 0, low = 0, words = 0, out = 0,
+                out_bytes = 0;
   };
 
   void place();
@@ -62,6 +66,7 @@ class EncodeBatch {
   std::span<EncodeItem* const> items_;
   std::vector<const std::uint8_t*> outside_;
   std::vector<Item> plans_;
+  EncodeBooks books_;
   std::array<std::vector<EncodeGroup>, kEncodeOps> groups_;
   std::uint32_t blocks_ = 0, group_count_ = 0;
   std::size_t block_jobs_begin_ = 0, groups_begin_ = 0, symbols_begin_ = 0, blocks_begin_ = 0, device_ = 0;

@@ -61,9 +61,9 @@ void LookUpBatch::fill(std::byte* upload, std::uint8_t* device) const {
                                       static_cast<std::uint32_t>(book.codebook->entries())};
     }
     const CodebookStream& from = *stream.stream;
-    ::new (upload + stream.at)
-        core::LookUpStream{reinterpret_cast<const core::LookUpBook*>(device + stream.list), from.inner, from.channels,
-                           from.group, static_cast<std::uint32_t>(std::countr_zero(from.dimension))};
+    ::new (upload + stream.at) core::LookUpStream{reinterpret_cast<const core::LookUpBook*>(device + stream.list),
+                                                  {from.inner, from.channels, from.group},
+                                                  static_cast<std::uint32_t>(std::countr_zero(from.dimension))};
   }
 }
 

@@ -24,6 +24,8 @@ WEFT_HD std::uint32_t bits_of_float(float value) {
   return bits;
 }
 
+WEFT_HD bool is_finite(float value) { return (bits_of_float(value) & 0x7F800000u) != 0x7F800000u; }
+
 // 2^(i/8) as binary32, part of the format. Not an array: a kernel would keep it in local memory.
 WEFT_HD constexpr std::uint32_t eighth_octave(std::uint32_t i) {
   const std::uint32_t first =
@@ -73,6 +75,23 @@ struct ChannelPosition {
   WEFT_HD float step_at(const UniformParameters& uniform, std::uint32_t i) const {
     if (uniform.scale_codes == nullptr) return uniform.fine_step;
     return channel_step(uniform.fine_step, uniform.scale_codes[channel_at(uniform.inner, uniform.channels, i)]);
+  }
+};
+
+// Which codebook units have (FORMAT.md 3.3, codec 4): `group` consecutive channels share one; 0: all do.
+struct ChannelGroups {
+  std::uint64_t inner, channels, group;
+
+  // Of a block that begins with this element.
+  WEFT_HD ChannelPosition position(std::uint64_t first_element) const {
+    return group == 0 ? ChannelPosition{} : ChannelPosition(inner, channels, first_element);
+  }
+  // The group of the block's unit i.
+  WEFT_HD std::uint64_t group_at(const ChannelPosition& position, std::uint32_t i) const {
+    if (group == 0) return 0;
+    const std::uint64_t channel = position.channel_at(inner, channels, i);
+    return (channel | group) >> 32 != 0 ? channel / group
+                                        : static_cast<std::uint32_t>(channel) / static_cast<std::uint32_t>(group);
   }
 };
 

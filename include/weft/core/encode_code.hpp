@@ -185,24 +185,29 @@ WEFT_HD void code_plane(const SegmentJob& segment, EncodeBlockJob& block, int p,
                         std::uint8_t* stage) {
   if ((block.varying >> p & 1) == 0) return;
   BlockUnits<Unit> units(segment, block);
-  if (segment.kind == EncodeKind::kUniform || segment.kind == EncodeKind::kIndices)
-    units = {segment.symbols + (std::size_t{block.index} << segment.block_log2), false};
+  int byte = p;  // of a unit
+  if (segment.kind >= EncodeKind::kUniform) {
+    units = {kept_symbols(segment, block, static_cast<std::uint32_t>(p)), false};
+    byte = 0;
+  }
+  const std::uint32_t n = symbols_in(segment, block);
   const PlaneTables& plane = segment.planes[p];
   const StagedWords<W> words(stage, block.words_end[p]);
-  RecordList<W> records{reinterpret_cast<std::uint8_t*>(block.words_end[p]), most_records(block.n)};
+  RecordList<W> records{reinterpret_cast<std::uint8_t*>(block.words_end[p]), most_records(n)};
   std::uint32_t count = 0;
   if (plane.paired != 0) {
-    const LoadPairs<W, Unit> load{units, units.shift_of(p), plane.window, near.replacement, records};
-    count = rans_encode_from<W>(load, block.n / 2, lanes_log2_for(block.n / 2), near.encode, words);
+    const LoadPairs<W, Unit> load{units, units.shift_of(byte), plane.window, near.replacement, records};
+    count = rans_encode_from<W>(load, n / 2, lanes_log2_for(n / 2), near.encode, words);
     records.finish();
   } else {
-    count = rans_encode_from<W>(LoadPlane<W, Unit>{units, units.shift_of(p)}, block.n, lanes_log2_for(block.n),
-                                near.encode, words);
+    count =
+        rans_encode_from<W>(LoadPlane<W, Unit>{units, units.shift_of(byte)}, n, lanes_log2_for(n), near.encode, words);
   }
   W::for_each_lane([&](std::uint32_t lane) {
     if (lane != 0) return;
     block.word_count[p] = count;
     if (p == 0) block.record_count = records.count;
+    if (p == 1) block.second_record_count = records.count;
   });
 }
 

@@ -1,4 +1,5 @@
-// Encoding with a codebook of up to 256 scalars: the passes that choose and count indices, and write what is not coded.
+// Encoding with a codebook of up to 256 scalars: the passes that choose and count indices. Writing what is not coded,
+// with any codebooks.
 //
 // * Values that are not finite are exceptions; they have some index, as on the CPU.
 #pragma once
@@ -10,7 +11,7 @@ namespace weft::core {
 
 template <FloatType kType>
 WEFT_HD bool is_exception(typename FloatUnit<kType>::Unit unit) {
-  return (bits_of_float(float_of_unit<kType>(unit)) & 0x7F800000u) == 0x7F800000u;
+  return !is_finite(float_of_unit<kType>(unit));
 }
 
 // Chooses the indices of a block by `upper`, a copy of the segment's thresholds, and counts them; keeps them if this is the
@@ -24,7 +25,7 @@ WEFT_HD void choose_block_indices(const SegmentJob& segment, EncodeBlockJob& blo
   const std::size_t begin = std::size_t{block.index} << segment.block_log2;
   const PairWindow window = segment.planes[0].window;
   const bool paired = kLast && window.usable != 0;
-  const int log2 = segment.choice->log2;
+  const int log2 = segment.choices[0].log2;
   const auto index_of = [&](Unit unit) { return search_index(float_of_unit<kType>(unit), upper, log2); };
   const std::uint32_t first = index_of(units.raw(0));
   const auto found = W::each_lane_value([&](std::uint32_t lane) {
@@ -55,9 +56,9 @@ WEFT_HD void choose_block_indices(const SegmentJob& segment, EncodeBlockJob& blo
 template <KernelWarp W, FloatType kType>
 WEFT_HD void choose_window_of_indices(const SegmentJob& segment, WindowScratch& scratch) {
   const BlockUnits<typename FloatUnit<kType>::Unit> units(segment.units, false);
-  choose_segment_window<W>(segment, WindowTies::kMiddle, scratch, [&](std::uint64_t i) {
-    return search_index(float_of_unit<kType>(units.raw(static_cast<std::uint32_t>(i))), segment.choice->upper,
-                        segment.choice->log2);
+  const IndexChoice& choice = segment.choices[0];
+  choose_segment_window<W>(segment, 0, WindowTies::kMiddle, scratch, [&](std::uint64_t i) {
+    return search_index(float_of_unit<kType>(units.raw(static_cast<std::uint32_t>(i))), choice.upper, choice.log2);
   });
 }
 
@@ -65,10 +66,9 @@ template <KernelWarp W, FloatType kType>
 WEFT_HD void write_indices(const SegmentJob& segment, const EncodeBlockJob& block, const CrcTables& tables,
                            std::uint8_t* tile) {
   using Unit = typename FloatUnit<kType>::Unit;
-  const std::size_t first = std::size_t{block.index} << segment.block_log2;
   write_block<W>(segment, block, tables, tile,
                  [&](std::uint32_t p, std::uint32_t from, std::uint32_t n, std::uint8_t* out) {
-                   if (p == 0) return copy_bytes<W>(out, segment.symbols + first + from, n);
+                   if (p < segment.coded_planes) return copy_bytes<W>(out, kept_symbols(segment, block, p) + from, n);
                    const BlockUnits<Unit> units(segment, block);
                    write_exceptions<W>(units, block, from, n, out,
                                        [&](std::uint32_t i) { return is_exception<kType>(units.raw(i)); });

@@ -65,14 +65,31 @@ WEFT_HD void choose_thresholds(SegmentJob& segment, PlaneTables& plane, Team& te
   for_each_symbol(team, [&](int s) { plane.counted.pairs[s] = 0; });
 }
 
-// Indices: the thresholds for what was counted, and the counts are begun anew.
+// Indices of scalars: the thresholds for what was counted, and the counts are begun anew. Each lane takes some
+// codebooks.
 template <class Team>
-WEFT_HD void choose_index_thresholds(IndexChoice& choice, PlaneTables& plane, Team& team) {
-  normalise(plane.counted.pairs, plane.frequencies, team);
+WEFT_HD void choose_index_thresholds(const SegmentJob& segment, IndexLengths& lengths, PlaneChoice& work, Team& team) {
+  for (std::uint32_t p = 0; p < segment.coded_planes; p++) {
+    std::uint64_t* counts = segment.planes[p].counted.pairs;
+    for_each_symbol(team, [&](int s) {
+      work.counts[s] = counts[s];
+      counts[s] = 0;
+    });
+    lengths.set(p, work.counts, work.frequencies, team);
+  }
   team.for_each_lane([&](std::uint32_t lane) {
-    if (lane == 0) choose_by_price(choice, plane.frequencies);
+    if (lane == 0) lengths.two_bytes = segment.coded_planes > 1;
   });
-  for_each_symbol(team, [&](int s) { plane.counted.pairs[s] = 0; });
+  team.sync();
+  team.for_each_lane([&](std::uint32_t lane) {
+    for (std::uint32_t i = lane; i < segment.choice_count; i += Team::kLanes) {
+      IndexChoice& choice = segment.choices[i];
+      if (choice.book == nullptr || choice.book->bit_price <= 0) continue;
+      choose_by_price(*choice.book, lengths, choice.chain, choice.crossings, choice.priced);
+      choice.upper = choice.priced;
+    }
+  });
+  team.sync();
 }
 
 WEFT_HD void choose_corrections(SegmentJob& segment) {
@@ -88,6 +105,7 @@ enum class SegmentPass : std::uint8_t { kThresholds, kRateThresholds, kTables, k
 struct SegmentScratch {
   alignas(16) PlaneTables plane;
   PlaneChoice work[2];
+  IndexLengths lengths;
   std::uint64_t lanes[kLanes];
 };
 
@@ -115,14 +133,16 @@ WEFT_HD void encode_segment_pass(SegmentPass pass, std::uint32_t round, SegmentJ
   const bool halfway = segment.kind == EncodeKind::kUniform && segment.uniform.low_bits == 0;
   if (pass == SegmentPass::kThresholds && !halfway) return;
   if (pass == SegmentPass::kRateThresholds && round >= segment.price_rounds) return;
+  if (pass == SegmentPass::kRateThresholds && segment.kind >= EncodeKind::kIndices) {
+    if (p == 0) choose_index_thresholds(segment, scratch.lengths, scratch.work[0], team);
+    return;
+  }
   copy_tables<W>(segment.planes[p], scratch.plane);
   if (pass == SegmentPass::kTables) {
     choose_plane_table(scratch.plane, scratch.work, team);
     W::for_each_lane([&](std::uint32_t lane) {
       if (lane == 0 && segment.kind == EncodeKind::kUniform) choose_corrections(segment);
     });
-  } else if (segment.kind == EncodeKind::kIndices) {
-    choose_index_thresholds(*segment.choice, scratch.plane, team);
   } else {
     choose_thresholds(segment, scratch.plane, team);
   }

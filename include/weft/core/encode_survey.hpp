@@ -112,20 +112,21 @@ struct WindowScratch {
   std::uint64_t lanes[kLanes];
 };
 
-// Chooses the window of plane 0 of a segment by a sample; symbol(i) is that of unit i.
+// Chooses the window of a plane of a segment by a sample; symbol(i) is its symbol number i.
 template <KernelWarp W, class Symbol>
-WEFT_HD void choose_segment_window(const SegmentJob& segment, WindowTies ties, WindowScratch& scratch, Symbol symbol) {
+WEFT_HD void choose_segment_window(const SegmentJob& segment, std::uint32_t p, WindowTies ties, WindowScratch& scratch,
+                                   Symbol symbol) {
   WarpTeam<W> team{scratch.lanes};
+  const std::uint64_t symbols = symbols_in(segment, segment.unit_count);
   for_each_symbol(team, [&](int s) { scratch.counts[s] = 0; });
   W::for_each_lane([&](std::uint32_t lane) {
     for (std::uint32_t i = lane; i < kWindowRuns * kWindowRun; i += kLanes)
-      W::add(&scratch.counts[symbol(sample_begin(segment.unit_count, i / kWindowRun) + i % kWindowRun)],
-             std::uint64_t{1});
+      W::add(&scratch.counts[symbol(sample_begin(symbols, i / kWindowRun) + i % kWindowRun)], std::uint64_t{1});
   });
   W::sync();
   const PairWindow window = choose_window(scratch.counts, ties, team);
   W::for_each_lane([&](std::uint32_t lane) {
-    if (lane == 0) segment.planes[0].window = window;
+    if (lane == 0) segment.planes[p].window = window;
   });
 }
 
@@ -133,7 +134,7 @@ template <KernelWarp W, class Unit>
 WEFT_HD void choose_window_of_units(const SegmentJob& segment, WindowScratch& scratch) {
   const BlockUnits<Unit> units(segment.units, segment.rotate != 0);
   const std::uint32_t shift = units.shift_of(0);
-  choose_segment_window<W>(segment, WindowTies::kLowest, scratch,
+  choose_segment_window<W>(segment, 0, WindowTies::kLowest, scratch,
                            [&](std::uint64_t i) { return units.byte_at(static_cast<std::uint32_t>(i), shift); });
 }
 
@@ -249,11 +250,18 @@ WEFT_HD void count_packed_pairs(const PairWindow& window, std::uint64_t symbols,
   }
 }
 
-// The answers of a survey of plane 0, of which each lane found: exceptions (at most 2^13) << 1 | some symbol is not `first`.
+// How many exceptions the lanes have found, none more than 2^13.
+template <KernelWarp W>
+WEFT_HD std::uint32_t sum_exceptions(const typename W::U32& found) {
+  std::uint32_t sum = 0;
+  for (int bit = 0; bit < 14; bit++) sum += W::count(W::less(W::splat(0), found & W::splat(1u << bit))) << bit;
+  return sum;
+}
+
+// The answers of a survey of plane 0, of which each lane found: exceptions << 1 | some symbol is not `first`.
 template <KernelWarp W>
 WEFT_HD void set_survey(EncodeBlockJob& block, const typename W::U32& found, std::uint32_t first) {
-  std::uint32_t sum = 0;
-  for (int bit = 0; bit < 14; bit++) sum += W::count(W::less(W::splat(0), found & W::splat(2u << bit))) << bit;
+  const std::uint32_t sum = sum_exceptions<W>(W::shift_right(found, W::splat(1)));
   const std::uint32_t varying = W::or_lanes(found) & 1;
   W::for_each_lane([&](std::uint32_t lane) {
     if (lane != 0) return;
@@ -318,7 +326,7 @@ template <KernelWarp W, FloatType kType>
 WEFT_HD void choose_window_of_weights(const SegmentJob& segment, const EncodeBlockJob& first_block,
                                       WindowScratch& scratch) {
   const FixedValues<kType> values(segment, first_block);
-  choose_segment_window<W>(segment, WindowTies::kMiddle, scratch, [&](std::uint64_t i) {
+  choose_segment_window<W>(segment, 0, WindowTies::kMiddle, scratch, [&](std::uint64_t i) {
     return symbol_by_threshold(values[static_cast<std::uint32_t>(i)], segment.thresholds);
   });
 }

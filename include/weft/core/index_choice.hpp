@@ -9,25 +9,25 @@
 
 namespace weft::core {
 
-// The entries that some number would choose, ascending, to chain[0] ..; chain[i] keeps numbers up to crossings[i], the last
-// one all others. `entries` ascend; of equal ones the cheaper stays. price(i) is in squared units of the entries; `priced`:
-// not all prices are 0. Returns how many are in the chain.
-template <class Price>
-WEFT_HD std::uint32_t cheapest_chain(const double* entries, std::uint32_t count, bool priced, Price price,
-                                     std::uint32_t* chain, double* crossings) {
+// The entries that some number would choose, ascending, to chain[0] ..; chain[i] keeps numbers up to crossings[i], the
+// last one all others. entry(i), a double, ascends; of equal ones the cheaper stays. price(i) is in squared units of
+// the entries; `priced`: not all prices are 0. Returns how many are in the chain.
+template <class Entry, class Price>
+WEFT_HD std::uint32_t cheapest_chain(Entry entry, std::uint32_t count, bool priced, Price price, std::uint32_t* chain,
+                                     double* crossings) {
   std::uint32_t length = 0;
   for (std::uint32_t j = 0; j < count; j++) {
     double crossing = 0;
     bool keep = true;
     while (length > 0) {
       const std::uint32_t left = chain[length - 1];
-      const double apart = entries[j] - entries[left];
+      const double apart = entry(j) - entry(left);
       if (apart <= 0 && price(j) >= price(left)) {
         keep = false;
         break;
       }
       if (apart > 0) {
-        crossing = (entries[left] + entries[j]) / 2;
+        crossing = (entry(left) + entry(j)) / 2;
         if (priced) crossing += (price(j) - price(left)) / (2 * apart);
         if (length == 1 || crossing > crossings[length - 2]) break;
       }
@@ -54,10 +54,10 @@ WEFT_HD float largest_float_up_to(double x) {
 
 // Floats up to upper[i] go to entry i or a lower one; 2^log2 - 1 of them, the last ones are what no float exceeds. chain and
 // crossings are memory for `count` numbers each.
-template <class Price>
-WEFT_HD void make_search_thresholds(const double* entries, std::uint32_t count, bool priced, Price price, int log2,
+template <class Entry, class Price>
+WEFT_HD void make_search_thresholds(Entry entry, std::uint32_t count, bool priced, Price price, int log2,
                                     std::uint32_t* chain, double* crossings, float* upper) {
-  const std::uint32_t length = cheapest_chain(entries, count, priced, price, chain, crossings);
+  const std::uint32_t length = cheapest_chain(entry, count, priced, price, chain, crossings);
   const std::uint32_t all = (1u << log2) - 1;
   std::uint32_t next = 0;
   for (std::uint32_t i = 0; i < length; i++) {
@@ -77,34 +77,62 @@ WEFT_HD std::uint32_t search_index(float value, const float* upper, int log2) {
 inline constexpr std::uint32_t kPriceRounds =
     3;  // indices and their code lengths follow each other; later rounds change next to nothing
 
-// Bits of an index byte that has this frequency.
-WEFT_HD double index_bits(std::uint16_t frequency) {
-  return frequency == 0 ? kProbBits + 2 : static_cast<double>(code_length(frequency)) / 256;
-}
+// Code lengths of indices of one byte or two, high one first, from how often the symbols of their planes occur.
+struct IndexLengths {
+  std::uint16_t planes[2][kTableSymbols];  // in 1/256 bit
+  bool two_bytes;
 
-// A codebook of up to 256 scalars and how its indices are chosen, with the memory that this takes.
-struct IndexChoice {
-  double entries[256];
-  double bits[256], crossings[256];
-  float upper[256];  // answer
-  std::uint32_t chain[256];
+  // Of one plane, by what was counted; `frequencies` is memory.
+  template <class Team>
+  WEFT_HD void set(std::uint32_t plane, const std::uint64_t counts[kTableSymbols],
+                   std::uint16_t frequencies[kTableSymbols], Team& team) {
+    constexpr std::uint32_t kUnseen = (kProbBits + 2) << 8;
+    normalise(counts, frequencies, team);
+    for_each_symbol(team, [&](int s) {
+      planes[plane][s] = static_cast<std::uint16_t>(frequencies[s] == 0 ? kUnseen : code_length(frequencies[s]));
+    });
+  }
+  WEFT_HD double bits_of(std::uint32_t index) const {
+    const std::uint32_t length =
+        two_bytes ? std::uint32_t{planes[0][index >> 8]} + planes[1][index & 255] : planes[0][index];
+    return static_cast<double>(length) / 256;
+  }
+};
+
+// A codebook of scalars as weights are compared with it: by the values that a decoder restores.
+struct ScalarBook {
+  const float* entries;
+  const float* upper;  // thresholds without a price
   double bit_price;
   std::uint32_t count;
   std::int32_t zero;  // the entry that is never dearer than another one, so that zeros stay zeros; -1: none
   std::int32_t log2;  // of the steps of a search
 };
 
-// Thresholds for indices that occur so often.
-WEFT_HD void choose_by_price(IndexChoice& choice, const std::uint16_t frequencies[256]) {
-  double least = kProbBits + 2;
-  for (std::uint32_t i = 0; i < choice.count; i++) {
-    choice.bits[i] = index_bits(frequencies[i]);
-    least = choice.bits[i] < least ? choice.bits[i] : least;
+// Thresholds for indices of these lengths. chain and crossings are memory for book.count numbers each.
+WEFT_HD void choose_by_price(const ScalarBook& book, const IndexLengths& lengths, std::uint32_t* chain,
+                             double* crossings, float* upper) {
+  double least = lengths.bits_of(0);
+  for (std::uint32_t i = 1; i < book.count && book.zero >= 0; i++) {
+    const double bits = lengths.bits_of(i);
+    least = bits < least ? bits : least;
   }
-  if (choice.zero >= 0) choice.bits[choice.zero] = least;
-  make_search_thresholds(
-      choice.entries, choice.count, true, [&](std::uint32_t i) { return choice.bit_price * choice.bits[i]; },
-      choice.log2, choice.chain, choice.crossings, choice.upper);
+  make_search_thresholds([&](std::uint32_t i) { return static_cast<double>(book.entries[i]); }, book.count, true,
+                         [&](std::uint32_t i) {
+                           const bool is_zero = static_cast<std::int32_t>(i) == book.zero;
+                           return book.bit_price * (is_zero ? least : lengths.bits_of(i));
+                         },
+                         book.log2, chain, crossings, upper);
 }
+
+// What a segment searches in a codebook, with memory of its own if there is a price.
+struct IndexChoice {
+  const ScalarBook* book;  // null: no unit of the segment has it
+  const float* upper;      // the thresholds of this round
+  float* priced;           // room for them
+  std::uint32_t* chain;
+  double* crossings;
+  std::int32_t log2;
+};
 
 }  // namespace weft::core

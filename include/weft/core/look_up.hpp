@@ -16,8 +16,8 @@ struct LookUpBook {
 };
 
 struct LookUpStream {
-  const LookUpBook* books;               // one for each group of channels
-  std::uint64_t inner, channels, group;  // group 0: one book for all
+  const LookUpBook* books;  // one for each group of channels
+  ChannelGroups groups;
   std::uint32_t dimension_log2;
 };
 
@@ -42,15 +42,13 @@ WEFT_HD bool look_up_units(const LookUpJob& job, std::uint8_t* outputs, std::uin
   const std::uint32_t log2 = stream.dimension_log2, within = (1u << log2) - 1;
   std::uint8_t* out = outputs + job.out;
   LookUpBook book = stream.books[0];
-  const ChannelPosition position =
-      stream.group == 0 ? ChannelPosition{} : ChannelPosition(stream.inner, stream.channels, job.first_element);
+  const ChannelPosition position = stream.groups.position(job.first_element);
   bool valid = true;
   for (std::uint32_t unit = thread; unit < job.n; unit += threads) {
     const std::uint32_t vector = unit >> log2;
     const std::uint32_t high = job.high != nullptr ? job.high[vector] : job.high_constant;
     const std::uint32_t index = high << 8 | (job.low != nullptr ? job.low[vector] : job.low_constant);
-    if (stream.group != 0)
-      book = stream.books[position.channel_at(stream.inner, stream.channels, vector << log2) / stream.group];
+    if (stream.groups.group != 0) book = stream.books[stream.groups.group_at(position, vector << log2)];
     if (index >= book.entries) {
       valid = false;
       continue;

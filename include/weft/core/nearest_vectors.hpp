@@ -19,6 +19,16 @@ namespace weft::core {
 inline constexpr std::uint32_t kEntryChunk = 16, kEntryTile = 1024;  // a tile is what threads share at a time
 inline constexpr float kFarScore = std::numeric_limits<float>::infinity();
 inline constexpr float kLeastNormal = std::numeric_limits<float>::min();  // smaller products lose digits
+inline constexpr float kFarthest =
+    0x1p40f;  // products with scaled entries, which are small, stay far from the end of float32
+
+// A weight as it is compared with entries that were scaled by this factor. What is not finite becomes zero, what is far
+// beyond all entries is cut off.
+WEFT_HD float scaled_component(float value, float factor) {
+  const float scaled = value * factor;
+  const float near = scaled < -kFarthest ? -kFarthest : kFarthest < scaled ? kFarthest : scaled;
+  return is_finite(value) ? near : 0.0f;
+}
 
 // Vectors that one thread searches for at once: what registers hold.
 WEFT_HD constexpr std::uint32_t nearest_width(int dimension) { return dimension == 8 ? 4 : 8; }
@@ -52,10 +62,20 @@ struct Entries {
   float largest_value = 0, largest_bias = 0;  // magnitudes
 };
 
+// A codebook of vectors: its entries, scaled by a factor, and as many more of bias kFarScore as fill up a chunk.
+struct VectorBook {
+  Entries entries;
+  float factor;
+};
+
+WEFT_HD constexpr std::uint32_t whole_chunks(std::uint32_t entries) {
+  return (entries + kEntryChunk - 1) / kEntryChunk * kEntryChunk;
+}
+
 // Of the tile from number `first` on, up to whole chunks.
 WEFT_HD std::uint32_t tile_entries(const Entries& entries, std::uint32_t first) {
   const std::uint32_t left = entries.count - first, count = left < kEntryTile ? left : kEntryTile;
-  return (count + kEntryChunk - 1) / kEntryChunk * kEntryChunk;
+  return whole_chunks(count);
 }
 
 // Entries and biases of one tile, for thread `thread` of `threads` to put down. Chunks are filled up with what no
@@ -69,10 +89,10 @@ WEFT_HD void stage_entries(const Entries& entries, std::uint32_t first, float* v
     values[i] = i < count * kDim ? entries.values[std::size_t{first} * kDim + i] : 0.0f;
 }
 
-template <int kDim, bool kExact>
+template <int kDim, bool kExact, std::uint32_t kVectors = nearest_width(kDim)>
 class NearestSearch {
  public:
-  static constexpr std::uint32_t kWidth = nearest_width(kDim);
+  static constexpr std::uint32_t kWidth = kVectors;
 
   WEFT_HD void begin() {
     for (std::uint32_t v = 0; v < kWidth; v++) {
@@ -170,7 +190,7 @@ class NearestSearch {
 
 struct NearestAnswers {
   std::uint32_t* nearest = nullptr;  // per vector
-  float* distances = nullptr;        // squared, to that entry
+  float* distances = nullptr;        // squared, to that entry; may be null
   bool keep_lower = false;           // a distance that is there already stays where it is lower
 };
 
@@ -179,8 +199,9 @@ template <class Search>
 WEFT_HD void write_answer(const Search& search, std::uint32_t v, std::uint64_t i, const Entries& entries,
                           const NearestAnswers& answers) {
   const std::uint32_t entry = search.answer(v, entries);
-  const float distance = search.squared_distance(v, entries, entry);
   answers.nearest[i] = entry;
+  if (answers.distances == nullptr) return;
+  const float distance = search.squared_distance(v, entries, entry);
   if (!answers.keep_lower || distance < answers.distances[i]) answers.distances[i] = distance;
 }
 
