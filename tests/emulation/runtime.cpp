@@ -165,7 +165,7 @@ void drain_all() {
 
 void copy_on_device(void* to, const void* from, std::size_t n) {
   const Window window;
-  std::memmove(to, from, n);
+  if (n > 0) std::memmove(to, from, n);
 }
 
 }  // namespace

@@ -3,6 +3,8 @@
 // * A warp, or one thread on a CPU, does a plane: a team (team.hpp). All integers are the same however many work.
 #pragma once
 
+#include <type_traits>
+
 #include "weft/core/encode_jobs.hpp"
 #include "weft/core/level_choice.hpp"
 
@@ -108,6 +110,7 @@ struct SegmentScratch {
   IndexLengths lengths;
   std::uint64_t lanes[kLanes];
 };
+static_assert(std::is_trivially_default_constructible_v<SegmentScratch>, "shared memory cannot be initialised");
 
 template <KernelWarp W>
 WEFT_HD void copy_tables(const PlaneTables& from, PlaneTables& to) {

@@ -20,10 +20,10 @@ inline constexpr std::uint32_t kWindowRuns = 64, kWindowRun = 64;         // of 
 inline constexpr std::uint32_t kRecordBytes = 4;
 inline constexpr std::uint32_t kPairPrice = 192;  // they may be larger than single symbols by one part in so many
 
-struct PairWindow {
-  std::uint8_t base = 0;    // symbols base .. base + 15 are in the window
-  std::uint8_t filler = 0;  // of these, what stands in for symbols outside
-  std::uint8_t usable = 0;
+struct PairWindow {     // nothing is initialised, for shared memory cannot be
+  std::uint8_t base;    // symbols base .. base + 15 are in the window
+  std::uint8_t filler;  // of these, what stands in for symbols outside
+  std::uint8_t usable;
   WEFT_HD bool has(std::uint32_t symbol) const { return symbol - base < kPairSide; }
   WEFT_HD std::uint32_t place(std::uint32_t symbol) const { return has(symbol) ? symbol - base : filler - base; }
   WEFT_HD std::uint32_t pair(std::uint32_t first, std::uint32_t second) const {
@@ -84,7 +84,7 @@ WEFT_HD PairWindow choose_window(const std::uint64_t counts[256], WindowTies tie
   const std::uint64_t lowest = largest_of(0, kLastPairBase, false, covered, team), first = 255 - (lowest & 255);
   const std::uint64_t last =
       ties == WindowTies::kMiddle ? largest_of(0, kLastPairBase, true, covered, team) & 255 : first;
-  PairWindow window;
+  PairWindow window{};
   window.base = static_cast<std::uint8_t>((first + last) / 2);
   window.filler =
       static_cast<std::uint8_t>(255 - (largest_of(window.base, window.base + kPairSide - 1, false, count, team) & 255));

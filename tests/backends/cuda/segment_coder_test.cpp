@@ -100,7 +100,7 @@ struct RandomSegment {
   // Bits have a price in half of them, and in some of a stream's.
   void choose_codebook(std::mt19937_64& random) {
     const std::size_t counts[] = {1, 2, 5, 16, 40, 256, 300};
-    codebook.dimension = random() % 3 == 0 ? static_cast<std::uint8_t>(2u << random() % 3) : 1;
+    codebook.dimension = static_cast<std::uint8_t>(random() % 3 == 0 ? 2u << random() % 3 : 1);
     std::size_t books = 1;
     if (random() % 3 == 0) {
       codebook.inner = 1 + random() % (random() % 2 == 0 ? 7 : 3000);
