@@ -36,7 +36,8 @@ run_gtest() {
 unit() { run_ctest; }
 cuda() { run_ctest -R '[Cc]uda'; }
 sanitizers() { run_gtest fuzz; }
-tsan() { TSAN_OPTIONS=halt_on_error=1 run_gtest tsan; }
+# Some tests take so many random segments as are wished for.
+tsan() { TSAN_OPTIONS=halt_on_error=1 WEFT_TEST_SEGMENTS=100 run_gtest tsan; }
 fuzz() { bash tools/fuzz.sh "$FUZZ_SECONDS"; }
 
 for part in "${parts[@]}"; do

@@ -10,6 +10,7 @@
 #include "support/devices.hpp"
 #include "support/expect_error.hpp"
 #include "support/memory_network.hpp"
+#include "support/sanitizer.hpp"
 #include "support/temp_folder.hpp"
 #include "support/weights.hpp"
 #include "weft/engine.hpp"
@@ -18,6 +19,8 @@ namespace weft {
 namespace {
 
 using testing::MemoryNetwork;
+
+constexpr unsigned kDraws = 5 / testing::kEvery;  // of rows of a tensor
 
 class ResidentRows : public ::testing::Test {
  protected:
@@ -66,7 +69,7 @@ TEST_F(ResidentRows, AreThoseOfTheNetwork) {
     const std::uint64_t rows = shape.empty() ? 1 : shape[0];
     const std::string& data = network.data_of(t);
     EXPECT_TRUE(decode(archive, t, 0, rows) == data) << t;
-    for (int i = 0; i < 5 && rows > 1; i++) {
+    for (unsigned i = 0; i < kDraws && rows > 1; i++) {
       const std::uint64_t first = random() % rows, count = random() % (rows - first + 1), row = data.size() / rows;
       ASSERT_TRUE(decode(archive, t, first, count, random() % 20) == data.substr(first * row, count * row))
           << t << ": " << count << " from " << first;
@@ -127,7 +130,7 @@ TEST_F(ResidentRows, OfTrellisTensorsAreThoseOfDecompress) {
     std::string data(network.data_of(t).size(), '\0');
     restored->read_tensor(t, 0, std::as_writable_bytes(std::span(data)));
     EXPECT_TRUE(decode(archive, t, 0, rows) == data) << t;
-    for (int i = 0; i < 5; i++) {
+    for (unsigned i = 0; i < kDraws; i++) {
       const std::uint64_t first = random() % rows, count = random() % (rows - first + 1), row = data.size() / rows;
       ASSERT_TRUE(decode(archive, t, first, count, random() % 20) == data.substr(first * row, count * row))
           << t << ": " << count << " from " << first;
