@@ -9,6 +9,7 @@ source tools/common.sh
 
 TARGETS=(weft_gpu_tests weft_cuda_bench weft_cli layer_by_layer save_from_device)
 PROGRAMS=(weft tests/cuda/weft_gpu_tests bench/cuda/weft_cuda_bench examples/layer_by_layer examples/save_from_device)
+EMULATED=(emulated_weft emulated_gpu_tests emulated_bench emulated_layer_by_layer emulated_save_from_device)
 
 if [[ ${1:-} == --pack ]]; then
   (($# == 2)) || die "usage: ./dev gpu --pack PACKED"
@@ -31,7 +32,11 @@ if [[ ${1:-} == --rehearse ]]; then
   set -- "${1:-}" build/release/rehearsal
   need "${BUILD_PACKAGES[@]}"
   configure release
-  cmake --build build/release -j "$JOBS" --target emulated_{weft,gpu_tests,bench,layer_by_layer,save_from_device}
+  cmake --build build/release -j "$JOBS" --target "${EMULATED[@]}"
+  for i in "${!PROGRAMS[@]}"; do
+    mkdir -p "$2/$(dirname "${PROGRAMS[i]}")"
+    ln -sf "$PWD/build/release/tests/emulation/${EMULATED[i]}" "$2/${PROGRAMS[i]}"
+  done
 fi
 [[ -n ${1:-} ]] && (($# <= 2)) ||
   die "usage: ./dev gpu FOLDER [PACKED], ./dev gpu --pack PACKED, or ./dev gpu --rehearse FOLDER"

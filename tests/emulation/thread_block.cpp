@@ -30,7 +30,6 @@ class ThreadList {
  public:
   [[nodiscard]] std::uint32_t size() const { return size_; }
   [[nodiscard]] unsigned front() const { return threads_[begin_ % kMostThreads]; }
-  void clear() { size_ = 0; }
   void push(unsigned thread) { threads_[(begin_ + size_++) % kMostThreads] = thread; }
   // Takes out the i-th; those behind it may change places.
   unsigned take(std::uint32_t i) {
