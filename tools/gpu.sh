@@ -50,8 +50,8 @@ out=$(realpath "$out")
 name="the emulated GPU" capability=" 9.0"
 [[ $rehearse == yes ]] ||
   IFS=, read -r name capability < <(nvidia-smi --query-gpu=name,compute_cap --format=csv,noheader | head -n 1)
-options=()
-[[ $rehearse == no ]] || options=(--rehearse) WEFT_TEST_SEGMENTS=100
+options=() limit=150  # seconds, of the tests and of the benchmark
+[[ $rehearse == no ]] || options=(--rehearse) limit=900 WEFT_TEST_SEGMENTS=100
 started=$SECONDS
 if (($# == 1)); then
   need "${BUILD_PACKAGES[@]}"
@@ -70,7 +70,7 @@ built=$((SECONDS - started))
 tests=$programs/tests/cuda/weft_gpu_tests
 status=0
 say "tests"
-timeout 150 "$tests" --gtest_brief=1 --gtest_output="json:$out/tests.json" || status=1
+timeout "$limit" "$tests" --gtest_brief=1 --gtest_output="json:$out/tests.json" || status=1
 
 # Whole runs of the program: archives are those of the CPU, goldens restore their bytes, a damaged one is an error.
 say "archives through the program"
@@ -121,7 +121,7 @@ else
   say "compute-sanitizer is not here, or has no GPU; left out"
 fi
 say "throughput of the kernels"
-timeout 150 "$programs/bench/cuda/weft_cuda_bench" "${options[@]}" >"$out/bench.json" || status=1
+timeout "$limit" "$programs/bench/cuda/weft_cuda_bench" "${options[@]}" >"$out/bench.json" || status=1
 
 "$PYTHON" tools/gpu_report.py "$out" "$built" "$(git rev-parse HEAD 2>/dev/null || echo unknown)" || status=1
 say "wrote $out/gpu.json"
