@@ -15,7 +15,6 @@ namespace weft::bench {
 namespace {
 
 constexpr std::size_t kDimension = 4, kEntries = 4096;
-constexpr int kRuns = 5;
 
 std::vector<float> draw(std::size_t n, std::uint64_t seed) {
   const std::vector<double> values = testing::draw_weights(n, seed, 0.02);
@@ -61,7 +60,7 @@ Json scalar_report(cuda::Heap& heap, const float* weights, std::uint32_t k) {
   // All of it, as a caller waits for it.
   std::vector<double> all;
   cluster::ScalarClusters clusters;
-  for (int run = -1; run < kRuns; run++) {
+  for (int run = -1; run < sizes.runs; run++) {
     const auto begin = std::chrono::steady_clock::now();
     cuda::DeviceSortedValues sorted(*queue, layout, memory.data(), n);
     sorted.sort_resident(weights);

@@ -6,6 +6,7 @@
 #include "cuda_queue.hpp"
 #include "event.hpp"
 #include "fma_rate.hpp"
+#include "sizes.hpp"
 
 namespace weft::bench {
 namespace {
@@ -13,28 +14,86 @@ namespace {
 using cuda::check;
 using cuda::Event;
 
-constexpr int kWarmUp = 2, kRuns = 11;
-
 std::string name_of(cuda::DecodeOp op) { return "decode " + std::to_string(static_cast<int>(op)); }
+// A pass that is missing here is a warning.
 std::string name_of(cuda::EncodePass pass) {
-  constexpr const char* kNames[] = {"thresholds", "quantize trial", "rate thresholds", "window", "survey",
-                                    "tables",     "code",           "layout",          "write"};
-  return kNames[static_cast<int>(pass)];
+  switch (pass) {
+    using enum cuda::EncodePass;
+    case kThresholds:
+      return "thresholds";
+    case kQuantizeTrial:
+      return "quantize trial";
+    case kRateThresholds:
+      return "rate thresholds";
+    case kGather:
+      return "gather";
+    case kSearch:
+      return "search";
+    case kChoose:
+      return "choose";
+    case kWindow:
+      return "window";
+    case kSurvey:
+      return "survey";
+    case kTables:
+      return "tables";
+    case kCode:
+      return "code";
+    case kLayout:
+      return "layout";
+    case kWrite:
+      return "write";
+  }
+  return "";
 }
 
 std::string name_of(cuda::TrellisPass pass) {
-  constexpr const char* kNames[] = {"weave", "search", "code", "pack"};
-  return kNames[static_cast<int>(pass)];
+  switch (pass) {
+    using enum cuda::TrellisPass;
+    case kWeave:
+      return "weave";
+    case kSearch:
+      return "search";
+    case kCode:
+      return "code";
+    case kPack:
+      return "pack";
+  }
+  return "";
 }
 
 std::string name_of(cuda::ScalarPass pass) {
-  constexpr const char* kNames[] = {"keys", "sort", "sums", "places", "runs", "squares"};
-  return kNames[static_cast<int>(pass)];
+  switch (pass) {
+    using enum cuda::ScalarPass;
+    case kKeys:
+      return "keys";
+    case kSort:
+      return "sort";
+    case kSums:
+      return "sums";
+    case kPlaces:
+      return "places";
+    case kRuns:
+      return "runs";
+    case kSquares:
+      return "squares";
+  }
+  return "";
 }
 
 std::string name_of(cuda::VectorPass pass) {
-  constexpr const char* kNames[] = {"nearest", "totals", "draw sums", "draw places"};
-  return kNames[static_cast<int>(pass)];
+  switch (pass) {
+    using enum cuda::VectorPass;
+    case kNearest:
+      return "nearest";
+    case kTotals:
+      return "totals";
+    case kDrawSums:
+      return "draw sums";
+    case kDrawPlaces:
+      return "draw places";
+  }
+  return "";
 }
 
 // Records an event after every launch.
@@ -139,7 +198,7 @@ Timing time_launches(const std::function<void(cuda::Queue&)>& launches, std::uin
   std::vector<double> totals;
   std::vector<std::vector<double>> parts;
   Timing timing;
-  for (int run = -kWarmUp; run < kRuns; run++) {
+  for (int run = -sizes.warm_ups; run < sizes.runs; run++) {
     queue.begin();
     launches(queue);
     const auto times = queue.end();
@@ -166,7 +225,7 @@ double copy_bandwidth(std::size_t bytes) {
   check(cudaMalloc(&to, bytes), "allocating memory");
   std::vector<double> times;
   Event start, stop;
-  for (int run = -kWarmUp; run < kRuns; run++) {
+  for (int run = -sizes.warm_ups; run < sizes.runs; run++) {
     start.record(nullptr);
     check(cudaMemcpyAsync(to, from, bytes, cudaMemcpyDeviceToDevice, nullptr), "copying");
     stop.record(nullptr);
@@ -185,7 +244,7 @@ double fma_rate() {
   std::vector<double> times;
   double count = 0;
   Event start, stop;
-  for (int run = -kWarmUp; run < kRuns; run++) {
+  for (int run = -sizes.warm_ups; run < sizes.runs; run++) {
     start.record(nullptr);
     count = launch_fma(nullptr, multiprocessors);
     stop.record(nullptr);

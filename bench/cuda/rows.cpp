@@ -1,5 +1,6 @@
 #include "rows.hpp"
 
+#include <algorithm>
 #include <chrono>
 #include <cstring>
 
@@ -23,7 +24,11 @@ Json meter_report(cuda::Heap& heap, const std::string& drawn, const std::vector<
   cuda::Notes notes;
   const auto meter = cuda::make_device_row_meter(heap, notes), cpu = make_cpu_row_meter();
   const RowMeter::Read read = [&](std::uint64_t first, std::span<std::byte> units) {
-    std::memcpy(units.data(), drawn.data() + 2 * first % drawn.size(), units.size());
+    for (std::size_t at = 0; at < units.size();) {  // the same again and again
+      const std::size_t from = (2 * first + at) % drawn.size(), n = std::min(units.size() - at, drawn.size() - from);
+      std::memcpy(units.data() + at, drawn.data() + from, n);
+      at += n;
+    }
   };
   (void)meter->measure(DType::kBF16, run, read);  // allocates
   const auto begin = std::chrono::steady_clock::now();
