@@ -9,7 +9,7 @@ source tools/common.sh
 
 TARGETS=(weft_gpu_tests weft_cuda_bench weft_cli layer_by_layer save_from_device)
 PROGRAMS=(weft tests/cuda/weft_gpu_tests bench/cuda/weft_cuda_bench examples/layer_by_layer examples/save_from_device)
-EMULATED=(emulated_weft emulated_gpu_tests emulated_bench emulated_layer_by_layer emulated_save_from_device)
+EMULATED=(emulated_weft weft_emulated_tests emulated_bench emulated_layer_by_layer emulated_save_from_device)
 
 if [[ ${1:-} == --pack ]]; then
   (($# == 2)) || die "usage: ./dev gpu --pack PACKED"

@@ -75,7 +75,7 @@ std::uint64_t sampled_row(std::uint64_t i, std::uint64_t count, std::uint64_t ro
 class ModelMaker {
  public:
   ModelMaker(const Network& network, Plan& plan, const Backend& backend, StageTimes& times)
-      : network_(network), plan_(plan), times_(times), meter_(backend.make_row_meter()) {}
+      : network_(network), plan_(plan), backend_(backend), times_(times) {}
 
   struct Result {
     trellis::Histogram histogram;
@@ -134,6 +134,7 @@ class ModelMaker {
     const auto read = [&](std::uint64_t first, std::span<std::byte> units) {
       times_.time(Stage::kRead, units.size(), [&] { read_memory_order(network_, plan_, s, first, units); });
     };
+    if (!meter_) meter_ = backend_.make_row_meter();
     RowSquares squares =
         times_.time(Stage::kQuantize, stream.units * static_cast<std::uint64_t>(unit_bytes(stream.dtype)), [&] {
           return weights.empty() ? meter_->measure(stream.dtype, run, read)
@@ -318,12 +319,13 @@ class ModelMaker {
 
   const Network& network_;
   Plan& plan_;
+  const Backend& backend_;
   StageTimes& times_;
   std::vector<std::byte> units_;
   cpu::TrellisWork work_;
-  Values looked_at_;  // whose memory the next stream takes over
-  std::unique_ptr<RowMeter> meter_;
-  RowSquares squares_;  // of the stream that is looked at
+  Values looked_at_;                 // whose memory the next stream takes over
+  std::unique_ptr<RowMeter> meter_;  // made for the first large stream
+  RowSquares squares_;               // of the stream that is looked at
 };
 
 void fall_back_to_uniform(Plan& plan, std::size_t s, double cell) {

@@ -6,8 +6,8 @@
 #include <mutex>
 
 #include "backends/codebook_groups.hpp"
+#include "backends/cpu/beyond_float.hpp"
 #include "backends/cpu/kernels.hpp"
-#include "engine/beyond_float.hpp"
 #include "engine/workers.hpp"
 
 namespace weft::engine {
@@ -125,7 +125,7 @@ WeightSample Sampler::read_values(std::span<const Piece> pieces) {
   for_pieces(pieces, [&](std::size_t p, std::span<const std::byte> units) {
     const std::span values(sample.values.data() + places[p], pieces[p].units);
     cpu::active_kernels().to_float(dtype, units.data(), values.size(), values.data());
-    if (engine::beyond_float(dtype, units, values)) is_beyond = true;
+    if (cpu::beyond_float(dtype, units, values)) is_beyond = true;
     if (weighed) read_importance(pieces[p], std::span(sample.weights).subspan(places[p], pieces[p].units));
     const auto finite = std::count_if(values.begin(), values.end(), [](float value) { return std::isfinite(value); });
     const std::lock_guard lock(mutex);

@@ -44,6 +44,7 @@ namespace {
 constexpr int kGarbage = 0xA5;
 constexpr std::size_t kUsualDynamicBytes = 48 << 10;
 constexpr int kMultiprocessors = 3, kResident = 2;
+constexpr std::size_t kDeviceMemory = std::size_t{4} << 30;
 
 const std::size_t kPage = static_cast<std::size_t>(sysconf(_SC_PAGESIZE));
 
@@ -58,7 +59,6 @@ struct Allocation {
 struct Machine {
   std::mutex mutex;
   int device_count = 1;
-  std::size_t device_memory = std::size_t{4} << 30;
   std::map<const std::byte*, Allocation> device_allocations;  // by where their data begin
   std::map<const std::byte*, std::size_t> pinned;
   std::map<const void*, std::size_t> dynamic_bytes;  // that kernels may have
@@ -174,10 +174,6 @@ void set_device_count(int count) {
   const std::lock_guard lock(machine().mutex);
   machine().device_count = count;
 }
-void set_device_memory(std::size_t bytes) {
-  const std::lock_guard lock(machine().mutex);
-  machine().device_memory = bytes;
-}
 
 void enqueue(cudaStream_t stream, std::function<void()> work) {
   put(*shared(stream), [work = std::move(work)] {
@@ -254,8 +250,7 @@ cudaError_t cudaSetDevice(int device) {
   return cudaSuccess;
 }
 cudaError_t cudaGetDeviceProperties(cudaDeviceProp* properties, int) {
-  const std::lock_guard lock(machine().mutex);
-  *properties = {"emulated GPU", 9, 0, kMultiprocessors, machine().device_memory};
+  *properties = {"emulated GPU", 9, 0, kMultiprocessors, kDeviceMemory};
   return cudaSuccess;
 }
 cudaError_t cudaDeviceGetAttribute(int* value, cudaDeviceAttr, int) { return *value = kMultiprocessors, cudaSuccess; }
@@ -264,7 +259,7 @@ cudaError_t cudaMalloc(void** memory, std::size_t bytes) {
   const std::lock_guard lock(machine().mutex);
   *memory = nullptr;
   if (bytes == 0) return cudaSuccess;
-  if (bytes > machine().device_memory || machine().used(current_device) > machine().device_memory - bytes)
+  if (bytes > kDeviceMemory || machine().used(current_device) > kDeviceMemory - bytes)
     return answer(cudaErrorMemoryAllocation);
   const std::size_t rounded = round_up(bytes, 256), page_bytes = round_up(rounded, kPage);
   void* pages = mmap(nullptr, page_bytes + kPage, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
@@ -305,7 +300,7 @@ cudaError_t cudaFreeHost(void* memory) {
 }
 cudaError_t cudaMemGetInfo(std::size_t* free, std::size_t* total) {
   const std::lock_guard lock(machine().mutex);
-  *total = machine().device_memory;
+  *total = kDeviceMemory;
   *free = *total - std::min(*total, machine().used(current_device));
   return cudaSuccess;
 }

@@ -16,8 +16,6 @@ namespace weft::emulation {
 
 // GPUs of this machine from now on; at first there is one.
 void set_device_count(int count);
-// Bytes that an allocation may bring a GPU to; at first 4 GiB.
-void set_device_memory(std::size_t bytes);
 
 struct LaunchShape {
   unsigned blocks, threads;

@@ -2,23 +2,14 @@
 
 #include <algorithm>
 #include <array>
-#include <cstring>
 
+#include "backends/cpu/beyond_float.hpp"
 #include "backends/cpu/kernels.hpp"
 
 namespace weft::cpu {
 namespace {
 
 constexpr std::uint64_t kReadUnits = std::uint64_t{1} << 16;  // at once
-
-bool any_beyond_float(std::span<const std::byte> units, std::span<const float> values) {
-  for (std::size_t i = 0; i < values.size(); i++) {
-    double value = 0;
-    std::memcpy(&value, units.data() + i * sizeof value, sizeof value);
-    if (core::is_beyond_float(value, values[i])) return true;
-  }
-  return false;
-}
 
 // Rows that give each lane one weight at most: one after another is the same.
 void add_short_rows(DType dtype, const core::RowRun& run, std::span<const std::byte> units,
@@ -32,7 +23,7 @@ void add_short_rows(DType dtype, const core::RowRun& run, std::span<const std::b
     const auto n = static_cast<std::size_t>(std::min<std::uint64_t>(values.size(), run.units - begin));
     const auto chunk = units.subspan(begin * unit, n * unit);
     active_kernels().to_float(dtype, chunk.data(), n, values.data());
-    if (dtype == DType::kF64 && any_beyond_float(chunk, std::span(values).first(n))) sums.beyond_float = true;
+    if (beyond_float(dtype, chunk, std::span(values).first(n))) sums.beyond_float = true;
     for (std::size_t i = 0; i < n; i++) {
       core::add_square<core::FloatType::kF32>(core::bits_of_float(values[i]),
                                               weights.empty() ? nullptr : &weights[column], row);
@@ -84,7 +75,7 @@ void add_rows(DType dtype, const core::RowRun& run, std::span<const std::byte> u
     kernels.to_float(dtype, part_units.data(), n, values.data());
     core::RowPart part;
     kernels.square_row(values.data(), n, weights.empty() ? nullptr : weights.data() + range.column, part);
-    part.beyond = dtype == DType::kF64 && any_beyond_float(part_units, std::span(values).first(n)) ? 1 : 0;
+    part.beyond = beyond_float(dtype, part_units, std::span(values).first(n)) ? 1 : 0;
     sums.add(part, sums.rows.empty() || range.column == 0);
   }
 }

@@ -70,7 +70,7 @@ struct RowJob {
 WEFT_HD bool is_beyond_float(double value, float narrow) {
   constexpr double kLargest = 1.7976931348623157e308;
   const double size = value < 0 ? -value : value;
-  const bool survives = narrow != 0 && (bits_of_float(narrow) & 0x7F800000u) != 0x7F800000u;
+  const bool survives = narrow != 0 && is_finite(narrow);
   return size > 0 && size <= kLargest && !survives;
 }
 
@@ -83,13 +83,13 @@ WEFT_HD void add_square(typename FloatUnit<kType>::Unit unit, const double* weig
     std::memcpy(&wide, &unit, sizeof wide);
     if (is_beyond_float(wide, value)) lane.beyond = 1;
   }
-  const bool is_finite = (bits_of_float(value) & 0x7F800000u) != 0x7F800000u;
-  if (!is_finite) value = 0;
+  const bool counts = is_finite(value);
+  if (!counts) value = 0;
   const float size = value < 0 ? -value : value;
   const double square = static_cast<double>(value) * static_cast<double>(value);
   lane.squares += weight != nullptr ? square * *weight : square;
   lane.largest = size > lane.largest ? size : lane.largest;
-  lane.finite = static_cast<std::uint16_t>(lane.finite + (is_finite ? 1 : 0));
+  lane.finite = static_cast<std::uint16_t>(lane.finite + (counts ? 1 : 0));
 }
 
 // Every 32nd weight of a part, from the lane's on.

@@ -6,9 +6,9 @@
 
 #include "weft/dtype.hpp"
 
-namespace weft::engine {
+namespace weft::cpu {
 
 // Whether an F64 value is finite and not zero, but as a float32 (values: the units converted) it is not. False for other types.
 [[nodiscard]] bool beyond_float(DType dtype, std::span<const std::byte> units, std::span<const float> values) noexcept;
 
-}  // namespace weft::engine
+}  // namespace weft::cpu

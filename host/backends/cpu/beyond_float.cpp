@@ -1,10 +1,10 @@
-#include "engine/beyond_float.hpp"
+#include "backends/cpu/beyond_float.hpp"
 
 #include <cstring>
 
 #include "weft/core/row_squares.hpp"
 
-namespace weft::engine {
+namespace weft::cpu {
 
 bool beyond_float(DType dtype, std::span<const std::byte> units, std::span<const float> values) noexcept {
   if (dtype != DType::kF64) return false;
@@ -16,4 +16,4 @@ bool beyond_float(DType dtype, std::span<const std::byte> units, std::span<const
   return false;
 }
 
-}  // namespace weft::engine
+}  // namespace weft::cpu
