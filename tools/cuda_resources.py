@@ -9,10 +9,14 @@ import re
 import sys
 
 MUST_NOT_SPILL = ("merge_units_kernel", "dequantize_kernel", "code_planes_kernel", "decode_trellis_kernel",
+                  "decode_mapped_kernel",
                   "search_groups_kernel",
                   "decode_pairs_kernel", "dequantize_pairs_kernel", "search_trellis_kernel", "code_trellis_kernel",
                   "nearest_kernel", "stride_sums_kernel", "places_kernel", "squares_kernel", "totals_kernel",
                   "row_squares_kernel")
+
+# Bytes of those that may, outside of their loops: where a thread block of 32 warps keeps what it has yet to do.
+MAY_SPILL = {("decode_mapped_kernel", "sm_80"): 64}
 
 ENTRY = re.compile(r"Compiling entry function '(\S+)' for '(\S+)'")
 # Within a mangled name: a length, the kernel's name, and the codes of its template arguments.
@@ -52,7 +56,7 @@ def main():
         for wanted in MUST_NOT_SPILL:
             if name.split("<")[0] == wanted:
                 seen.add(wanted)
-                if stack or stores or loads:
+                if max(stack, stores, loads) > MAY_SPILL.get((wanted, arch), 0):
                     bad.append(f"{wanted} for {arch} uses local memory: {stack} bytes of stack, "
                                f"{stores} stored and {loads} loaded by spills")
     bad += [f"no report of {wanted} found" for wanted in MUST_NOT_SPILL if wanted not in seen]

@@ -1,41 +1,139 @@
-// The kernels around core::decode_trellis_block: thread blocks take groups of blocks of one segment, whose tables they
-// keep in shared memory, and each of their warps decodes a block.
+// The kernels around core::decode_trellis_block and core::decode_mapped_block.
+//
+// Thread blocks take equal shares of all jobs, whichever segments these are of. They go through the groups in their share, keep
+// a group's tables in shared memory, and each of their warps decodes block after block.
 #include "kernels/launch.cuh"
 #include "warp_cuda.cuh"
 
 namespace weft::cuda {
 namespace {
 
-constexpr std::uint32_t kTrellisThreads = kTrellisGroupBlocks * core::kLanes;
-constexpr std::uint32_t kRoomBytes = kTrellisGroupBlocks * CudaWarp::kWordBytes;  // for words
+WEFT_HD constexpr std::uint32_t room_bytes(std::uint32_t warps) {
+  return warps * static_cast<std::uint32_t>(CudaWarp::kWordBytes);
+}
+
+// In all threads: fill(group) for the groups of this thread block's share, and for each of their jobs there, in one of its
+// warps, status[job] = decode(group, job).
+template <class Fill, class Decode>
+__device__ __forceinline__ void decode_share(const TrellisGroups& groups, std::uint32_t warps, std::uint32_t* status,
+                                             Fill fill, Decode decode) {
+  const std::uint64_t jobs = groups.job_count;  // counted over all groups
+  auto at = static_cast<std::uint32_t>(jobs * blockIdx.x / gridDim.x);
+  const auto end = static_cast<std::uint32_t>(jobs * (blockIdx.x + 1) / gridDim.x);
+  std::uint32_t g = 0, beyond = groups.count;  // the last group that does not begin after `at`
+  while (beyond - g > 1) {
+    const std::uint32_t middle = g + (beyond - g) / 2;
+    (groups.groups[middle].jobs_before <= at ? g : beyond) = middle;
+  }
+  while (at < end) {  // few numbers are kept: registers are for decoding
+    const auto group = [&]() -> const core::TrellisGroup& { return groups.groups[g]; };
+    const auto group_end = [&] { return group().jobs_before + group().job_count; };
+    __syncthreads();  // the tables of the group before are in use until here
+    fill(group());
+    __syncthreads();
+    for (at += warp_index(); at < end && at < group_end(); at += warps) {
+      const std::uint32_t job = group().first_job + (at - group().jobs_before);
+      const core::Status answer = decode(group(), job);
+      if (CudaWarp::lane() == 0)
+        status[group().first_job + (at - group().jobs_before)] = static_cast<std::uint32_t>(answer);
+    }
+    at = group_end();
+    g++;
+  }
+}
+
+constexpr std::uint32_t kWarps = 8;
 
 template <class Unit, bool kZero, bool kPredict>
-__global__ __launch_bounds__(kTrellisThreads, kPredict && !kZero ? 2 : 3) void decode_trellis_kernel(
-    const core::TrellisGroup* groups, std::uint32_t count, const core::TrellisJob* jobs, std::uint8_t* out,
-    std::uint32_t* status) {
+__global__ __launch_bounds__(kWarps* core::kLanes,
+                             3) void decode_trellis_kernel(TrellisGroups groups, const core::TrellisJob* jobs,
+                                                           std::uint8_t* out, std::uint32_t* status) {
   auto* rooms = dynamic_shared<std::uint8_t>();
-  auto* memory = reinterpret_cast<std::uint32_t*>(rooms + kRoomBytes);
-  for (std::uint32_t g = blockIdx.x; g < count; g += gridDim.x) {
-    const core::TrellisGroup& group = groups[g];
-    __syncthreads();  // the memory of the group before is in use until here
-    core::fill_trellis_memory(group, memory, threadIdx.x, kTrellisThreads);
-    __syncthreads();
-    if (warp_index() >= group.job_count) continue;
-    const std::uint32_t job = group.first_job + warp_index();
-    const core::Status answer = core::decode_trellis_block<CudaWarp, Unit, kZero, kPredict>(
-        *group.stream, jobs[job], memory, rooms + warp_index() * CudaWarp::kWordBytes, out);
-    if (CudaWarp::lane() == 0) status[job] = static_cast<std::uint32_t>(answer);
+  auto* memory = reinterpret_cast<std::uint32_t*>(rooms + room_bytes(kWarps));
+  decode_share(
+      groups, kWarps, status,
+      [&](const core::TrellisGroup& group) {
+        core::fill_trellis_memory(group, memory, threadIdx.x, kWarps * core::kLanes);
+      },
+      [&](const core::TrellisGroup& group, std::uint32_t job) {
+        return core::decode_trellis_block<CudaWarp, Unit, kZero, kPredict>(
+            *group.stream, jobs[job], memory, rooms + warp_index() * CudaWarp::kWordBytes, out);
+      });
+}
+
+// Warps on a multiprocessor, by the registers that they need: several thread blocks of 8 share it, if their maps are small, or
+// one has it to itself.
+template <class Unit>
+constexpr std::uint32_t kManyWarps = sizeof(Unit) == 2 ? 32 : 24;
+
+template <class Unit, std::uint32_t kMapWarps>
+__global__ __launch_bounds__(kMapWarps* core::kLanes, kManyWarps<Unit> / kMapWarps) void decode_mapped_kernel(
+    TrellisGroups groups, bool zero, const core::TrellisJob* jobs, std::uint8_t* out, std::uint32_t* status) {
+  // Addresses that the compiler sees to be the same in all threads need no register and no addition.
+  const auto maps = [&] {
+    return core::TrellisMaps(dynamic_shared<std::uint8_t>() + room_bytes(kMapWarps),
+                             groups.map_bytes / core::trellis_map_bytes(1));
+  };
+  decode_share(
+      groups, kMapWarps, status,
+      [&](const core::TrellisGroup& group) { maps().fill(group, zero, threadIdx.x, kMapWarps * core::kLanes); },
+      [&](const core::TrellisGroup& group, std::uint32_t job) {
+        return core::decode_mapped_block<CudaWarp, Unit>(
+            *group.stream, jobs[job], maps(), dynamic_shared<std::uint8_t>() + warp_index() * CudaWarp::kWordBytes,
+            out);
+      });
+}
+
+// The thread block of so many warps, and whether it fits the device.
+struct MappedShape {
+  BlockShape shape;
+  bool fits;
+  MappedShape(std::uint32_t warps, std::uint32_t map_bytes, std::uint32_t most)
+      : shape{warps * core::kLanes, room_bytes(warps) + map_bytes}, fits(shape.dynamic_bytes <= most) {}
+};
+
+cudaError_t shared_bytes_at_most(std::uint32_t& bytes) {
+  int device = 0, most = 0;
+  cudaError_t status = cudaGetDevice(&device);
+  if (status == cudaSuccess) status = cudaDeviceGetAttribute(&most, cudaDevAttrMaxSharedMemoryPerBlockOptin, device);
+  bytes = static_cast<std::uint32_t>(most);
+  return status;
+}
+
+// `few` fits.
+template <class Unit>
+cudaError_t launch_mapped(Launch launch, const MappedShape& few, const TrellisGroups& groups, std::uint32_t most,
+                          bool zero, const core::TrellisJob* jobs, std::uint8_t* out, std::uint32_t* status) {
+  const MappedShape many(kManyWarps<Unit>, groups.map_bytes, most);
+  const auto start = [&](auto kernel, BlockShape shape) {
+    return launch_persistent(kernel, launch, shape, groups.job_count, groups, zero, jobs, out, status);
+  };
+  std::uint32_t resident = launch.max_blocks;
+  if (resident == 0) {
+    const cudaError_t answer = resident_blocks(decode_mapped_kernel<Unit, kWarps>, few.shape, resident);
+    if (answer != cudaSuccess) return answer;
   }
+  if (many.fits && groups.job_count > resident * kWarps)
+    return start(decode_mapped_kernel<Unit, kManyWarps<Unit>>, many.shape);
+  return start(decode_mapped_kernel<Unit, kWarps>, few.shape);
 }
 
 }  // namespace
 
 cudaError_t launch_decode_trellis(Launch launch, TrellisOp op, const TrellisGroups& groups,
                                   const core::TrellisJob* jobs, std::uint8_t* out, std::uint32_t* status) {
+  std::uint32_t most = 0;
+  if (const cudaError_t answer = shared_bytes_at_most(most); answer != cudaSuccess) return answer;
+  const MappedShape few(kWarps, groups.map_bytes, most);
   return with_trellis_op(op, [&](auto unit, auto zero, auto predicts) {
-    return launch_persistent(decode_trellis_kernel<decltype(unit), decltype(zero)::value, decltype(predicts)::value>,
-                             launch, BlockShape{kTrellisThreads, kRoomBytes + groups.memory_bytes}, groups.count,
-                             groups.groups, groups.count, jobs, out, status);
+    using Unit = decltype(unit);
+    constexpr bool kZero = decltype(zero)::value, kPredict = decltype(predicts)::value;
+    if constexpr (!kPredict)
+      if (groups.map_bytes > 0 && few.fits)
+        return launch_mapped<Unit>(launch, few, groups, most, kZero, jobs, out, status);
+    return launch_persistent(decode_trellis_kernel<Unit, kZero, kPredict>, launch,
+                             BlockShape{kWarps * core::kLanes, room_bytes(kWarps) + groups.memory_bytes},
+                             groups.job_count, groups, jobs, out, status);
   });
 }
 

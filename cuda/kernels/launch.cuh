@@ -28,11 +28,20 @@ struct BlockShape {
 };
 inline constexpr BlockShape kDecodeShape{kDecodeThreads};
 
+// More shared memory than 48 KB has to be asked for.
+template <class Kernel>
+cudaError_t allow_shared_memory(Kernel kernel, BlockShape shape) {
+  if (shape.dynamic_bytes == 0) return cudaSuccess;
+  return cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize,
+                              static_cast<int>(shape.dynamic_bytes));
+}
+
 // As many thread blocks as fit on the device at once.
 template <class Kernel>
 cudaError_t resident_blocks(Kernel kernel, BlockShape shape, std::uint32_t& blocks) {
   int device = 0, processors = 0, each = 0;
-  cudaError_t status = cudaGetDevice(&device);
+  cudaError_t status = allow_shared_memory(kernel, shape);
+  if (status == cudaSuccess) status = cudaGetDevice(&device);
   if (status == cudaSuccess) status = cudaDeviceGetAttribute(&processors, cudaDevAttrMultiProcessorCount, device);
   if (status == cudaSuccess)
     status = cudaOccupancyMaxActiveBlocksPerMultiprocessor(&each, kernel, static_cast<int>(shape.threads),
@@ -46,11 +55,7 @@ template <class... Parameters, class... Arguments>
 cudaError_t launch_persistent(void (*kernel)(Parameters...), Launch launch, BlockShape shape, std::uint32_t wanted,
                               Arguments... arguments) {
   if (wanted == 0) return cudaSuccess;
-  if (shape.dynamic_bytes > 0) {  // more than 48 KB has to be asked for
-    const cudaError_t status = cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize,
-                                                    static_cast<int>(shape.dynamic_bytes));
-    if (status != cudaSuccess) return status;
-  }
+  if (const cudaError_t status = allow_shared_memory(kernel, shape); status != cudaSuccess) return status;
   std::uint32_t blocks = launch.max_blocks;
   if (blocks == 0) {
     if (const cudaError_t status = resident_blocks(kernel, shape, blocks); status != cudaSuccess) return status;

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "backends/cpu/warp_portable.hpp"
+#include "backends/cuda/device_scales.hpp"
 #include "trellis/scales.hpp"
 
 namespace weft {
@@ -15,25 +16,12 @@ namespace {
 
 using core::kLanes;
 
-// Codes as a device has them, and not a byte more.
-std::unique_ptr<std::uint8_t[]> device_codes(const ScaleFactor& factor) {
-  auto codes = std::make_unique<std::uint8_t[]>((factor.codes.size() + 3) / 4 * 4);
-  std::transform(factor.codes.begin(), factor.codes.end(), codes.get(),
-                 [](std::int8_t code) { return static_cast<std::uint8_t>(code + 128); });
-  return codes;
-}
-
 // Lane by lane the classes of the lane's run; looked at eight at a time up to step `ahead`.
 void expect_classes(const TrellisStream& stream, std::uint64_t first, std::uint32_t run, std::uint32_t ahead) {
-  std::vector<std::unique_ptr<std::uint8_t[]>> codes;
-  core::ScaleParameters scales{};
-  scales.base = stream.base_class;
-  scales.factor_count = static_cast<std::uint32_t>(stream.factors.size());
-  for (std::size_t f = 0; f < stream.factors.size(); f++) {
-    const ScaleFactor& factor = stream.factors[f];
-    codes.push_back(device_codes(factor));
-    scales.factors[f] = {codes.back().get(), factor.inner, static_cast<std::uint32_t>(factor.codes.size())};
-  }
+  const cuda::DeviceScales device(stream);
+  ASSERT_TRUE(device.fit());
+  const auto codes = std::make_unique<std::byte[]>(device.bytes());  // and not a byte more
+  const core::ScaleParameters scales = device.fill(codes.get(), reinterpret_cast<const std::uint8_t*>(codes.get()));
   std::vector<std::uint8_t> expected(std::size_t{run} * kLanes);
   trellis::scale_classes(stream, first, expected);
   core::ScaleWalk<cpu::PortableWarp> walk(scales, first, run);
@@ -51,10 +39,10 @@ TEST(ScaleWalk, ClassesAreThoseOfTheirPlaces) {
     SCOPED_TRACE(trial);
     TrellisStream stream;
     stream.base_class = static_cast<std::int16_t>(static_cast<int>(random() % 40) - 4);
-    for (auto factors = random() % 4; factors > 0; factors--) {
+    for (auto factors = random() % 4; factors > 0; factors--) {  // the last of three changes with every weight
       ScaleFactor factor;
       const std::uint64_t inners[] = {1, 1, 1 + random() % 9, 1 + random() % 600, 1 + random() % (1ull << 40)};
-      factor.inner = inners[random() % 5];
+      factor.inner = factors == 3 ? 1 : inners[random() % 5];
       factor.codes.resize(1 + random() % (random() % 2 == 0 ? 9 : 3000));
       for (auto& code : factor.codes) code = static_cast<std::int8_t>(static_cast<int>(random() % 13) - 6);
       stream.factors.push_back(std::move(factor));
@@ -71,9 +59,23 @@ TEST(ScaleWalk, ExtremeCodesAreClamped) {
     stream.base_class = static_cast<std::int16_t>(1024 * sign);
     stream.factors.assign(3, {1, {static_cast<std::int8_t>(sign < 0 ? -128 : 127), 0, 1}});
     expect_classes(stream, 1, 12, 8);
-    stream.base_class = static_cast<std::int16_t>(-300 * sign);
+    stream.base_class = static_cast<std::int16_t>(-320 * sign);
     expect_classes(stream, 0, 9, 0);
   }
+}
+
+// Codes far from all classes are cut off, on either side; what no byte can say is not for a device.
+TEST(ScaleWalk, WideCodesFitWhereTheOthersLeadNoWayBack) {
+  TrellisStream stream;
+  stream.base_class = 20;
+  stream.factors = {{100, {-9, 7, 0, 3}}, {1, {-128, 127, 5, 0, -3, -11}}};
+  expect_classes(stream, 3, 70, 64);
+  stream.factors = {{1, {-4, 9}}, {30, {-128, 127, 0}}, {7, {0, 1, -1}}};
+  expect_classes(stream, 1, 70, 40);
+  stream.factors = {{100, {-128, 127}}, {1, {-128, 127}}};
+  EXPECT_FALSE(cuda::DeviceScales(stream).fit());
+  stream.factors.assign(3, {2, {0}});
+  EXPECT_FALSE(cuda::DeviceScales(stream).fit());
 }
 
 }  // namespace

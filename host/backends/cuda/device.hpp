@@ -22,6 +22,7 @@
 #include "weft/core/row_squares.hpp"
 #include "weft/core/sorted_keys.hpp"
 #include "weft/core/trellis_decode.hpp"
+#include "weft/core/trellis_maps.hpp"
 #include "weft/core/trellis_spread.hpp"
 #include "weft/core/vector_sums.hpp"
 #include "weft/core/view.hpp"
@@ -59,8 +60,6 @@ enum class DecodeOp : std::uint8_t {
 };
 inline constexpr std::size_t kDecodeOps = 18;
 
-inline constexpr std::uint32_t kTrellisGroupBlocks = 8;  // of a TrellisGroup: those of a segment of 2^20 units
-
 // The instances of core::decode_trellis_block: by the size of units, labelling and prediction.
 enum class TrellisOp : std::uint8_t {};
 inline constexpr std::size_t kTrellisOps = 12;
@@ -83,10 +82,11 @@ auto with_trellis_op(TrellisOp op, F f) {
                          : with_unit(std::true_type{}, std::true_type{});
 }
 
-// Groups in device memory, and the most bytes of shared memory (core::TrellisMemory) that one of them needs.
+// Groups in device memory, and the most bytes of shared memory that one of them needs: for core::TrellisMemory, and for
+// core::TrellisMaps if there are any (0: none).
 struct TrellisGroups {
   const core::TrellisGroup* groups;
-  std::uint32_t count, memory_bytes;
+  std::uint32_t count, job_count, memory_bytes, map_bytes;
 };
 
 // The passes of core/encode_block.hpp, and the types of units that those over blocks are made for.

@@ -59,6 +59,12 @@ std::uint32_t TrellisBatch::Rows::count() const noexcept {
   return static_cast<std::uint32_t>(highest - lowest + 1) * core::tables_in_use(keeps_zero, predicts);
 }
 
+std::uint32_t TrellisBatch::Rows::map_bytes() const noexcept {
+  if (predicts || !core::maps_fit(2 * reach + 1)) return 0;
+  const std::uint32_t bytes = core::trellis_map_bytes(static_cast<std::uint32_t>(highest - lowest + 1));
+  return bytes <= kMostMapBytes ? bytes : 0;
+}
+
 std::optional<std::size_t> TrellisBatch::find_rows(const SegmentView& view) {
   const TrellisStream& stream = *view.trellis;
   const trellis::ClassRange range = trellis::table_range(stream);
@@ -82,8 +88,9 @@ std::size_t TrellisBatch::find_stream(const SegmentView& view) {
   });
   if (found != streams_.rend()) return static_cast<std::size_t>(streams_.rend() - found) - 1;
   Stream stream{view.trellis, view.dtype, std::nullopt};
-  if (scales_fit(*view.trellis)) stream.rows = find_rows(view);
-  streams_.push_back(stream);
+  stream.scales = TrellisUpload(*view.trellis);
+  if (stream.scales.fits()) stream.rows = find_rows(view);
+  streams_.push_back(std::move(stream));
   return streams_.size() - 1;
 }
 
@@ -93,12 +100,14 @@ std::optional<std::uint32_t> TrellisBatch::add(std::size_t item, const SegmentVi
   const std::size_t stream = find_stream(view);
   if (!streams_[stream].rows) return std::nullopt;
   const TrellisOp op = trellis_op(unit_bytes(view.dtype), view.trellis->keeps_zero, view.trellis->predicts);
-  auto& groups = (outside ? outside_groups_ : groups_)[static_cast<std::size_t>(op)];
-  if (groups.empty() || groups.back().item != item || groups.back().job_count == kTrellisGroupBlocks) {
-    groups.push_back({item, stream, view.corrections, jobs_, 0});
+  const bool mapped = rows_[*streams_[stream].rows].map_bytes() > 0;
+  Groups& of_op = (outside ? outside_groups_ : groups_)[static_cast<std::size_t>(op) + (mapped ? kTrellisOps : 0)];
+  if (of_op.groups.empty() || of_op.groups.back().item != item) {
+    of_op.groups.push_back({item, stream, view.corrections, jobs_, 0, of_op.jobs});
     group_count_++;
   }
-  groups.back().job_count++;
+  of_op.groups.back().job_count++;
+  of_op.jobs++;
   return jobs_++;
 }
 
@@ -130,11 +139,12 @@ void TrellisBatch::fill_stream(const Stream& stream, std::byte* upload, std::uin
 
 void TrellisBatch::add_groups(const GroupsOfOps& from, core::TrellisGroup*& to, std::uint8_t* device) const {
   for (const auto& of_op : from)
-    for (const Group& group : of_op) {
+    for (const Group& group : of_op.groups) {
       auto* out =
           ::new (to++) core::TrellisGroup{as<core::TrellisParameters>(device + streams_[group.stream].parameters),
                                           group.first_job,
                                           group.job_count,
+                                          group.jobs_before,
                                           {}};
       std::copy(group.corrections.begin(), group.corrections.end(), out->corrections);
     }
@@ -177,25 +187,25 @@ void TrellisBatch::fill_job(std::byte* upload, std::uint32_t number, const Segme
   ::new (upload + jobs_begin_ + number * sizeof job) core::TrellisJob(job);
 }
 
-std::uint32_t TrellisBatch::memory_bytes(const std::vector<Group>& groups) const {
-  std::uint32_t most = 0;
-  for (const Group& group : groups) {
+TrellisGroups TrellisBatch::launched(const Groups& groups, const core::TrellisGroup* on_device) const {
+  TrellisGroups all{on_device, static_cast<std::uint32_t>(groups.groups.size()), groups.jobs, 0, 0};
+  for (const Group& group : groups.groups) {
     const Rows& rows = rows_[*streams_[group.stream].rows];
-    most = std::max(most, core::trellis_memory_bytes(rows.words(), rows.count()));
+    all.memory_bytes = std::max(all.memory_bytes, core::trellis_memory_bytes(rows.words(), rows.count()));
+    all.map_bytes = std::max(all.map_bytes, rows.map_bytes());
   }
-  return most;
+  return all;
 }
 
 void TrellisBatch::launch(Queue& queue, std::byte* device, std::byte* outside, std::uint32_t* status) const {
   const auto* jobs = as<core::TrellisJob>(device + jobs_begin_);
   const auto* groups = as<core::TrellisGroup>(device + groups_begin_);
   const auto decode = [&](const GroupsOfOps& of_ops, std::byte* out) {
-    for (std::size_t op = 0; op < kTrellisOps; op++) {
-      const auto count = static_cast<std::uint32_t>(of_ops[op].size());
-      if (count > 0)
-        queue.decode_trellis(static_cast<TrellisOp>(op), {groups, count, memory_bytes(of_ops[op])}, jobs,
-                             as<std::uint8_t>(out), status);
-      groups += count;
+    for (std::size_t op = 0; op < of_ops.size(); op++) {
+      const TrellisGroups all = launched(of_ops[op], groups);
+      if (all.count > 0)
+        queue.decode_trellis(static_cast<TrellisOp>(op % kTrellisOps), all, jobs, as<std::uint8_t>(out), status);
+      groups += all.count;
     }
   };
   decode(groups_, device);

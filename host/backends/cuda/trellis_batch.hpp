@@ -1,7 +1,7 @@
 // The part of a decode batch that is trellis-coded: its streams' tables and codes, its groups and jobs.
 //
 // Read me first:
-// * Blocks of a segment form groups for thread blocks that keep the stream's tables in shared memory. Tables beyond
+// * Blocks of a segment form a group: thread blocks keep its tables in shared memory. Tables beyond
 //   kMostRowBytes (predictive streams over some 25 classes) do not fit there, and their blocks stay with the CPU.
 // * What a stream needs goes to the device once for a batch, however many of its segments are in it.
 #pragma once
@@ -54,6 +54,7 @@ class TrellisBatch {
     std::size_t at = 0;   // in the upload, like all that follows
     [[nodiscard]] std::uint32_t words() const noexcept;
     [[nodiscard]] std::uint32_t count() const noexcept;
+    [[nodiscard]] std::uint32_t map_bytes() const noexcept;  // 0: not decoded by maps
   };
   struct Stream {
     const TrellisStream* stream;
@@ -65,15 +66,19 @@ class TrellisBatch {
   struct Group {
     std::size_t item, stream;
     std::array<std::int8_t, 3> corrections;
-    std::uint32_t first_job, job_count;
+    std::uint32_t first_job, job_count, jobs_before;
   };
-  using GroupsOfOps = std::array<std::vector<Group>, kTrellisOps>;
+  struct Groups {
+    std::vector<Group> groups;
+    std::uint32_t jobs = 0;
+  };
+  using GroupsOfOps = std::array<Groups, 2 * kTrellisOps>;  // by the op, then those that are decoded by maps
 
   [[nodiscard]] std::size_t find_stream(const SegmentView& view);
   [[nodiscard]] std::optional<std::size_t> find_rows(const SegmentView& view);
   void fill_stream(const Stream& stream, std::byte* upload, std::uint8_t* device) const;
   void add_groups(const GroupsOfOps& from, core::TrellisGroup*& to, std::uint8_t* device) const;
-  [[nodiscard]] std::uint32_t memory_bytes(const std::vector<Group>& groups) const;
+  [[nodiscard]] TrellisGroups launched(const Groups& groups, const core::TrellisGroup* on_device) const;
 
   std::vector<Rows> rows_;
   std::vector<Stream> streams_;

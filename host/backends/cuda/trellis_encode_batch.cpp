@@ -47,7 +47,7 @@ std::size_t woven_size(const core::Weave& weave) { return std::size_t{core::padd
 bool encodes_trellis_on_device(const EncodeItem& item, cpu::TrellisCache& cache) {
   const SegmentView& view = item.view;
   if (view.codec != CodecId::kTrellis || view.units == 0 || view.units > kMostUnits) return false;
-  if (!scales_fit(*view.trellis)) return false;
+  if (!DeviceScales(*view.trellis).fit()) return false;
   const auto range = weft::trellis::table_range(*view.trellis);
   const std::uint32_t words = 2 * price_reach(cache.tables(*view.shape), range) + 1;
   return core::search_memory_bytes(words, row_count(*view.trellis, range)) <= kMostPriceBytes;
@@ -82,6 +82,7 @@ TrellisEncodeBatch::TrellisEncodeBatch(std::span<EncodeItem* const> items, cpu::
     Item plan;
     plan.item = i;
     plan.rows = find_rows(view, cache);
+    plan.scales = TrellisUpload(stream);
     const auto op = trellis_encode_op(stream.states_log2, stream.keeps_zero, stream.predicts);
     parts_[static_cast<std::size_t>(op)].items.push_back(plan);
   }

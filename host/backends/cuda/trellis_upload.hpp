@@ -1,27 +1,30 @@
 // What both directions of codec trellis bring to a device of a stream: its scales, and what a predictor looks up.
 #pragma once
 
-#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
 
 #include "backends/cuda/device.hpp"
+#include "backends/cuda/device_scales.hpp"
 #include "weft/archive.hpp"
 
 namespace weft::cuda {
 
 // Every GPU since 2020 has 99 KB of shared memory. What a warp or a thread block needs beside tables takes some of it.
 inline constexpr std::size_t kMostRowBytes = 76 * 1024, kMostPriceBytes = 72 * 1024;
+// Maps are for those that have more: an A100 163 KB, an H100 227. Other GPUs do with rows.
+inline constexpr std::size_t kMostMapBytes = 208 * 1024;
 
 [[nodiscard]] core::FloatType float_type(DType dtype) noexcept;
-
-// Whether a device can walk over the stream's scales.
-[[nodiscard]] bool scales_fit(const TrellisStream& stream) noexcept;
 
 // Where they lie in an upload.
 class TrellisUpload {
  public:
+  TrellisUpload() = default;
+  explicit TrellisUpload(const TrellisStream& stream) : scales_(stream) {}
+  // Whether a device can walk over the stream's scales.
+  [[nodiscard]] bool fits() const noexcept { return scales_.fit(); }
   // take(bytes, alignment) answers with an offset.
   void place(const TrellisStream& stream, const std::function<std::size_t(std::size_t, std::size_t)>& take);
   // Fills the upload in, and what points there once it is at `device`.
@@ -29,8 +32,8 @@ class TrellisUpload {
             const std::uint32_t*& predictor) const;
 
  private:
-  std::size_t predictor_ = 0;
-  std::array<std::size_t, core::kMaxFactors> codes_{};
+  DeviceScales scales_;
+  std::size_t predictor_ = 0, codes_ = 0;
 };
 
 }  // namespace weft::cuda

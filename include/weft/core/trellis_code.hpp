@@ -152,67 +152,90 @@ WEFT_HD std::uint32_t rans_encode_woven(const Weave& weave, const std::uint32_t*
   return words.finish();
 }
 
-// Hands out words as long as there are some for all lanes in all steps to come.
+// Words for decode_runs() as long as there are some for all lanes in all steps to come.
 template <Warp W>
 class NearWords {
  public:
   WEFT_HD NearWords(const std::uint16_t* words, std::uint32_t word_count, std::uint32_t cursor)
       : words_(words), word_count_(word_count), cursor_(cursor) {}
   WEFT_HD bool ready(std::uint32_t steps) { return word_count_ - cursor_ >= steps * kLanes; }
+  WEFT_HD void go_on() {}
   WEFT_HD void take(typename W::U32& x) { refill_all<W>(x, words_, cursor_); }
-  WEFT_HD bool finish(std::uint32_t& cursor) const {
-    cursor = cursor_;
-    return true;
-  }
+  WEFT_HD void finish(std::uint32_t& cursor) const { cursor = cursor_; }
 
  private:
   const std::uint16_t* words_;
   std::uint32_t word_count_, cursor_;
 };
 
-// Decodes words[0 .. word_count) to levels, without knowing where the rest comes from and goes to:
-// * classes.next() gives the lanes' expected classes, step by step; or look_ahead() looks at the next kSteps, which
-//   coming(step) then gives;
-// * tables.step(walk, x) takes the states past the symbols that it returns;
-// * near(cursor) makes what hands out words from there on while all lanes take part: ready(kSteps), then take(x) in each
-//   step; finish(cursor) tells how far that went, and is false when there were none any more;
-// * sink takes the levels: kSteps of all 32 lanes as add(step, levels) and then flush(step of the first), or, where lanes
-//   are missing or words run low, one step with one(step, active, levels). Those come last.
-template <Warp W, bool kZero, bool kPredict, class Tables, class Classes, class Near, class Sink>
-WEFT_HD Status decode_path(const Weave& weave, TrellisWalk<W, kZero, kPredict> walk, const Tables& tables,
-                           Classes classes, const std::uint16_t* words, std::uint32_t word_count, Near near,
-                           Sink& sink) {
+// Decodes words[0 .. word_count), without knowing what to, where the rest comes from and where it goes:
+// * steps.next(x) takes the states past the lanes' next symbols, without the refill, and returns what these stand for; or
+//   look_ahead() looks at the next kTile weights, for which coming(i, x) then does so;
+// * near(cursor) makes what hands out words from there on while all lanes take part: ready(kTile), then take(x) in each
+//   step; finish(cursor) moves the cursor on behind the words that were taken, which may be more than there are;
+// * sink takes what comes out: kSteps of all 32 lanes as add(step, values) and then flush(step of the first), or, where lanes
+//   are missing or words run low, one step with one(step, active, values). Those come last.
+template <Warp W, class Steps, class Near, class Sink>
+WEFT_HD Status decode_runs(const Weave& weave, Steps steps, const std::uint16_t* words, std::uint32_t word_count,
+                           Near near, Sink& sink) {
   using U32 = typename W::U32;
-  constexpr std::uint32_t kSteps = Sink::kSteps;
-  static_assert(kSteps == Classes::kSteps);
+  constexpr std::uint32_t kSteps = Sink::kSteps, kTile = Steps::kTile;
+  static_assert(kSteps % kTile == 0);
   DecodeState<W> rans;
   if (!start_decoding<W>(rans, words, word_count, weave.lanes)) return Status::kTruncated;
   const std::uint32_t whole = weave.whole_steps(), all_lanes = weave.lanes == kLanes ? whole : 0;
   std::uint32_t t = 0;
   auto stream = near(rans.cursor);
   for (; all_lanes >= t + kSteps && stream.ready(kSteps); t += kSteps) {
-    classes.look_ahead();
-    WEFT_UNROLL(8)
-    for (std::uint32_t step = 0; step < kSteps; step++) {
-      walk.look(classes.coming(step));
-      const U32 symbol = tables.step(walk, rans.x);
-      stream.take(rans.x);
-      sink.add(step, walk.advance(walk.index_of(symbol)));
+    WEFT_UNROLL(2)
+    for (std::uint32_t tile = 0; tile < kSteps; tile += kTile) {
+      if (tile > 0) stream.go_on();
+      steps.look_ahead();
+      WEFT_UNROLL(8)
+      for (std::uint32_t i = 0; i < kTile; i++) {
+        const U32 value = steps.coming(i, rans.x);
+        stream.take(rans.x);
+        sink.add(tile + i, value);
+      }
     }
     sink.flush(t);
   }
-  if (!stream.finish(rans.cursor)) return Status::kTruncated;
+  stream.finish(rans.cursor);
+  if (rans.cursor > word_count) return Status::kTruncated;
   for (; t < weave.run; t++) {
     const auto active = W::first_lanes(t < whole ? weave.lanes : weave.active(t));
-    walk.look(classes.next());
     U32 next = rans.x;
-    const U32 symbol = tables.step(walk, next);
+    const U32 value = steps.next(next);
     rans.x = W::select(active, next, rans.x);
     if (!refill<W>(rans, active, words, word_count)) return Status::kTruncated;
-    sink.one(t, active, walk.advance(walk.index_of(symbol)));
+    sink.one(t, active, value);
   }
   return finish_decoding<W>(rans, word_count, weave.lanes);
 }
+
+// Steps to levels:
+// * classes.next() gives the lanes' expected classes, step by step; or look_ahead() looks at the next kSteps, which
+//   coming(step) then gives;
+// * tables.step(walk, x) takes the states past the symbols that it returns.
+template <Warp W, bool kZero, bool kPredict, class Tables, class Classes>
+struct PathSteps {
+  using U32 = typename W::U32;
+  static constexpr std::uint32_t kTile = Classes::kSteps;
+  TrellisWalk<W, kZero, kPredict> walk;
+  Tables tables;
+  Classes classes;
+
+  WEFT_HD void look_ahead() { classes.look_ahead(); }
+  WEFT_HD U32 coming(std::uint32_t i, U32& x) { return follow(classes.coming(i), x); }
+  WEFT_HD U32 next(U32& x) { return follow(classes.next(), x); }
+
+ private:
+  WEFT_HD U32 follow(U32 expected, U32& x) {
+    walk.look(expected);
+    const U32 symbol = tables.step(walk, x);
+    return walk.advance(walk.index_of(symbol));
+  }
+};
 
 // Tables of 4096 slots per row (pack_slot); a row that no encoder may use is all zero.
 template <Warp W>
@@ -256,8 +279,10 @@ WEFT_HD Status trellis_decode(const Weave& weave, int states_log2, const Predict
                               const std::uint8_t* classes, const std::uint16_t* words, std::uint32_t word_count,
                               const std::uint32_t* tables, std::uint16_t* levels) {
   WovenLevels<W> sink{levels};
-  return decode_path<W>(
-      weave, TrellisWalk<W, kZero, kPredict>(states_log2, predictor), SlotTables<W>{tables}, WovenClasses<W>{classes},
+  return decode_runs<W>(
+      weave,
+      PathSteps<W, kZero, kPredict, SlotTables<W>, WovenClasses<W>>{
+          TrellisWalk<W, kZero, kPredict>(states_log2, predictor), {tables}, {classes}},
       words, word_count, [=](std::uint32_t cursor) { return NearWords<W>(words, word_count, cursor); }, sink);
 }
 

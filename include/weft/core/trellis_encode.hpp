@@ -17,7 +17,8 @@
 #include "weft/core/encode_survey.hpp"
 #include "weft/core/scale_walk.hpp"
 #include "weft/core/trellis_code.hpp"
-#include "weft/core/trellis_decode.hpp"
+#include "weft/core/trellis_job.hpp"
+#include "weft/core/trellis_rows.hpp"
 
 namespace weft::core {
 
@@ -26,7 +27,7 @@ struct TrellisEncoding {
   ScaleParameters scales;
   const std::uint32_t* prices;     // of symbols kIndexZero - reach .. kIndexZero + reach
   const EncodeTable* coders;       // whole rows
-  const std::uint32_t* predictor;  // TrellisMemory::kPredictorWords; null without prediction
+  const std::uint32_t* predictor;  // PredictorWords; null without prediction
   std::uint32_t reaches[kScaleClasses];
   std::uint32_t price_reach, row_count, lowest_class;
   std::uint32_t far_cost;

@@ -63,10 +63,9 @@ WEFT_HD void code_trellis_block(TrellisEncodeJob& job) {
   const TrellisEncoding& stream = *job.stream;
   const Weave weave = job.weave();
   const std::uint32_t* predicted = stream.predictor;
-  const Predictor predictor = kPredict
-                                  ? Predictor{predicted, predicted + (TrellisMemory::kShifts - TrellisMemory::kTaps),
-                                              predicted + (TrellisMemory::kErrorScales - TrellisMemory::kTaps)}
-                                  : Predictor{};
+  const Predictor predictor =
+      kPredict ? Predictor{predicted, predicted + PredictorWords::kShifts, predicted + PredictorWords::kErrorScales}
+               : Predictor{};
   TrellisWalk<W, kZero, kPredict> walk(stream.states_log2, predictor);
   const std::uint32_t tables = tables_in_use(kZero, kPredict);
   typename W::template PerLane<InwardOfRun> seen{};

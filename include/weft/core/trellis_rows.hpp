@@ -28,38 +28,51 @@ WEFT_HD constexpr std::uint32_t table_in_use(bool zero, bool predict, std::uint3
   return zero ? i * kOddZeroTable : predict ? i : 4 * i;
 }
 
+// What a row's word says of a symbol: bits 0-11 where its slots begin, 12-23 how many it has, 24-31 its distance from
+// kIndexZero, signed. One that ends before all slots do is followed by the next; those without slots are never asked for.
+WEFT_HD constexpr std::uint32_t pack_symbol(std::uint32_t begin, std::uint32_t frequency, std::int32_t distance) {
+  return (begin & (kProbScale - 1)) | frequency << kProbBits | static_cast<std::uint32_t>(distance) << (2 * kProbBits);
+}
+WEFT_HD constexpr std::uint32_t symbol_begin(std::uint32_t packed) { return packed & (kProbScale - 1); }
+WEFT_HD constexpr std::uint32_t symbol_frequency(std::uint32_t packed) {
+  return packed >> kProbBits & (kProbScale - 1);
+}
+WEFT_HD constexpr std::uint32_t symbol_end(std::uint32_t packed) {
+  return symbol_begin(packed) + symbol_frequency(packed);
+}
+WEFT_HD constexpr std::int32_t symbol_distance(std::uint32_t packed) {
+  return static_cast<std::int32_t>(packed) >> (2 * kProbBits);
+}
+// How far a state's slot is from the symbol's first one, which does not come after it.
+WEFT_HD constexpr std::uint32_t slots_after(std::uint32_t packed, std::uint32_t x) {
+  return (x - packed) & (kProbScale - 1);
+}
+
 // `frequencies` sums to 4096 with at least two symbols, all of them within the reach.
 WEFT_HD void build_compact_row(const std::uint16_t frequencies[256], std::uint32_t reach, std::uint32_t* row) {
   std::uint32_t* symbols = row + kBucketWords;
   std::uint32_t begin = 0;
   for (std::uint32_t i = 0; i <= 2 * reach; i++) {
-    const std::uint32_t symbol = kIndexZero - reach + i, frequency = frequencies[symbol];
-    symbols[i] = symbol | frequency << 8 | begin << 20;
+    const std::uint32_t frequency = frequencies[kIndexZero - reach + i];
+    symbols[i] = pack_symbol(begin, frequency, static_cast<std::int32_t>(i) - static_cast<std::int32_t>(reach));
     begin += frequency;
   }
-  const auto end_of = [symbols](std::uint32_t i) { return (symbols[i] >> 20) + (symbols[i] >> 8 & (kProbScale - 1)); };
   std::uint32_t at = 0;
   for (std::uint32_t bucket = 0; bucket < kBuckets; bucket++) {
     const std::uint32_t first = bucket * kBucketSlots;
-    while (end_of(at) <= first) at++;
-    const std::uint32_t left =
-        end_of(at) - first;  // slots of this symbol; a sum of slot and `carry` passes 32 after them
+    while (symbol_end(symbols[at]) <= first) at++;
+    // Slots of this symbol; a sum of slot and `carry` passes 32 after them.
+    const std::uint32_t left = symbol_end(symbols[at]) - first;
     const std::uint32_t carry = left < kBucketSlots ? kBucketSlots - left : 0;
     const std::uint32_t half = at << kBucketBits | carry;
     row[bucket / 2] = bucket % 2 == 0 ? half : row[bucket / 2] | half << 16;
   }
 }
 
-// One lane: takes the state past its symbol, without the refill, and returns the symbol.
-WEFT_HD std::uint32_t compact_step(const std::uint32_t* row, std::uint32_t& x) {
-  const std::uint32_t slot = x & (kProbScale - 1);
-  const auto* buckets = reinterpret_cast<const std::uint8_t*>(row);
-  const std::uint32_t bucket = load_aligned<std::uint16_t>(buckets + 2 * (slot >> kBucketBits));
-  const std::uint32_t* symbol = row + kBucketWords + ((bucket + (slot & (kBucketSlots - 1))) >> kBucketBits);
-  std::uint32_t entry = *symbol;
-  while (slot - (entry >> 20) >= (entry >> 8 & (kProbScale - 1))) entry = *++symbol;
-  x = (entry >> 8 & (kProbScale - 1)) * (x >> kProbBits) + slot - (entry >> 20);
-  return entry & 255;
+// Where in a row is the word of a state's symbol or, where more than two share its bucket, of one before; in bytes.
+WEFT_HD std::uint32_t compact_symbol(const std::uint8_t* row, std::uint32_t x) {
+  const std::uint32_t bucket = load_aligned<std::uint16_t>(row + 2 * (x >> kBucketBits & (kBuckets - 1)));
+  return 4 * (kBucketWords + ((bucket + (x & (kBucketSlots - 1))) >> kBucketBits));
 }
 
 }  // namespace weft::core

@@ -57,9 +57,9 @@ WEFT_HD constexpr std::uint32_t state_at(int states_log2, StatePlace place) {
 struct SearchMemory {
   // By state: the first lane of its part, plus 256 times its number there.
   static constexpr std::uint32_t kReaches = 0, kPlaces = kScaleClasses, kTaps = kPlaces + (1u << kMaxStatesLog2);
-  static constexpr std::uint32_t kShifts = kTaps + (TrellisMemory::kShifts - TrellisMemory::kTaps);
-  static constexpr std::uint32_t kErrorScales = kTaps + (TrellisMemory::kErrorScales - TrellisMemory::kTaps);
-  static constexpr std::uint32_t kPrices = kTaps + TrellisMemory::kPredictorWords;
+  static constexpr std::uint32_t kShifts = kTaps + PredictorWords::kShifts;
+  static constexpr std::uint32_t kErrorScales = kTaps + PredictorWords::kErrorScales;
+  static constexpr std::uint32_t kPrices = kTaps + PredictorWords::kCount;
 };
 WEFT_HD constexpr std::uint32_t search_memory_bytes(std::uint32_t price_words, std::uint32_t row_count) {
   return 16 * ((SearchMemory::kPrices + price_words * row_count + 3) / 4);
@@ -81,7 +81,7 @@ WEFT_HD void fill_search_memory(const TrellisEncoding& stream, std::uint32_t* me
     const StatePlace place = place_of_state(log2, i);
     memory[SearchMemory::kPlaces + i] = place.part * (kLanes / search_warps(log2)) | place.number << 8;
   }
-  for (std::uint32_t i = thread; stream.predictor != nullptr && i < TrellisMemory::kPredictorWords; i += threads)
+  for (std::uint32_t i = thread; stream.predictor != nullptr && i < PredictorWords::kCount; i += threads)
     memory[SearchMemory::kTaps + i] = stream.predictor[i];
   for (std::uint32_t i = thread; i < stream.price_words() * stream.row_count; i += threads)
     memory[SearchMemory::kPrices + i] = stream.prices[i];

@@ -1,0 +1,61 @@
+// What a device is told about trellis blocks that it shall decode.
+//
+// * Whoever fills in a job has checked its sizes; what the bytes say is checked where they are decoded.
+#pragma once
+
+#include "weft/core/dequantize.hpp"
+#include "weft/core/scale_walk.hpp"
+
+namespace weft::core {
+
+// What a predictor looks up, in words of device memory: taps by ratio, shifts by energy, kErrorScale.
+struct PredictorWords {
+  static constexpr std::uint32_t kTaps = 0, kShifts = kMaxTaps * kRatios;
+  static constexpr std::uint32_t kErrorScales = kShifts + kEnergyEntries, kCount = kErrorScales + kScaleClasses;
+};
+
+// A stream, in device memory.
+struct TrellisParameters {
+  ScaleParameters scales;
+  const std::uint32_t* rows;       // compact, [class - lowest_class][table in use]
+  const std::uint32_t* predictor;  // PredictorWords; null without prediction
+  std::uint32_t row_words;         // of a row
+  std::uint32_t row_count;
+  std::uint32_t lowest_class;
+  float fine_step;
+  std::uint8_t states_log2;
+  FloatType type;
+};
+
+// Blocks of one segment.
+struct TrellisGroup {
+  const TrellisParameters* stream;
+  std::uint32_t first_job, job_count, jobs_before;  // of the groups before it
+  std::int8_t corrections[3];
+};
+
+struct TrellisJob {
+  const std::uint8_t* words;
+  const std::uint8_t* far;      // the records, then units of those that say kFarExact
+  std::uint64_t out;            // offset from where all jobs of a launch write
+  std::uint64_t first_element;  // of the stream
+  std::uint32_t n, word_count, far_count;
+  std::uint8_t lanes_log2;
+};
+
+// Calls f(FloatUnit of the type).
+template <class F>
+WEFT_HD auto with_float_type(FloatType type, F f) {
+  switch (type) {
+    case FloatType::kBF16:
+      return f(FloatUnit<FloatType::kBF16>{});
+    case FloatType::kF16:
+      return f(FloatUnit<FloatType::kF16>{});
+    case FloatType::kF32:
+      return f(FloatUnit<FloatType::kF32>{});
+    default:
+      return f(FloatUnit<FloatType::kF64>{});
+  }
+}
+
+}  // namespace weft::core
