@@ -10,6 +10,7 @@
 //   scribbles on nothing; both are allowed to by the concept.
 #pragma once
 
+#include "near_memory.cuh"
 #include "weft/core/kernel_warp.hpp"
 #include "weft/core/vector_memory.hpp"
 #include "word_ring.cuh"
@@ -79,6 +80,17 @@ struct CudaWarp {
   WEFT_DEVICE U32 lane_numbers() { return {lane()}; }
   WEFT_DEVICE void store_table(std::uint32_t* p, U32 x) { p[lane()] = x.value; }
   WEFT_DEVICE void store_halves(std::uint16_t* p, U32 x) { p[lane()] = static_cast<std::uint16_t>(x.value); }
+
+  using Near = NearMemory::Address;
+  WEFT_DEVICE Near near(std::uint8_t* p) { return NearMemory::address_of(p); }
+  WEFT_DEVICE core::NearPair load_pair(Near table, std::uint32_t offset) {
+    return NearMemory::load_pair(table, offset);
+  }
+  WEFT_DEVICE std::uint32_t compress_store_near(Near end, U32 x, Mask m) {
+    const std::uint32_t bits = ballot(m);
+    NearMemory::store_half_if(m.value, end - 2 * popcount(bits >> lane()), x.value);  // with those after it
+    return popcount(bits);
+  }
 
   using WordStream = WordRing;
   static constexpr std::size_t kWordBytes = WordRing::kRoom;

@@ -98,10 +98,7 @@ __global__ __launch_bounds__(kThreads) void code_planes_kernel(EncodeArrays arra
       const core::PlaneTables& plane = segment.planes[p];
       if (plane.has_table == 0) continue;
       __syncthreads();
-      static_assert(sizeof(core::EncodeTable) == 4 * kThreads);
-      reinterpret_cast<std::uint32_t*>(&near.encode)[threadIdx.x] =
-          reinterpret_cast<const std::uint32_t*>(&plane.encode)[threadIdx.x];
-      if (threadIdx.x < core::kTableSymbols) near.replacement[threadIdx.x] = plane.replacement[threadIdx.x];
+      if (threadIdx.x < core::kTableSymbols) near.set(plane, threadIdx.x);
       __syncthreads();
       if (warp_index() < group.block_count)
         core::code_plane<CudaWarp, Unit>(segment, arrays.blocks[group.first_block + warp_index()], p, near,
