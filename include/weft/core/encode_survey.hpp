@@ -24,6 +24,11 @@ struct SymbolCounters {
   WEFT_HD void count(int plane, std::uint32_t symbol, std::uint32_t lane) const {
     W::add(words + (static_cast<std::uint32_t>(plane * kTableSymbols) + symbol) * kCopies + lane % kCopies, 1u);
   }
+  // The symbol that is byte k of some.
+  template <KernelWarp W>
+  WEFT_HD void count_byte(int plane, std::uint32_t bytes, std::uint32_t k, std::uint32_t lane) const {
+    count<W>(plane, permute_bytes(bytes, 0, 0x4440 + k), lane);
+  }
   // Two symbols of plane 0.
   template <KernelWarp W>
   WEFT_HD void count_pair(const PairWindow& window, std::uint32_t first, std::uint32_t second,
@@ -76,25 +81,40 @@ struct UnitVector {
 };
 
 // Calls take(vector, i, count) in a lane for its share of units 0 .. n - 1: `count` of them from i on, most often all
-// that a vector has. The next two vectors are loaded before.
-template <class Unit, class Take>
+// that a vector has. The next one or two vectors are loaded before; of a small `take` there may be two copies, whose
+// registers then need not be moved.
+template <bool kTwice = false, class Unit, class Take>
 WEFT_HD void for_each_vector(const BlockUnits<Unit>& units, std::uint32_t n, std::uint32_t lane, Take take) {
   using Vector = UnitVector<Unit>;
   constexpr std::uint32_t kStride = kLanes * Vector::kUnits;
   const std::uint32_t first = lane * Vector::kUnits;
   const auto load = [&](std::uint32_t i) {
-    return Vector{load_aligned<Words4>(units.at + std::size_t{i} * sizeof(Unit))};
+    return Vector{load_global<Words4>(units.at + std::size_t{i} * sizeof(Unit))};
   };
   std::uint32_t i = first;
   if (first + Vector::kUnits <= n) {
     const std::uint32_t last = first + (n - first - Vector::kUnits) / kStride * kStride;  // that is whole
     const auto clamp = [&](std::uint32_t at) { return at < last ? at : last; };
     Vector current = load(first), next = load(clamp(first + kStride));
-    for (; i <= last; i += kStride) {
-      const Vector after = load(clamp(i + 2 * kStride));
-      take(current, i, Vector::kUnits);
-      current = next;
-      next = after;
+    if constexpr (kTwice) {
+      const auto take_and_load = [&](Vector& vector) {
+        take(vector, i, Vector::kUnits);
+        vector = load(clamp(i + 2 * kStride));
+        i += kStride;
+      };
+      for (;;) {
+        take_and_load(current);
+        if (i > last) break;
+        take_and_load(next);
+        if (i > last) break;
+      }
+    } else {
+      for (; i <= last; i += kStride) {
+        const Vector after = load(clamp(i + 2 * kStride));
+        take(current, i, Vector::kUnits);
+        current = next;
+        next = after;
+      }
     }
   }
   if (i < n) {
@@ -138,35 +158,86 @@ WEFT_HD void choose_window_of_units(const SegmentJob& segment, WindowScratch& sc
                            [&](std::uint64_t i) { return units.byte_at(static_cast<std::uint32_t>(i), shift); });
 }
 
+// Counts the symbols of all planes of `count` units, those of plane 0 in pairs if its window is usable. Returns how the
+// units, rotated, differ from the first one.
+template <KernelWarp W, class Unit>
+WEFT_HD Unit survey_vector(const BlockUnits<Unit>& units, const UnitVector<Unit>& vector, std::uint32_t count,
+                           Unit first, const PairWindow& window, SymbolCounters<sizeof(Unit)> counters,
+                           std::uint32_t lane) {
+  const bool paired = sizeof(Unit) > 1 && window.usable != 0;
+  Unit differing = 0;
+  WEFT_UNROLL(16)
+  for (std::uint32_t k = 0; k < UnitVector<Unit>::kUnits; k++) {
+    if (k >= count) break;
+    const Unit unit = units.rotate ? rotate_sign_down(vector[k]) : vector[k];
+    differing = static_cast<Unit>(differing | (unit ^ first));
+    if (!paired) counters.template count<W>(0, plane_byte(unit, 0), lane);
+    for (int p = 1; p < static_cast<int>(sizeof(Unit)); p++) counters.template count<W>(p, plane_byte(unit, p), lane);
+  }
+  if constexpr (sizeof(Unit) > 1) {
+    if (!paired) return differing;
+    const std::uint32_t shift = units.shift_of(0);
+    WEFT_UNROLL(16)
+    for (std::uint32_t k = 0; k < UnitVector<Unit>::kUnits; k += 2) {
+      if (k >= count) break;  // which is even
+      counters.template count_pair<W>(window, units.byte(vector[k], shift), units.byte(vector[k + 1], shift), lane);
+    }
+  }
+  return differing;
+}
+
+// The same of a whole vector of 2-byte units, two at once, if pairs are counted.
+template <KernelWarp W>
+WEFT_HD std::uint16_t survey_two_by_two(const BlockUnits<std::uint16_t>& units, const UnitVector<std::uint16_t>& vector,
+                                        std::uint16_t first, const PairWindow& window, SymbolCounters<2> counters,
+                                        std::uint32_t lane) {
+  const std::uint32_t rotate = units.rotate ? 1 : 0, signs = rotate * 0x00010001u;
+  const std::uint32_t firsts = first * 0x00010001u, bases = window.base * 0x00010001u;
+  std::uint32_t differing = 0, outside = 0, symbols[4], pairs[4];
+  for (std::uint32_t k = 0; k < 4; k++) {
+    const std::uint32_t two = vector.words.word[k], rotated = (two << rotate & ~signs) | (two >> 15 & signs);
+    differing |= rotated ^ firsts;
+    counters.template count_byte<W>(1, rotated, 0, lane);
+    counters.template count_byte<W>(1, rotated, 2, lane);
+    symbols[k] = rotated >> 8 & 0x00FF00FFu;
+    const std::uint32_t places = symbols[k] - bases;  // a first one before the window spoils the second, too
+    outside |= places & ~((kPairSide - 1) * 0x00010001u);
+    pairs[k] = places + (places >> 12);
+  }
+  if (outside == 0) {
+    for (std::uint32_t k = 0; k < 4; k++) counters.template count_byte<W>(0, pairs[k], 0, lane);
+  } else {
+    WEFT_UNROLL(4)
+    for (std::uint32_t k = 0; k < 4; k++)
+      counters.template count_pair<W>(window, symbols[k] & 255, symbols[k] >> 16, lane);
+  }
+  return static_cast<std::uint16_t>(differing | differing >> 16);
+}
+
 // Counts the symbols of all planes.
 template <KernelWarp W, class Unit>
 WEFT_HD void survey_units(const SegmentJob& segment, EncodeBlockJob& block, SymbolCounters<sizeof(Unit)> counters) {
   const BlockUnits<Unit> units(segment, block);
   const Unit first = units[0];
   const PairWindow window = segment.planes[0].window;
-  const int singles = sizeof(Unit) > 1 && window.usable != 0 ? 1 : 0;  // the first plane that is counted by symbols
   const auto varying = W::each_lane_value([&](std::uint32_t lane) {
     Unit differing = 0;
-    for_each_vector(units, block.n, lane, [&](const UnitVector<Unit>& vector, std::uint32_t, std::uint32_t count) {
-      WEFT_UNROLL(16)
-      for (std::uint32_t k = 0; k < UnitVector<Unit>::kUnits; k++) {
-        if (k >= count) break;
-        const Unit unit = units.rotate ? rotate_sign_down(vector[k]) : vector[k];
-        differing = static_cast<Unit>(differing | (unit ^ first));
-        if (singles == 0) counters.template count<W>(0, plane_byte(unit, 0), lane);
-        for (int p = 1; p < static_cast<int>(sizeof(Unit)); p++)
-          counters.template count<W>(p, plane_byte(unit, p), lane);
-      }
-      if constexpr (sizeof(Unit) > 1) {
-        if (singles == 0) return;
-        const std::uint32_t shift = units.shift_of(0);
-        WEFT_UNROLL(16)
-        for (std::uint32_t k = 0; k < UnitVector<Unit>::kUnits; k += 2) {
-          if (k >= count) break;  // which is even
-          counters.template count_pair<W>(window, units.byte(vector[k], shift), units.byte(vector[k + 1], shift), lane);
-        }
-      }
-    });
+    const auto take = [&](const UnitVector<Unit>& vector, std::uint32_t, std::uint32_t count) {
+      differing = static_cast<Unit>(differing | survey_vector<W>(units, vector, count, first, window, counters, lane));
+    };
+    if constexpr (sizeof(Unit) == 2) {
+      if (window.usable != 0)
+        for_each_vector<true>(
+            units, block.n, lane, [&](const UnitVector<Unit>& vector, std::uint32_t i, std::uint32_t count) {
+              if (count < UnitVector<Unit>::kUnits) return take(vector, i, count);
+              differing =
+                  static_cast<Unit>(differing | survey_two_by_two<W>(units, vector, first, window, counters, lane));
+            });
+      else
+        for_each_vector(units, block.n, lane, take);
+    } else {
+      for_each_vector(units, block.n, lane, take);
+    }
     std::uint32_t planes = 0;
     for (int p = 0; p < static_cast<int>(sizeof(Unit)); p++) planes |= plane_byte(differing, p) != 0 ? 1u << p : 0u;
     return planes;
@@ -242,6 +313,19 @@ WEFT_HD void store_packed(std::uint8_t* out, std::uint64_t packed, std::uint32_t
 template <KernelWarp W, std::uint32_t kUnits>
 WEFT_HD void count_packed_pairs(const PairWindow& window, std::uint64_t symbols, std::uint32_t count,
                                 SymbolCounters<1> counters, std::uint32_t lane) {
+  constexpr std::uint32_t kWords = kUnits < 4 ? 1 : kUnits / 4;
+  std::uint32_t outside = 0, pairs[kWords];
+  for (std::uint32_t k = 0; k < kWords;
+       k++) {  // four symbols at once; one before the window spoils those after it, too
+    const std::uint32_t bases = window.base * (kUnits < 4 ? 0x0101u : 0x01010101u);
+    const std::uint32_t places = static_cast<std::uint32_t>(symbols >> (32 * k)) - bases;
+    outside |= places & (kUnits < 4 ? ~0x0F0Fu : ~0x0F0F0F0Fu);
+    pairs[k] = places + (places >> 4);
+  }
+  if (outside == 0 && count == kUnits) {
+    for (std::uint32_t k = 0; k < kUnits; k += 2) counters.template count_byte<W>(0, pairs[k / 4], k % 4, lane);
+    return;
+  }
   WEFT_UNROLL(8)
   for (std::uint32_t k = 0; k < kUnits; k += 2) {
     if (k >= count) break;

@@ -37,6 +37,14 @@ WEFT_HD T load_global(const std::uint8_t* p) {
 #endif
 }
 
+#if defined(__CUDA_ARCH__)
+template <>
+WEFT_HD Words4 load_global<Words4>(const std::uint8_t* p) {
+  const uint4 four = __ldg(reinterpret_cast<const uint4*>(p));
+  return {{four.x, four.y, four.z, four.w}};
+}
+#endif
+
 template <class T>
 WEFT_HD void store_aligned(std::uint8_t* p, T value) {
 #if defined(__CUDA_ARCH__)
