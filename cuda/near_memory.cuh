@@ -1,5 +1,5 @@
-// Memory near a warp by its own addresses: on a GPU shared memory by 32-bit ones. Generic pointers, and what a compiler makes of
-// them, would cost an addition or two for each symbol that is coded.
+// Memory near a warp by its own addresses: on a GPU shared memory by 32-bit ones. Generic pointers, and what a compiler
+// makes of them, would cost an addition or two for each symbol that is coded.
 #pragma once
 
 #include <cuda_runtime.h>

@@ -81,6 +81,12 @@ struct CudaWarp {
   WEFT_DEVICE void store_table(std::uint32_t* p, U32 x) { p[lane()] = x.value; }
   WEFT_DEVICE void store_halves(std::uint16_t* p, U32 x) { p[lane()] = static_cast<std::uint16_t>(x.value); }
 
+  WEFT_DEVICE void prefetch([[maybe_unused]] const std::uint8_t* p) {  // from DRAM to L2
+#if defined(__CUDA_ARCH__)
+    asm volatile("prefetch.global.L2 [%0];" ::"l"(__cvta_generic_to_global(p)));
+#endif
+  }
+
   using Near = NearMemory::Address;
   WEFT_DEVICE Near near(std::uint8_t* p) { return NearMemory::address_of(p); }
   WEFT_DEVICE core::NearPair load_pair(Near table, std::uint32_t offset) {

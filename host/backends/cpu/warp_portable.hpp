@@ -146,6 +146,7 @@ struct PortableWarp {
     T& operator[](std::uint32_t lane) { return value[lane]; }
     const T& operator[](std::uint32_t lane) const { return value[lane]; }
   };
+  static void prefetch(const std::uint8_t*) {}
   using Near = std::uint8_t*;
   static Near near(std::uint8_t* p) { return p; }
   static core::NearPair load_pair(const std::uint8_t* table, std::uint32_t offset) {

@@ -8,8 +8,8 @@
 
 namespace weft::core {
 
-// What the code pass keeps near the warps of a plane: of each symbol its two numbers side by side; of each pair those of what is
-// coded for it, whose reciprocal lacks the highest bit, which all have, where that is another pair.
+// What the code pass keeps near the warps of a plane: of each symbol its two numbers side by side; of each pair those of
+// what is coded for it, whose reciprocal lacks the highest bit, which all have, where that is another pair.
 inline constexpr std::uint32_t kExactPair = 1u << 31;
 struct NearTables {
   alignas(sizeof(NearPair) * kTableSymbols) NearPair entries[kTableSymbols];
@@ -186,7 +186,7 @@ struct LoadPairs {
       W::for_each_lane(
           [&](std::uint32_t, std::uint32_t both, std::uint32_t& r, std::uint32_t& s, std::uint32_t& outside,
               std::uint32_t& all) {
-            // A first one before the window spoils the second, too; the highest bit never says more than those below it.
+            // A first one before the window spoils the second, too. The highest bit says no more than those below it.
             const std::uint32_t places = symbols_of(both) - bases;
             const NearPair entry = W::load_pair(entries, (places + (places >> 12)) & kEntryOffsets);
             r = entry.first;

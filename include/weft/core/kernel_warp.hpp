@@ -50,6 +50,7 @@ concept KernelWarp = Warp<W> &&
   stream.ready();
   W::take_words(stream, x);  // the lanes that have run low, in ascending order, take a word each
   { stream.taken() } -> std::same_as<std::uint32_t>;
+  W::prefetch(room);  // in a lane: the line of far memory with that byte
   // Memory near the warp by its own addresses, which bytes may be added to.
   { W::near(room) } -> std::same_as<typename W::Near>;
   // In a lane: the pair at that byte of a table, which begins at a multiple of a power of two above it.
