@@ -4,9 +4,9 @@
 A loop is found by its backward branch. The decoder's is the innermost one that votes on who needs a word, once a round of 32
 symbols or, in kernels for pairs, of 64, unrolled; whatever it does with the symbols in the same tile counts too. Loops that
 finish units from symbols alone are counted apart, also per 32 symbols.
-Of encoding the loops over symbols and over pairs are counted per 32 symbols, without what only records need, those of the
-survey (its shortest way, and all of it) and of writing a plane of units per 32 units, and folding the checksum per 128
-bytes.
+Of encoding the loops over symbols and over pairs are counted per 32 symbols, without what only records need, those of
+the survey (its shortest way, and all of it) and of writing a plane of units per 32 units, and folding the checksum per
+128 bytes.
 Of the search for vectors' nearest entries those for a vector and an entry are counted, and which share of the float32 peak they
 allow: that of multiply-adds, where products are fused, or half of that of products and sums.
 Of sums of squares the loop over a part of a row is counted, for 32 weights.

@@ -10,22 +10,48 @@ namespace weft::core {
 
 // What the code pass keeps near the warps of a plane: of each symbol its two numbers side by side; of each pair those of
 // what is coded for it, whose reciprocal lacks the highest bit, which all have, where that is another pair.
+// A GPU's lanes wait for each other where entries that they look up lie in the same one of 16 banks. Pairs by their
+// number would do that often, for one of few symbols comes first: other places for the second symbol halve the waiting.
 inline constexpr std::uint32_t kExactPair = 1u << 31;
 struct NearTables {
-  alignas(sizeof(NearPair) * kTableSymbols) NearPair entries[kTableSymbols];
-  std::uint8_t replacement[kTableSymbols];  // of pairs
+  static constexpr std::uint32_t kEntries = 512, kSecond = 22;
+  alignas(sizeof(NearPair) * kEntries) NearPair entries[kEntries];  // not all of them are anything
+  std::uint8_t replacement[kTableSymbols];                          // of pairs
+  PairWindow window;
+
+  WEFT_HD static std::uint32_t entry_of(std::uint32_t first, std::uint32_t second) { return first + kSecond * second; }
+  // The same of places in the halves of a word, times what they are times; what is above that is of no use.
+  template <Warp W>
+  WEFT_HD static typename W::U32 entry_of(typename W::U32 places) {
+    return W::mul_high(places, W::splat(kSecond << 16)) + places;
+  }
 
   WEFT_HD void set(const PlaneTables& plane, std::uint32_t symbol) {
-    const std::uint32_t coded = plane.paired != 0 ? plane.replacement[symbol] : symbol;
-    entries[symbol] = {plane.encode.reciprocal[coded] & (coded == symbol ? ~0u : ~kExactPair),
-                       plane.encode.step[coded]};
+    const bool paired = plane.paired != 0;
+    const std::uint32_t coded = paired ? plane.replacement[symbol] : symbol;
+    entries[paired ? entry_of(symbol % kPairSide, symbol / kPairSide) : symbol] = {
+        plane.encode.reciprocal[coded] & (coded == symbol ? ~0u : ~kExactPair), plane.encode.step[coded]};
     replacement[symbol] = static_cast<std::uint8_t>(coded);
+    if (symbol == 0) window = plane.window;
   }
 };
 
 // Where a symbol's entry is: the symbol times eight.
-inline constexpr std::uint32_t kEntryLog2 = 3, kEntryOffsets = (kTableSymbols - 1) << kEntryLog2;
+inline constexpr std::uint32_t kEntryLog2 = 3, kEntryOffsets = (NearTables::kEntries - 1) << kEntryLog2;
+inline constexpr std::uint32_t kSymbolOffsets = (kTableSymbols - 1) << kEntryLog2;
 static_assert(sizeof(NearPair) == 1u << kEntryLog2);
+
+template <KernelWarp W>
+WEFT_HD void look_up_near(typename W::Near entries, const typename W::U32& offsets, typename W::U32& reciprocal,
+                          typename W::U32& step) {
+  W::for_each_lane(
+      [&](std::uint32_t, std::uint32_t offset, std::uint32_t& r, std::uint32_t& s) {
+        const NearPair entry = W::load_pair(entries, offset);
+        r = entry.first;
+        s = entry.second;
+      },
+      offsets, reciprocal, step);
+}
 
 // Large units take twice the registers while they are on their way.
 template <class Unit>
@@ -64,19 +90,14 @@ struct LoadPlane {
     if constexpr (sizeof(Unit) > 4) return BlockUnits<Unit>::byte(unit, shift);
     return static_cast<std::uint32_t>(unit);
   }
-  WEFT_HD void look_up_at(const U32& fetched, U32& reciprocal, U32& step) const {
-    W::for_each_lane(
-        [&](std::uint32_t, std::uint32_t unit, std::uint32_t& r, std::uint32_t& s) {
-          const NearPair entry = W::load_pair(entries, offset_of(unit));
-          r = entry.first;
-          s = entry.second;
-        },
-        fetched, reciprocal, step);
+  WEFT_HD void look_up_at(U32 fetched, U32& reciprocal, U32& step) const {
+    W::for_each_lane([&](std::uint32_t, std::uint32_t& unit) { unit = offset_of(unit); }, fetched);
+    look_up_near<W>(entries, fetched, reciprocal, step);
   }
   WEFT_HD std::uint32_t offset_of(std::uint32_t unit) const {
     if constexpr (sizeof(Unit) == 1 || sizeof(Unit) > 4) return unit << kEntryLog2;
     if constexpr (sizeof(Unit) == 2) unit *= 0x00010001u;
-    return rotate_right(unit, shift - kEntryLog2) & kEntryOffsets;
+    return rotate_right(unit, shift - kEntryLog2) & kSymbolOffsets;
   }
 };
 
@@ -90,7 +111,6 @@ struct StagedWords {
   std::uint8_t* stage;          // aligned to 16, as is `end`
   std::uint8_t* end;            // of what has not been sent yet
   typename W::Near begin, top;  // of the stage, and of the words in it
-  std::uint32_t sent = 0;       // words
 
   WEFT_HD StagedWords(std::uint8_t* room, std::uint16_t* words_end)
       : stage(room), end(reinterpret_cast<std::uint8_t*>(words_end)), begin(W::near(room)), top(begin + kStageBytes) {}
@@ -109,9 +129,9 @@ struct StagedWords {
     });
     W::sync();
     top += kPiece;
-    sent += kPiece / 2;
   }
-  WEFT_HD std::uint32_t finish() {
+  // Returns where the words begin, for which more than one number need not be kept.
+  WEFT_HD std::uint16_t* finish() {
     W::sync();
     const auto bytes = static_cast<std::uint32_t>(begin + kStageBytes - top);
     W::for_each_lane([&](std::uint32_t lane) {
@@ -119,7 +139,7 @@ struct StagedWords {
         store_aligned(end - 2 - i, load_aligned<std::uint16_t>(stage + kStageBytes - 2 - i));
     });
     W::sync();
-    return sent + bytes / 2;
+    return reinterpret_cast<std::uint16_t*>(end - bytes);
   }
 };
 
@@ -166,9 +186,9 @@ struct LoadPairs {
   static constexpr std::uint32_t kRounds = kRoundsAheadOf<Unit>;
   BlockUnits<Unit> units;
   std::uint32_t shift;
-  PairWindow window;
+  std::uint32_t bases;  // of the window, in both halves, times eight
   typename W::Near entries;
-  const std::uint8_t* replacement;
+  const NearTables& near;
   RecordList<W>& records;
 
   // Of two units the 16 bits that have their symbols; of bytes, and of the largest units, their symbols.
@@ -180,21 +200,15 @@ struct LoadPairs {
   // Nearly all pairs are in the window and coded as they are. Whether that holds for all of these is asked once.
   template <std::uint32_t kCount>
   WEFT_HD void look_up(const U32* fetched, std::uint32_t first, U32* reciprocal, U32* step) const {
-    const std::uint32_t bases = (std::uint32_t{window.base} << kEntryLog2) * 0x00010001u;
     U32 beyond = W::splat(0), exact = W::splat(~0u);
-    for (std::uint32_t i = 0; i < kCount; i++)
-      W::for_each_lane(
-          [&](std::uint32_t, std::uint32_t both, std::uint32_t& r, std::uint32_t& s, std::uint32_t& outside,
-              std::uint32_t& all) {
-            // A first one before the window spoils the second, too. The highest bit says no more than those below it.
-            const std::uint32_t places = symbols_of(both) - bases;
-            const NearPair entry = W::load_pair(entries, (places + (places >> 12)) & kEntryOffsets);
-            r = entry.first;
-            s = entry.second;
-            outside |= places & ~(kPlaces | 1u << 31);
-            all &= r;
-          },
-          fetched[i], reciprocal[i], step[i], beyond, exact);
+    for (std::uint32_t i = 0; i < kCount; i++) {
+      // A first one before the window spoils the second, too. The highest bit says no more than those below it.
+      U32 places = fetched[i];
+      W::for_each_lane([&](std::uint32_t, std::uint32_t& both) { both = symbols_of(both) - bases; }, places);
+      look_up_near<W>(entries, NearTables::entry_of<W>(places) & W::splat(kEntryOffsets), reciprocal[i], step[i]);
+      beyond = beyond | (places & W::splat(~(kPlaces | 1u << 31)));
+      exact = exact & reciprocal[i];
+    }
     if (!W::any(W::less(W::splat(0), beyond | ((exact >> 31) ^ W::splat(1))))) return;
     for (std::uint32_t i = 0; i < kCount; i++)
       look_up_any(fetched[i], first - i * kLanes, kLanes, reciprocal[i], step[i]);
@@ -232,12 +246,14 @@ struct LoadPairs {
   WEFT_HD void look_up_any(const U32& fetched, std::uint32_t first, std::uint32_t size, U32& reciprocal,
                            U32& step) const {
     U32 wrong = W::splat(0), symbols = fetched;
+    const PairWindow window = near.window;
     W::for_each_lane(
         [&](std::uint32_t lane, std::uint32_t& flags, std::uint32_t& both, std::uint32_t& r, std::uint32_t& s) {
           const std::uint32_t spread = symbols_of(both);
           const std::uint32_t one = spread >> kEntryLog2 & 255, two = spread >> (16 + kEntryLog2);
-          const std::uint32_t pair = window.pair(one, two), coded = replacement[pair];
-          const NearPair entry = W::load_pair(entries, pair << kEntryLog2);
+          const std::uint32_t pair = window.pair(one, two), coded = near.replacement[pair];
+          const std::uint32_t number = NearTables::entry_of(pair % kPairSide, pair / kPairSide);
+          const NearPair entry = W::load_pair(entries, number << kEntryLog2);
           r = entry.first | kExactPair;
           s = entry.second;
           both = one | two << 8;
@@ -267,17 +283,18 @@ WEFT_HD void code_plane(const SegmentJob& segment, EncodeBlockJob& block, int p,
   const StagedWords<W> words(stage, block.words_end[p]);
   const auto entries = W::near(reinterpret_cast<std::uint8_t*>(near.entries));
   RecordList<W> records{reinterpret_cast<std::uint8_t*>(block.words_end[p]), most_records(n)};
-  std::uint32_t count = 0;
+  std::uint16_t* first = nullptr;
   if (plane.paired != 0) {
-    const LoadPairs<W, Unit> load{units, units.shift_of(byte), plane.window, entries, near.replacement, records};
-    count = rans_encode_from<W>(load, n / 2, lanes_log2_for(n / 2), words);
+    const std::uint32_t bases = (std::uint32_t{near.window.base} << kEntryLog2) * 0x00010001u;
+    const LoadPairs<W, Unit> load{units, units.shift_of(byte), bases, entries, near, records};
+    first = rans_encode_from<W>(load, n / 2, lanes_log2_for(n / 2), words);
     records.finish();
   } else {
-    count = rans_encode_from<W>(LoadPlane<W, Unit>{units, units.shift_of(byte), entries}, n, lanes_log2_for(n), words);
+    first = rans_encode_from<W>(LoadPlane<W, Unit>{units, units.shift_of(byte), entries}, n, lanes_log2_for(n), words);
   }
   W::for_each_lane([&](std::uint32_t lane) {
     if (lane != 0) return;
-    block.word_count[p] = count;
+    block.word_count[p] = static_cast<std::uint32_t>(block.words_end[p] - first);
     if (p == 0) block.record_count = records.count;
     if (p == 1) block.second_record_count = records.count;
   });

@@ -64,16 +64,16 @@ WEFT_HD void finish_encoding(typename W::U32 x, std::uint32_t lanes, Words& word
 
 inline constexpr int kRoundsAhead = 8;  // that a warp with memory far away fetches before it needs them
 
-// Encodes symbols 0 .. n - 1, all of which have a frequency, with 2^lanes_log2 lanes. Returns the count of words, the
-// lanes' first words included.
+// Encodes symbols 0 .. n - 1, all of which have a frequency, with 2^lanes_log2 lanes. Returns what words.finish() does
+// after all words, the lanes' first ones included.
 //
 // `load` has the symbols and their table: load.fetch(first, offset) for a round of all lanes that begins at first +
 // offset, Load::kRounds rounds before it is needed; then load.look_up<kCount>(fetched, first, reciprocal, step) for
 // kCount rounds, the first of which begins at `first` and each of the others one round before; and look_up_some(first,
-// size, mask, reciprocal, step) for the first `size` lanes. Rounds are asked for once each, from the last one down. Words
-// go to words.put(); make_room() comes before every kRoundsAhead rounds at the latest.
+// size, mask, reciprocal, step) for the first `size` lanes. Rounds are asked for once each, from the last one down.
+// Words go to words.put(); make_room() comes before every kRoundsAhead rounds at the latest.
 template <Warp W, class Load, class Words>
-WEFT_HD std::uint32_t rans_encode_from(Load load, std::uint32_t n, int lanes_log2, Words words) {
+WEFT_HD auto rans_encode_from(Load load, std::uint32_t n, int lanes_log2, Words words) {
   using U32 = typename W::U32;
   static_assert(Load::kRounds <= kRoundsAhead);
   const std::uint32_t lanes = 1u << lanes_log2;
