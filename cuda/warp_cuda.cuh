@@ -143,6 +143,7 @@ struct CudaWarp {
   WEFT_DEVICE U32 shift_left(U32 x, U32 n) { return {__funnelshift_l(0, x.value, n.value)}; }
   WEFT_DEVICE bool any(Mask m) { return __any_sync(kAll, m.value) != 0; }
   WEFT_DEVICE std::uint32_t or_lanes(U32 x) { return __reduce_or_sync(kAll, x.value); }
+  WEFT_DEVICE std::uint32_t sum_lanes(U32 x) { return __reduce_add_sync(kAll, x.value); }
   WEFT_DEVICE void add(std::uint32_t* at, std::uint32_t value) { atomicAdd(at, value); }
   WEFT_DEVICE void add(std::uint64_t* at, std::uint64_t value) {
     atomicAdd(reinterpret_cast<unsigned long long*>(at), static_cast<unsigned long long>(value));

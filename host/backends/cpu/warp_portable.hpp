@@ -140,6 +140,11 @@ struct PortableWarp {
     for (int i = 0; i < core::kLanes; i++) r |= x.lane[i];
     return r;
   }
+  static std::uint32_t sum_lanes(const U32& x) {
+    std::uint32_t r = 0;
+    for (int i = 0; i < core::kLanes; i++) r += x.lane[i];
+    return r;
+  }
   template <class T>
   struct PerLane {
     T value[core::kLanes];

@@ -128,6 +128,7 @@ WEFT_HD void for_each_vector(const BlockUnits<Unit>& units, std::uint32_t n, std
 
 // A warp's memory for choosing a window.
 struct WindowScratch {
+  std::uint32_t sampled[kTableSymbols];  // 64 bits near a warp a device adds for one lane after the other
   std::uint64_t counts[kTableSymbols];
   std::uint64_t lanes[kLanes];
 };
@@ -138,12 +139,23 @@ WEFT_HD void choose_segment_window(const SegmentJob& segment, std::uint32_t p, W
                                    Symbol symbol) {
   WarpTeam<W> team{scratch.lanes};
   const std::uint64_t symbols = symbols_in(segment, segment.unit_count);
-  for_each_symbol(team, [&](int s) { scratch.counts[s] = 0; });
+  for_each_symbol(team, [&](int s) { scratch.sampled[s] = 0; });
   W::for_each_lane([&](std::uint32_t lane) {
-    for (std::uint32_t i = lane; i < kWindowRuns * kWindowRun; i += kLanes)
-      W::add(&scratch.counts[symbol(sample_begin(symbols, i / kWindowRun) + i % kWindowRun)], std::uint64_t{1});
+    constexpr std::uint32_t kTogether = 16;  // symbols that do not wait for each other
+    static_assert(kWindowRuns * kWindowRun % (kTogether * kLanes) == 0);
+    for (std::uint32_t first = lane; first < kWindowRuns * kWindowRun; first += kTogether * kLanes) {
+      std::uint32_t some[kTogether];
+      WEFT_UNROLL(16)
+      for (std::uint32_t k = 0; k < kTogether; k++) {
+        const std::uint32_t i = first + k * kLanes;
+        some[k] = symbol(sample_begin(symbols, i / kWindowRun) + i % kWindowRun);
+      }
+      WEFT_UNROLL(16)
+      for (std::uint32_t k = 0; k < kTogether; k++) W::add(&scratch.sampled[some[k]], 1u);
+    }
   });
   W::sync();
+  for_each_symbol(team, [&](int s) { scratch.counts[s] = scratch.sampled[s]; });
   const PairWindow window = choose_window(scratch.counts, ties, team);
   W::for_each_lane([&](std::uint32_t lane) {
     if (lane == 0) segment.planes[p].window = window;
@@ -273,28 +285,52 @@ struct FixedValues {
   WEFT_HD std::int32_t operator[](std::uint32_t i) const { return of<false>(units.raw(i), i); }
 };
 
-// The same of one lane: this fits 32 bits, for a lane has 2^13 values of a block at most, and none is farther than a cell
-// from its level.
+// How far the values of a few units, 31 at most, lie inside of levels of size 1, 2 and 3 or more, and how many there
+// are: sums in the lower half, for none is farther than a cell from its level, and counts above. Those of larger levels
+// count for smaller ones, too: so a condition is a comparison.
+struct InwardOfFew {
+  static constexpr int kCountAt = 16;
+  static_assert(31 << kFixedBits < 1 << (kCountAt - 1));
+  std::int32_t packed[3] = {};
+  WEFT_HD void add(std::int32_t fixed, std::int32_t level) {
+    const std::int32_t size = level < 0 ? -level : level, above = level * (1 << kFixedBits) - fixed;
+    const std::int32_t rest = (1 << kCountAt) + (level < 0 ? -above : above);
+    for (int k = 0; k < 3; k++) packed[k] += size > k ? rest : 0;
+  }
+};
+
+// The same of one lane, in 32 bits each, for a lane has 2^13 values of a block at most.
 struct InwardOfLane {
   std::int32_t inward[3] = {};
   std::uint32_t inside[3] = {};
-  WEFT_HD void add(std::int32_t fixed, std::int32_t level) {
-    const std::int32_t size = level < 0 ? -level : level;
-    const std::int32_t rest = size * (1 << kFixedBits) - (level < 0 ? -fixed : fixed);
-    for (int k = 0; k < 3; k++) {  // no index into registers
-      const bool mine = k < 2 ? size == k + 1 : size > 2;
-      inward[k] += mine ? rest : 0;
-      inside[k] += mine ? 1 : 0;
-    }
-  }
-  template <KernelWarp W>
-  WEFT_HD void add_to(InwardTotals* totals) const {
+  WEFT_HD void add(const InwardOfFew& few) {
     for (int k = 0; k < 3; k++) {
-      W::add(&totals->inward[k], static_cast<std::uint64_t>(std::int64_t{inward[k]}));
-      W::add(&totals->inside[k], std::uint64_t{inside[k]});
+      const std::int32_t count = (few.packed[k] + (1 << (InwardOfFew::kCountAt - 1))) >> InwardOfFew::kCountAt;
+      inward[k] += few.packed[k] - count * (1 << InwardOfFew::kCountAt);
+      inside[k] += static_cast<std::uint32_t>(count);
     }
   }
 };
+
+// Adds the sums of all lanes of a warp, which fit 32 bits. One lane adds them: 64 bits near a warp a device adds for one
+// lane after the other.
+template <KernelWarp W>
+WEFT_HD void add_inward(const typename W::template PerLane<InwardOfLane>& sums, InwardTotals* totals) {
+  std::uint32_t inward[4] = {}, inside[4] = {};  // of all levels of that size and above
+  for (int k = 0; k < 3; k++) {
+    inward[k] = W::sum_lanes(
+        W::each_lane_value([&](std::uint32_t lane) { return static_cast<std::uint32_t>(sums[lane].inward[k]); }));
+    inside[k] = W::sum_lanes(W::each_lane_value([&](std::uint32_t lane) { return sums[lane].inside[k]; }));
+  }
+  W::for_each_lane([&](std::uint32_t lane) {
+    if (lane != 0) return;
+    for (int k = 0; k < 3; k++) {
+      const auto sum = static_cast<std::int32_t>(inward[k] - inward[k + 1]);
+      W::add(&totals->inward[k], static_cast<std::uint64_t>(std::int64_t{sum}));
+      W::add(&totals->inside[k], std::uint64_t{inside[k] - inside[k + 1]});
+    }
+  });
+}
 
 // The first `count` bytes of `packed`; kBytes at most, a number that `out` is a multiple of.
 template <std::uint32_t kBytes>
@@ -334,18 +370,10 @@ WEFT_HD void count_packed_pairs(const PairWindow& window, std::uint64_t symbols,
   }
 }
 
-// How many exceptions the lanes have found, none more than 2^13.
-template <KernelWarp W>
-WEFT_HD std::uint32_t sum_exceptions(const typename W::U32& found) {
-  std::uint32_t sum = 0;
-  for (int bit = 0; bit < 14; bit++) sum += W::count(W::less(W::splat(0), found & W::splat(1u << bit))) << bit;
-  return sum;
-}
-
 // The answers of a survey of plane 0, of which each lane found: exceptions << 1 | some symbol is not `first`.
 template <KernelWarp W>
 WEFT_HD void set_survey(EncodeBlockJob& block, const typename W::U32& found, std::uint32_t first) {
-  const std::uint32_t sum = sum_exceptions<W>(W::shift_right(found, W::splat(1)));
+  const std::uint32_t sum = W::sum_lanes(W::shift_right(found, W::splat(1)));
   const std::uint32_t varying = W::or_lanes(found) & 1;
   W::for_each_lane([&](std::uint32_t lane) {
     if (lane != 0) return;
@@ -374,11 +402,13 @@ WEFT_HD void quantize_block_as(const SegmentJob& segment, EncodeBlockJob& block,
   };
   const std::uint32_t first = code_of(values.template of<kPlain>(values.units.raw(0), 0)) >> low_bits,
                       low_mask = (1u << low_bits) - 1;
+  typename W::template PerLane<InwardOfLane> all_sums{};
   const auto found = W::each_lane_value([&](std::uint32_t lane) {
     std::uint32_t outside = 0, differing = 0;
     InwardOfLane sums;
     for_each_vector(values.units, block.n, lane, [&](const Vector& vector, std::uint32_t i, std::uint32_t count) {
       std::uint64_t symbols = 0, low = 0;
+      InwardOfFew few;
       WEFT_UNROLL(8)
       for (std::uint32_t k = 0; k < Vector::kUnits; k++) {
         if (k >= count) break;
@@ -391,19 +421,23 @@ WEFT_HD void quantize_block_as(const SegmentJob& segment, EncodeBlockJob& block,
           differing |= symbol ^ first;
           // What is out of range has level 0, which no sum takes.
           outside += fixed == kOutOfRange ? 1 : 0;
-          sums.add(fixed == kOutOfRange ? 0 : fixed, level_of(symbol, code & low_mask, low_bits));
+          few.add(fixed == kOutOfRange ? 0 : fixed, level_of(symbol, code & low_mask, low_bits));
         }
       }
       if constexpr (kLast) {
+        sums.add(few);
         if (paired) count_packed_pairs<W, Vector::kUnits>(window, symbols, count, counters, lane);
         store_packed<Vector::kUnits>(segment.symbols + begin + i, symbols, count);
         if (low_bits > 0) store_packed<Vector::kUnits>(segment.low + begin + i, low, count);
       }
     });
-    if constexpr (kLast) sums.template add_to<W>(totals);
+    all_sums[lane] = sums;
     return outside << 1 | (differing != 0 ? 1 : 0);
   });
-  if constexpr (kLast) set_survey<W>(block, found, first);
+  if constexpr (kLast) {
+    add_inward<W>(all_sums, totals);
+    set_survey<W>(block, found, first);
+  }
 }
 
 template <KernelWarp W, FloatType kType>

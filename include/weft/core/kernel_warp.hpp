@@ -42,8 +42,9 @@ concept KernelWarp = Warp<W> &&
   { W::least(x, x, is_second) } -> std::same_as<typename W::U32>;  // and where that is less than the first
   { W::shift_left(x, x) } -> std::same_as<typename W::U32>;        // lane by lane, modulo 32
   { W::any(m) } -> std::convertible_to<bool>;
-  { W::or_lanes(x) } -> std::convertible_to<std::uint32_t>;  // all lanes ored together
-  W::add(small, u);                                          // *small += u, whatever other lanes and warps add
+  { W::or_lanes(x) } -> std::convertible_to<std::uint32_t>;   // all lanes ored together
+  { W::sum_lanes(x) } -> std::convertible_to<std::uint32_t>;  // and added up
+  W::add(small, u);                                           // *small += u, whatever other lanes and warps add
   W::add(large, std::uint64_t{});
   { each[u] } -> std::same_as<std::uint32_t&>;  // what lane u keeps for itself; of use only inside for_each_lane
   requires std::constructible_from<typename W::WordStream, decltype(words), std::uint32_t, decltype(room)>;
