@@ -143,10 +143,13 @@ struct PlaneSource {
   std::uint32_t each;  // 0: nothing that could be asked for early
 };
 
+inline constexpr std::uint32_t kEarlyBytes = 4096;  // of the next tile's sources, which are asked for
+
 // Where a plane's bytes go in the block, and where they come from.
 struct PlacedPlane {
   PlaneSource source;
   std::uint32_t first, bytes, descriptor;
+  std::uint32_t early;  // how many bytes of the plane the source's first kEarlyBytes are for
   [[nodiscard]] WEFT_HD bool coded() const { return (descriptor & 3) == kModeRans; }
 };
 
@@ -163,11 +166,12 @@ WEFT_HD void place_planes(const SegmentJob& segment, const EncodeBlockJob& block
   W::for_each_lane([&](std::uint32_t lane) {
     if (lane >= segment.plane_count) return;
     const PlaneShape shape = shape_of(segment, block, lane);
-    PlacedPlane plane{{nullptr, 0}, 0, shape.bytes, shape.descriptor};
+    PlacedPlane plane{{nullptr, 0}, 0, shape.bytes, shape.descriptor, 0};
     if (plane.coded())
       plane.source = {reinterpret_cast<const std::uint8_t*>(block.words_end[lane] - block.word_count[lane]), 1};
     else
       plane.source = source_of(lane);
+    if (plane.source.each != 0) plane.early = kEarlyBytes / plane.source.each;
     near.planes[lane] = plane;
   });
   W::sync();
@@ -195,7 +199,6 @@ WEFT_HD void ask_early(const PlacedPlane& plane, std::uint32_t from, std::uint32
     for (std::uint32_t i = kLine * lane; i < bytes; i += kLine * kLanes) W::prefetch(begin + i);
   });
 }
-inline constexpr std::uint32_t kEarlyBytes = 4096;  // of the next tile's sources
 
 // Puts bytes [begin, end) of a block into near.tile: the header after kCrcPreset, zeros between the planes, and the
 // planes. write_raw(p, from, n, out) does those that are not coded.
@@ -219,7 +222,7 @@ WEFT_HD void fill_tile(std::uint32_t plane_count, WriteScratch& near, std::uint3
     at = first + plane.bytes;
     const std::uint32_t low = first > begin ? first : begin, high = at < end ? at : end;
     if (low >= high) continue;
-    const std::uint32_t early = plane.source.each != 0 ? kEarlyBytes / plane.source.each : 0;
+    const std::uint32_t early = plane.early;
     if (early != 0) ask_early<W>(plane, low - first + early, high - first);
     if (plane.coded())
       copy_bytes<W>(tile + (low - begin), plane.source.at + (low - first), high - low);
