@@ -10,6 +10,7 @@
 //   scribbles on nothing; both are allowed to by the concept.
 #pragma once
 
+#include "near_memory.cuh"
 #include "weft/core/kernel_warp.hpp"
 #include "weft/core/vector_memory.hpp"
 #include "word_ring.cuh"
@@ -80,6 +81,23 @@ struct CudaWarp {
   WEFT_DEVICE void store_table(std::uint32_t* p, U32 x) { p[lane()] = x.value; }
   WEFT_DEVICE void store_halves(std::uint16_t* p, U32 x) { p[lane()] = static_cast<std::uint16_t>(x.value); }
 
+  WEFT_DEVICE void prefetch([[maybe_unused]] const std::uint8_t* p) {  // from DRAM to L2
+#if defined(__CUDA_ARCH__)
+    asm volatile("prefetch.global.L2 [%0];" ::"l"(__cvta_generic_to_global(p)));
+#endif
+  }
+
+  using Near = NearMemory::Address;
+  WEFT_DEVICE Near near(std::uint8_t* p) { return NearMemory::address_of(p); }
+  WEFT_DEVICE core::NearPair load_pair(Near table, std::uint32_t offset) {
+    return NearMemory::load_pair(table, offset);
+  }
+  WEFT_DEVICE std::uint32_t compress_store_near(Near end, U32 x, Mask m) {
+    const std::uint32_t bits = ballot(m);
+    NearMemory::store_half_if(m.value, end - 2 * popcount(bits >> lane()), x.value);  // with those after it
+    return popcount(bits);
+  }
+
   using WordStream = WordRing;
   static constexpr std::size_t kWordBytes = WordRing::kRoom;
   WEFT_DEVICE void take_words(WordStream& stream, U32& x) {
@@ -125,6 +143,7 @@ struct CudaWarp {
   WEFT_DEVICE U32 shift_left(U32 x, U32 n) { return {__funnelshift_l(0, x.value, n.value)}; }
   WEFT_DEVICE bool any(Mask m) { return __any_sync(kAll, m.value) != 0; }
   WEFT_DEVICE std::uint32_t or_lanes(U32 x) { return __reduce_or_sync(kAll, x.value); }
+  WEFT_DEVICE std::uint32_t sum_lanes(U32 x) { return __reduce_add_sync(kAll, x.value); }
   WEFT_DEVICE void add(std::uint32_t* at, std::uint32_t value) { atomicAdd(at, value); }
   WEFT_DEVICE void add(std::uint64_t* at, std::uint64_t value) {
     atomicAdd(reinterpret_cast<unsigned long long*>(at), static_cast<unsigned long long>(value));

@@ -3,7 +3,10 @@
 
 A loop is found by its backward branch. The decoder's is the innermost one that votes on who needs a word, once a round of 32
 symbols or, in kernels for pairs, of 64, unrolled; whatever it does with the symbols in the same tile counts too. Loops that
-finish units from symbols alone are counted apart, also per 32 symbols. The encoder's loop codes 32 symbols or pairs.
+finish units from symbols alone are counted apart, also per 32 symbols.
+Of encoding the loops over symbols and over pairs are counted per 32 symbols, without what only records need, those of
+the survey (its shortest way, and all of it) and of writing a plane of units per 32 units, and folding the checksum per
+128 bytes.
 Of the search for vectors' nearest entries those for a vector and an entry are counted, and which share of the float32 peak they
 allow: that of multiply-adds, where products are fused, or half of that of products and sums.
 Of sums of squares the loop over a part of a row is counted, for 32 weights.
@@ -21,7 +24,7 @@ import sys
 
 from cuda_resources import readable
 
-LINE = re.compile(r"^\s+/\*([0-9a-f]{4,})\*/\s+(?:@!?U?P\d+ )?([A-Z][A-Z0-9_.]*)([^;]*);")
+LINE = re.compile(r"^\s+/\*([0-9a-f]{4,})\*/\s+(?:@(!?U?P\d+) +)?([A-Z][A-Z0-9_.]*)([^;]*);")
 FUNCTION = re.compile(r"^\s*Function : (\S+)")
 CLASSES = {
     "alu": ("LOP3", "SHF", "ISETP", "IADD3", "IADD", "PRMT", "VOTE", "LEA", "SEL", "MOV", "PLOP3", "SGXT", "BMSK", "IMNMX",
@@ -33,8 +36,17 @@ CLASSES = {
 }
 
 
+Instruction = collections.namedtuple("Instruction", "at predicate opcode operands")
+
+
+def target(instruction):
+    """Where a branch goes; None for another instruction."""
+    found = instruction.opcode.startswith("BRA") and re.search(r"0x([0-9a-f]+)", instruction.operands)
+    return int(found[1], 16) if found else None
+
+
 def kernels(path, arch):
-    """Yields the name of every kernel with its instructions: (address, opcode, operands)."""
+    """Yields the name of every kernel with its instructions."""
     dump = shutil.which("cuobjdump")
     listing = subprocess.run([dump, "-sass", "-arch", arch, str(path)], capture_output=True, text=True, check=True)
     name, code = None, []
@@ -44,22 +56,45 @@ def kernels(path, arch):
                 yield name, code
             name, code = readable(found[1]), []
         elif found := LINE.match(line):
-            code.append((int(found[1], 16), found[2], found[3]))
+            code.append(Instruction(int(found[1], 16), found[2], found[3], found[4]))
     if name:
         yield name, code
 
 
 def innermost_loops(code):
     """The bodies of backward branches that hold no other backward branch."""
-    loops = []
-    for at, opcode, operands in code:
-        if opcode.startswith("BRA") and (target := re.search(r"0x([0-9a-f]+)", operands)):
-            begin = int(target[1], 16)
-            if begin < at:
-                loops.append((begin, at))
+    loops = [(to, it.at) for it in code if (to := target(it)) is not None and to < it.at]
     inner = [loop for loop in loops if not any(o != loop and o[0] >= loop[0] and o[1] <= loop[1] for o in loops)]
     for begin, end in inner:
-        yield [opcode for at, opcode, _ in code if begin <= at <= end]
+        yield [it for it in code if begin <= it.at <= end]
+
+
+def opcodes(body):
+    return [it.opcode for it in body]
+
+
+def without_voted(body):
+    """What is left of a loop when no lane votes for what a branch then skips."""
+    left, skip, voted = [], 0, None
+    for it in body:
+        if it.at < skip:
+            continue
+        left.append(it)
+        if it.opcode == "VOTE.ANY" and (found := re.match(r" (P\d)", it.operands)):
+            voted = found[1]
+        elif it.opcode == "BRA" and voted and it.predicate == f"!{voted}":
+            skip, voted = target(it), None
+    return left
+
+
+def shortest(body):
+    """The instructions on the shortest way through a loop, though no run may take it."""
+    length = {}
+    for it, after in zip(reversed(body), [None, *reversed(body[1:])]):
+        ways = [] if it.opcode == "BRA" and not it.predicate else [after]
+        ways += [other for other in body if other.at == target(it) > it.at] if target(it) else []
+        length[it.at] = 1 + min((length[way.at] for way in ways if way), default=0)
+    return length[body[0].at]
 
 
 def counts(name, body, rounds):
@@ -78,10 +113,47 @@ def rounds_of(name, body):
     if "merge_units" in name or "dequantize" in name or "decode_pairs" in name:
         votes = sum(opcode.startswith("VOTE.ANY") for opcode in body)
         return votes if 4 <= votes <= popcounts else 0
-    if "code_planes" in name:
-        high = sum(opcode.startswith("IMAD.HI") for opcode in body)
-        return high if high and popcounts else 0
     return 0
+
+
+def encode_report(name, code, loops):
+    """Of the kernels that encode units: survey, code and write; None for another kernel."""
+    if not (found := re.match(r"(survey_units|code_planes|write_units)_kernel<(\w)>", name)):
+        return None
+    kind, each = found[1], 16 // {"h": 1, "t": 2, "j": 4, "m": 8}[found[2]]  # units that a lane loads at once
+    count = lambda body, pattern: sum(re.match(pattern, it.opcode) is not None for it in body)
+    loops = [loop for loop in loops if not count(loop, "ENDCOLLECTIVE")]  # out of line: lanes that have come apart meet
+    report = {}
+    if kind == "survey_units":
+        body = max(loops, key=lambda loop: count(loop, "ATOMS"))
+        if loads := count(body, r"LDG?\.E\.128"):
+            report["survey"] = {f"instructions_per_32_units_at_{limit}": round(count / (each * loads), 2)
+                                for limit, count in (("least", shortest(body)), ("most", len(body)))}
+    elif kind == "code_planes":
+        # A word that may go out is stored once a round.
+        for pairs in (False, True):
+            bodies = [hot for loop in loops if (hot := without_voted(loop)) and (len(hot) != len(loop)) == pairs]
+            body = max(bodies, key=lambda hot: count(hot, r"STS\.U16"), default=[])
+            if rounds := count(body, r"STS\.U16"):
+                report["pairs" if pairs else "symbols"] = counts("pairs" if pairs else "", opcodes(body), rounds)
+    else:
+        bodies = [(stores, loop) for loop in loops
+                  if count(loop, r"LDG?\.E\.128") == (stores := count(loop, r"STS\.64")) > 1]
+        if bodies and found[2] == "t":  # rotated or not: the longer one
+            stores, body = max(bodies, key=lambda it: len(it[1]) / it[0])
+            report["plane"] = {"instructions_per_32_units": round(len(body) / (each * stores), 2)}
+        runs, run = [], []
+        for it in code:
+            run.append(it)
+            if it.opcode.startswith(("BRA", "BSYNC", "BSSY")):
+                runs.append(run)
+                run = []
+        # The run of instructions that takes the most rows and has no table: a row, of lags eleven.
+        folds = [run for run in runs if count(run, "LDS") >= 30 and not count(run, "SHF")]
+        if folds:
+            fold = max(folds, key=len)
+            report["fold"] = {"instructions_per_128_bytes": round(len(fold) / count(fold, "LDS"), 2)}
+    return report
 
 
 # Of the kernels that finish units: how many a lane stores at once.
@@ -177,7 +249,11 @@ def main():
     report = {"architecture": arch, "reference": REFERENCE, "kernels": {}}
     for path in sorted(folder.rglob("*.o")):
         for name, code in kernels(path, arch):
-            loops = list(innermost_loops(code))
+            whole = list(innermost_loops(code))
+            if encode := encode_report(name, code, whole):
+                report["kernels"][name] = encode
+                continue
+            loops = [opcodes(loop) for loop in whole]
             if search := search_report(name, loops):
                 report["kernels"][name] = search
                 continue

@@ -98,10 +98,7 @@ __global__ __launch_bounds__(kThreads) void code_planes_kernel(EncodeArrays arra
       const core::PlaneTables& plane = segment.planes[p];
       if (plane.has_table == 0) continue;
       __syncthreads();
-      static_assert(sizeof(core::EncodeTable) == 4 * kThreads);
-      reinterpret_cast<std::uint32_t*>(&near.encode)[threadIdx.x] =
-          reinterpret_cast<const std::uint32_t*>(&plane.encode)[threadIdx.x];
-      if (threadIdx.x < core::kTableSymbols) near.replacement[threadIdx.x] = plane.replacement[threadIdx.x];
+      if (threadIdx.x < core::kTableSymbols) near.set(plane, threadIdx.x);
       __syncthreads();
       if (warp_index() < group.block_count)
         core::code_plane<CudaWarp, Unit>(segment, arrays.blocks[group.first_block + warp_index()], p, near,
@@ -116,33 +113,42 @@ inline constexpr std::uint32_t kWriteWarps = 8, kWriteThreads = kWriteWarps * co
 
 // What a thread block needs to write blocks, in shared memory beyond what a kernel can declare.
 struct WriteMemory {
-  alignas(16) std::uint8_t tiles[kWriteWarps][core::kCrcChunk];
+  core::WriteScratch warps[kWriteWarps];
   core::CrcTables tables;
 };
 inline constexpr BlockShape kWriteShape{kWriteThreads, sizeof(WriteMemory)};
 
-// write(segment, block, tables, tile) in the warp that has the block.
+// write(segment, block, tables, scratch) in the warp that has the block. Thread blocks share a group: there are few.
+inline constexpr std::uint32_t kWriteParts = kGroupBlocks / kWriteWarps;
 template <class Write>
 __device__ __forceinline__ void write_blocks(const EncodeArrays& arrays, Write write) {
   auto* write_memory = dynamic_shared<WriteMemory>();
   copy_crc_tables(write_memory->tables);
-  for_groups(arrays, [&](core::SegmentJob& segment, const EncodeGroup& group) {
-    for (std::uint32_t b = warp_index(); b < group.block_count; b += kWriteWarps)
-      write(segment, arrays.blocks[group.first_block + b], write_memory->tables, write_memory->tiles[warp_index()]);
-  });
+  for (std::uint32_t i = blockIdx.x; i < arrays.group_count * kWriteParts; i += gridDim.x) {
+    const EncodeGroup& group = arrays.groups[i / kWriteParts];
+    const std::uint32_t b = i % kWriteParts * kWriteWarps + warp_index();
+    if (b < group.block_count)
+      write(arrays.segments[group.segment], arrays.blocks[group.first_block + b], write_memory->tables,
+            write_memory->warps[warp_index()]);
+  }
+}
+// As many of them as there is work for.
+template <class Kernel>
+cudaError_t launch_write(Kernel kernel, Launch launch, const EncodeArrays& arrays) {
+  return launch_persistent(kernel, launch, kWriteShape, arrays.group_count * kWriteParts, arrays);
 }
 
 template <class Unit>
 __global__ __launch_bounds__(kWriteThreads, kWriteResident) void write_units_kernel(EncodeArrays arrays) {
-  write_blocks(arrays, [](const auto& segment, const auto& block, const core::CrcTables& tables, std::uint8_t* tile) {
-    core::write_lossless<CudaWarp, Unit>(segment, block, tables, tile);
+  write_blocks(arrays, [](const auto& segment, const auto& block, const core::CrcTables& tables, auto& scratch) {
+    core::write_lossless<CudaWarp, Unit>(segment, block, tables, scratch);
   });
 }
 
 template <core::FloatType kType>
 __global__ __launch_bounds__(kWriteThreads, kWriteResident) void write_uniform_kernel(EncodeArrays arrays) {
-  write_blocks(arrays, [](const auto& segment, const auto& block, const core::CrcTables& tables, std::uint8_t* tile) {
-    core::write_uniform<CudaWarp, kType>(segment, block, tables, tile);
+  write_blocks(arrays, [](const auto& segment, const auto& block, const core::CrcTables& tables, auto& scratch) {
+    core::write_uniform<CudaWarp, kType>(segment, block, tables, scratch);
   });
 }
 

@@ -28,8 +28,8 @@ __global__ __launch_bounds__(kThreads, 2) void choose_indices_kernel(EncodeArray
 
 template <core::FloatType kType>
 __global__ __launch_bounds__(kWriteThreads, kWriteResident) void write_indices_kernel(EncodeArrays arrays) {
-  write_blocks(arrays, [](const auto& segment, const auto& block, const core::CrcTables& tables, std::uint8_t* tile) {
-    core::write_indices<CudaWarp, kType>(segment, block, tables, tile);
+  write_blocks(arrays, [](const auto& segment, const auto& block, const core::CrcTables& tables, auto& scratch) {
+    core::write_indices<CudaWarp, kType>(segment, block, tables, scratch);
   });
 }
 
@@ -45,7 +45,7 @@ cudaError_t launch_pass(Launch launch, EncodePass pass, const EncodeArrays& arra
     case EncodePass::kSurvey:
       return launch_persistent(choose_indices_kernel<kType, true>, launch, counting, arrays.group_count, arrays);
     case EncodePass::kWrite:
-      return launch_persistent(write_indices_kernel<kType>, launch, kWriteShape, arrays.group_count, arrays);
+      return launch_write(write_indices_kernel<kType>, launch, arrays);
     default:
       return cudaErrorInvalidValue;
   }

@@ -16,7 +16,7 @@ cudaError_t launch_pass(Launch launch, EncodePass pass, const EncodeArrays& arra
     case EncodePass::kCode:
       return launch_persistent(code_planes_kernel<Unit>, launch, arrays.group_count, arrays);
     case EncodePass::kWrite:
-      return launch_persistent(write_units_kernel<Unit>, launch, kWriteShape, arrays.group_count, arrays);
+      return launch_write(write_units_kernel<Unit>, launch, arrays);
     default:
       return cudaErrorInvalidValue;
   }

@@ -17,7 +17,7 @@ cudaError_t launch_pass(Launch launch, EncodePass pass, const EncodeArrays& arra
       return launch_persistent(quantize_kernel<kType, true>, launch, BlockShape{kThreads, kCounterBytes<1>},
                                arrays.group_count, arrays);
     case EncodePass::kWrite:
-      return launch_persistent(write_uniform_kernel<kType>, launch, kWriteShape, arrays.group_count, arrays);
+      return launch_write(write_uniform_kernel<kType>, launch, arrays);
     default:
       return cudaErrorInvalidValue;
   }

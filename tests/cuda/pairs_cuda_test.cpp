@@ -66,8 +66,8 @@ struct Coded {
     std::copy_n(work[0].frequencies, core::kTableSymbols, planes[0].frequencies);
     core::build_encode_table(planes[0].frequencies, planes[0].encode, team);
     planes[0].paired = 1;
-    core::NearTables near{planes[0].encode, {}};
-    std::memcpy(near.replacement, planes[0].replacement, sizeof near.replacement);
+    core::NearTables near;
+    for (std::uint32_t s = 0; s < core::kTableSymbols; s++) near.set(planes[0], s);
     alignas(16) std::uint8_t stage[core::kStageBytes] = {};
     run([&] { core::code_plane<W, Unit>(segment, block, 0, near, stage); });
   }

@@ -140,12 +140,28 @@ struct PortableWarp {
     for (int i = 0; i < core::kLanes; i++) r |= x.lane[i];
     return r;
   }
+  static std::uint32_t sum_lanes(const U32& x) {
+    std::uint32_t r = 0;
+    for (int i = 0; i < core::kLanes; i++) r += x.lane[i];
+    return r;
+  }
   template <class T>
   struct PerLane {
     T value[core::kLanes];
     T& operator[](std::uint32_t lane) { return value[lane]; }
     const T& operator[](std::uint32_t lane) const { return value[lane]; }
   };
+  static void prefetch(const std::uint8_t*) {}
+  using Near = std::uint8_t*;
+  static Near near(std::uint8_t* p) { return p; }
+  static core::NearPair load_pair(const std::uint8_t* table, std::uint32_t offset) {
+    core::NearPair pair{};
+    std::memcpy(&pair, table + offset, sizeof pair);
+    return pair;
+  }
+  static std::uint32_t compress_store_near(Near end, const U32& x, const Mask& m) {
+    return compress_store(reinterpret_cast<std::uint16_t*>(end), x, m);
+  }
   static constexpr std::size_t kWordBytes = 0;
   class WordStream {
    public:

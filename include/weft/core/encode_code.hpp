@@ -8,33 +8,96 @@
 
 namespace weft::core {
 
+// What the code pass keeps near the warps of a plane: of each symbol its two numbers side by side; of each pair those of
+// what is coded for it, whose reciprocal lacks the highest bit, which all have, where that is another pair.
+// A GPU's lanes wait for each other where entries that they look up lie in the same one of 16 banks. Pairs by their
+// number would do that often, for one of few symbols comes first: other places for the second symbol halve the waiting.
+inline constexpr std::uint32_t kExactPair = 1u << 31;
+struct NearTables {
+  static constexpr std::uint32_t kEntries = 512, kSecond = 22;
+  alignas(sizeof(NearPair) * kEntries) NearPair entries[kEntries];  // not all of them are anything
+  std::uint8_t replacement[kTableSymbols];                          // of pairs
+  PairWindow window;
+
+  WEFT_HD static std::uint32_t entry_of(std::uint32_t first, std::uint32_t second) { return first + kSecond * second; }
+  // The same of places in the halves of a word, times what they are times; what is above that is of no use.
+  template <Warp W>
+  WEFT_HD static typename W::U32 entry_of(typename W::U32 places) {
+    return W::mul_high(places, W::splat(kSecond << 16)) + places;
+  }
+
+  WEFT_HD void set(const PlaneTables& plane, std::uint32_t symbol) {
+    const bool paired = plane.paired != 0;
+    const std::uint32_t coded = paired ? plane.replacement[symbol] : symbol;
+    entries[paired ? entry_of(symbol % kPairSide, symbol / kPairSide) : symbol] = {
+        plane.encode.reciprocal[coded] & (coded == symbol ? ~0u : ~kExactPair), plane.encode.step[coded]};
+    replacement[symbol] = static_cast<std::uint8_t>(coded);
+    if (symbol == 0) window = plane.window;
+  }
+};
+
+// Where a symbol's entry is: the symbol times eight.
+inline constexpr std::uint32_t kEntryLog2 = 3, kEntryOffsets = (NearTables::kEntries - 1) << kEntryLog2;
+inline constexpr std::uint32_t kSymbolOffsets = (kTableSymbols - 1) << kEntryLog2;
+static_assert(sizeof(NearPair) == 1u << kEntryLog2);
+
+template <KernelWarp W>
+WEFT_HD void look_up_near(typename W::Near entries, const typename W::U32& offsets, typename W::U32& reciprocal,
+                          typename W::U32& step) {
+  W::for_each_lane(
+      [&](std::uint32_t, std::uint32_t offset, std::uint32_t& r, std::uint32_t& s) {
+        const NearPair entry = W::load_pair(entries, offset);
+        r = entry.first;
+        s = entry.second;
+      },
+      offsets, reciprocal, step);
+}
+
+// Large units take twice the registers while they are on their way.
+template <class Unit>
+inline constexpr std::uint32_t kRoundsAheadOf = sizeof(Unit) > 4 ? kRoundsAhead / 2 : kRoundsAhead;
+
 // A plane's symbols out of the units.
 template <KernelWarp W, class Unit>
 struct LoadPlane {
   using U32 = typename W::U32;
-  static constexpr std::uint32_t kRounds = kRoundsAhead;
+  static constexpr std::uint32_t kRounds = kRoundsAheadOf<Unit>;
   BlockUnits<Unit> units;
   std::uint32_t shift;
+  typename W::Near entries;
+
   // Whole units are fetched, if they fit, so that the fetching waits for nothing.
   WEFT_HD U32 fetch(std::uint32_t first, std::uint32_t offset) const {
     return W::each_lane_value([&](std::uint32_t lane) -> std::uint32_t {
-      const BlockUnits<Unit> from{units.at + std::size_t{first + lane} * sizeof(Unit), units.rotate};
-      if constexpr (sizeof(Unit) > 4) return from.byte_at(offset, shift);
-      return static_cast<std::uint32_t>(from.raw(offset));
+      return fetch_at(units.at + std::size_t{first + lane} * sizeof(Unit) + offset * sizeof(Unit));
     });
   }
-  WEFT_HD U32 symbol(const U32& fetched, std::uint32_t) const {
-    if constexpr (sizeof(Unit) == 1 || sizeof(Unit) > 4) {
-      return fetched;
-    } else if constexpr (sizeof(Unit) == 2) {
-      return W::shift_right(fetched * W::splat(0x00010001u), W::splat(shift)) & W::splat(255);
-    } else {
-      return (W::shift_right(fetched, W::splat(shift)) | W::shift_left(fetched, W::splat(0 - shift))) & W::splat(255);
-    }
+  template <std::uint32_t kCount>
+  WEFT_HD void look_up(const U32* fetched, std::uint32_t, U32* reciprocal, U32* step) const {
+    for (std::uint32_t i = 0; i < kCount; i++) look_up_at(fetched[i], reciprocal[i], step[i]);
   }
-  WEFT_HD U32 operator()(std::uint32_t first, std::uint32_t size, typename W::Mask) const {
-    return W::each_lane_value(
-        [&](std::uint32_t lane) -> std::uint32_t { return lane < size ? units.byte_at(first + lane, shift) : 0; });
+  WEFT_HD void look_up_some(std::uint32_t first, std::uint32_t size, typename W::Mask, U32& reciprocal,
+                            U32& step) const {
+    look_up_at(W::each_lane_value([&](std::uint32_t lane) -> std::uint32_t {
+                 return lane < size ? fetch_at(units.at + std::size_t{first + lane} * sizeof(Unit)) : 0;
+               }),
+               reciprocal, step);
+  }
+
+ private:
+  WEFT_HD std::uint32_t fetch_at(const std::uint8_t* at) const {
+    const Unit unit = load_global<Unit>(at);
+    if constexpr (sizeof(Unit) > 4) return BlockUnits<Unit>::byte(unit, shift);
+    return static_cast<std::uint32_t>(unit);
+  }
+  WEFT_HD void look_up_at(U32 fetched, U32& reciprocal, U32& step) const {
+    W::for_each_lane([&](std::uint32_t, std::uint32_t& unit) { unit = offset_of(unit); }, fetched);
+    look_up_near<W>(entries, fetched, reciprocal, step);
+  }
+  WEFT_HD std::uint32_t offset_of(std::uint32_t unit) const {
+    if constexpr (sizeof(Unit) == 1 || sizeof(Unit) > 4) return unit << kEntryLog2;
+    if constexpr (sizeof(Unit) == 2) unit *= 0x00010001u;
+    return rotate_right(unit, shift - kEntryLog2) & kSymbolOffsets;
   }
 };
 
@@ -45,18 +108,18 @@ template <KernelWarp W>
 struct StagedWords {
   static constexpr std::uint32_t kPiece = kStageBytes / 2;
   static_assert(2 * kRoundsAhead * kLanes <= kPiece);
-  std::uint8_t* stage;                             // aligned to 16, as is `end`
-  std::uint8_t* end;                               // of what has not been sent yet
-  std::uint32_t free = kStageBytes / 2, sent = 0;  // words
+  std::uint8_t* stage;          // aligned to 16, as is `end`
+  std::uint8_t* end;            // of what has not been sent yet
+  typename W::Near begin, top;  // of the stage, and of the words in it
 
-  WEFT_HD StagedWords(std::uint8_t* near, std::uint16_t* words_end)
-      : stage(near), end(reinterpret_cast<std::uint8_t*>(words_end)) {}
+  WEFT_HD StagedWords(std::uint8_t* room, std::uint16_t* words_end)
+      : stage(room), end(reinterpret_cast<std::uint8_t*>(words_end)), begin(W::near(room)), top(begin + kStageBytes) {}
   template <Warp>
   WEFT_HD void put(typename W::U32 x, typename W::Mask full) {
-    free -= W::compress_store(reinterpret_cast<std::uint16_t*>(stage) + free, x, full);
+    top -= 2 * W::compress_store_near(top, x, full);
   }
   WEFT_HD void make_room() {
-    if (free > kPiece / 2) return;
+    if (top > begin + kPiece) return;
     W::sync();
     end -= kPiece;
     W::for_each_lane([&](std::uint32_t lane) {
@@ -65,18 +128,18 @@ struct StagedWords {
       store_aligned(stage + kPiece + 16 * lane, low);
     });
     W::sync();
-    free += kPiece / 2;
-    sent += kPiece / 2;
+    top += kPiece;
   }
-  WEFT_HD std::uint32_t finish() {
+  // Returns where the words begin, for which more than one number need not be kept.
+  WEFT_HD std::uint16_t* finish() {
     W::sync();
-    const std::uint32_t count = kStageBytes / 2 - free;
+    const auto bytes = static_cast<std::uint32_t>(begin + kStageBytes - top);
     W::for_each_lane([&](std::uint32_t lane) {
-      for (std::uint32_t i = 2 * lane; i < 2 * count; i += 2 * kLanes)
+      for (std::uint32_t i = 2 * lane; i < bytes; i += 2 * kLanes)
         store_aligned(end - 2 - i, load_aligned<std::uint16_t>(stage + kStageBytes - 2 - i));
     });
     W::sync();
-    return sent + count;
+    return reinterpret_cast<std::uint16_t*>(end - bytes);
   }
 };
 
@@ -120,68 +183,93 @@ struct RecordList {
 template <KernelWarp W, class Unit>
 struct LoadPairs {
   using U32 = typename W::U32;
-  static constexpr std::uint32_t kRounds = kRoundsAhead;
+  static constexpr std::uint32_t kRounds = kRoundsAheadOf<Unit>;
   BlockUnits<Unit> units;
   std::uint32_t shift;
-  PairWindow window;
-  const std::uint8_t* replacement;
+  std::uint32_t bases;  // of the window, in both halves, times eight
+  typename W::Near entries;
+  const NearTables& near;
   RecordList<W>& records;
 
-  // Two units, or of large ones two symbols.
+  // Of two units the 16 bits that have their symbols; of bytes, and of the largest units, their symbols.
   WEFT_HD U32 fetch(std::uint32_t first, std::uint32_t offset) const {
-    return W::each_lane_value([&](std::uint32_t lane) -> std::uint32_t { return fetch_pair(first + lane + offset); });
+    return W::each_lane_value([&](std::uint32_t lane) -> std::uint32_t {
+      return fetch_at(units.at + std::size_t{first + lane} * kPairBytes + offset * kPairBytes);
+    });
   }
-  WEFT_HD U32 symbol(const U32& fetched, std::uint32_t first) const { return choose(fetched, first, kLanes); }
-  WEFT_HD U32 operator()(std::uint32_t first, std::uint32_t size, typename W::Mask) const {
-    const U32 fetched = W::each_lane_value(
-        [&](std::uint32_t lane) -> std::uint32_t { return lane < size ? fetch_pair(first + lane) : 0; });
-    return choose(fetched, first, size);
+  // Nearly all pairs are in the window and coded as they are. Whether that holds for all of these is asked once.
+  template <std::uint32_t kCount>
+  WEFT_HD void look_up(const U32* fetched, std::uint32_t first, U32* reciprocal, U32* step) const {
+    U32 beyond = W::splat(0), exact = W::splat(~0u);
+    for (std::uint32_t i = 0; i < kCount; i++) {
+      // A first one before the window spoils the second, too. The highest bit says no more than those below it.
+      U32 places = fetched[i];
+      W::for_each_lane([&](std::uint32_t, std::uint32_t& both) { both = symbols_of(both) - bases; }, places);
+      look_up_near<W>(entries, NearTables::entry_of<W>(places) & W::splat(kEntryOffsets), reciprocal[i], step[i]);
+      beyond = beyond | (places & W::splat(~(kPlaces | 1u << 31)));
+      exact = exact & reciprocal[i];
+    }
+    if (!W::any(W::less(W::splat(0), beyond | ((exact >> 31) ^ W::splat(1))))) return;
+    for (std::uint32_t i = 0; i < kCount; i++)
+      look_up_any(fetched[i], first - i * kLanes, kLanes, reciprocal[i], step[i]);
+  }
+  WEFT_HD void look_up_some(std::uint32_t first, std::uint32_t size, typename W::Mask, U32& reciprocal,
+                            U32& step) const {
+    const U32 fetched = W::each_lane_value([&](std::uint32_t lane) -> std::uint32_t {
+      return lane < size ? fetch_at(units.at + std::size_t{first + lane} * kPairBytes) : 0;
+    });
+    look_up_any(fetched, first, size, reciprocal, step);
   }
 
  private:
-  static constexpr std::uint32_t kWrongFirst = 1u << 24, kWrongSecond = 1u << 25;
+  static constexpr std::uint32_t kPairBytes = 2 * sizeof(Unit);
+  static constexpr std::uint32_t kSymbols = (255u << kEntryLog2) * 0x00010001u,
+                                 kPlaces = ((kPairSide - 1) << kEntryLog2) * 0x00010001u;
 
-  WEFT_HD std::uint32_t fetch_pair(std::uint32_t pair) const {
-    const std::uint8_t* at = units.at + std::size_t{pair} * (2 * sizeof(Unit));
-    if constexpr (sizeof(Unit) == 1) return load_aligned<std::uint16_t>(at);
-    if constexpr (sizeof(Unit) == 2) return load_aligned<std::uint32_t>(at);
-    return units.byte_at(2 * pair, shift) | units.byte_at(2 * pair + 1, shift) << 8;
+  WEFT_HD std::uint32_t fetch_at(const std::uint8_t* at) const {
+    if constexpr (sizeof(Unit) == 1) return load_global<std::uint16_t>(at);
+    if constexpr (sizeof(Unit) == 2) return load_global<std::uint32_t>(at);
+    if constexpr (sizeof(Unit) == 4) {
+      const auto two = load_global<std::uint64_t>(at);
+      return permute_bytes(static_cast<std::uint32_t>(two), static_cast<std::uint32_t>(two >> 32), 0x7632);
+    }
+    return BlockUnits<Unit>::byte(load_global<Unit>(at), shift) |
+           BlockUnits<Unit>::byte(load_global<Unit>(at + sizeof(Unit)), shift) << 8;
   }
+  // The symbols of a pair times eight, one in each half.
   WEFT_HD std::uint32_t symbols_of(std::uint32_t fetched) const {
-    if constexpr (sizeof(Unit) == 2)
-      return BlockUnits<Unit>::byte(static_cast<Unit>(fetched), shift) |
-             BlockUnits<Unit>::byte(static_cast<Unit>(fetched >> 16), shift) << 8;
-    return fetched;
+    if constexpr (sizeof(Unit) == 2 || sizeof(Unit) == 4)  // plane 0: bits 8-15 of each half, or one below
+      return fetched >> (shift - (8 * sizeof(Unit) - 16) - kEntryLog2) & kSymbols;
+    return permute_bytes(fetched, 0, 0x4140) << kEntryLog2;
   }
-  // Pairs of the first `size` lanes, whose records go where they belong.
-  WEFT_HD U32 choose(const U32& fetched, std::uint32_t first, std::uint32_t size) const {
-    U32 found = fetched, symbols = fetched;
+  // Any pairs of the first `size` lanes; records go where they belong.
+  WEFT_HD void look_up_any(const U32& fetched, std::uint32_t first, std::uint32_t size, U32& reciprocal,
+                           U32& step) const {
+    U32 wrong = W::splat(0), symbols = fetched;
+    const PairWindow window = near.window;
     W::for_each_lane(
-        [&](std::uint32_t lane, std::uint32_t& pair, std::uint32_t& both) {
-          both = symbols_of(both);
-          const std::uint32_t one = both & 255, two = both >> 8;
-          const std::uint32_t coded = replacement[window.pair(one, two)];
-          const bool wrong_first = first_of_pair(coded, window.base) != one && lane < size;
-          const bool wrong_second = second_of_pair(coded, window.base) != two && lane < size;
-          pair = coded | (wrong_first ? kWrongFirst : 0) | (wrong_second ? kWrongSecond : 0);
+        [&](std::uint32_t lane, std::uint32_t& flags, std::uint32_t& both, std::uint32_t& r, std::uint32_t& s) {
+          const std::uint32_t spread = symbols_of(both);
+          const std::uint32_t one = spread >> kEntryLog2 & 255, two = spread >> (16 + kEntryLog2);
+          const std::uint32_t pair = window.pair(one, two), coded = near.replacement[pair];
+          const std::uint32_t number = NearTables::entry_of(pair % kPairSide, pair / kPairSide);
+          const NearPair entry = W::load_pair(entries, number << kEntryLog2);
+          r = entry.first | kExactPair;
+          s = entry.second;
+          both = one | two << 8;
+          flags = (first_of_pair(coded, window.base) != one && lane < size ? 1 : 0) |
+                  (second_of_pair(coded, window.base) != two && lane < size ? 2 : 0);
         },
-        found, symbols);
-    if (W::any(W::less(W::splat(kWrongFirst - 1), found)))
-      records.add(first, W::ballot(W::less(W::splat(0), found & W::splat(kWrongFirst))),
-                  W::ballot(W::less(W::splat(0), found & W::splat(kWrongSecond))), symbols);
-    return found & W::splat(255);
+        wrong, symbols, reciprocal, step);
+    if (W::any(W::less(W::splat(0), wrong)))
+      records.add(first, W::ballot(W::less(W::splat(0), wrong & W::splat(1))), W::ballot(W::less(W::splat(1), wrong)),
+                  symbols);
   }
-};
-
-// What the code pass keeps near the warps of a plane.
-struct NearTables {
-  EncodeTable encode;
-  std::uint8_t replacement[kTableSymbols];
 };
 
 // Codes plane p of a block, of which quantized ones have the symbols in bytes; `near` is a copy of the plane's.
 template <KernelWarp W, class Unit>
-WEFT_HD void code_plane(const SegmentJob& segment, EncodeBlockJob& block, int p, const NearTables& near,
+WEFT_HD void code_plane(const SegmentJob& segment, EncodeBlockJob& block, int p, NearTables& near,
                         std::uint8_t* stage) {
   if ((block.varying >> p & 1) == 0) return;
   BlockUnits<Unit> units(segment, block);
@@ -193,19 +281,20 @@ WEFT_HD void code_plane(const SegmentJob& segment, EncodeBlockJob& block, int p,
   const std::uint32_t n = symbols_in(segment, block);
   const PlaneTables& plane = segment.planes[p];
   const StagedWords<W> words(stage, block.words_end[p]);
+  const auto entries = W::near(reinterpret_cast<std::uint8_t*>(near.entries));
   RecordList<W> records{reinterpret_cast<std::uint8_t*>(block.words_end[p]), most_records(n)};
-  std::uint32_t count = 0;
+  std::uint16_t* first = nullptr;
   if (plane.paired != 0) {
-    const LoadPairs<W, Unit> load{units, units.shift_of(byte), plane.window, near.replacement, records};
-    count = rans_encode_from<W>(load, n / 2, lanes_log2_for(n / 2), near.encode, words);
+    const std::uint32_t bases = (std::uint32_t{near.window.base} << kEntryLog2) * 0x00010001u;
+    const LoadPairs<W, Unit> load{units, units.shift_of(byte), bases, entries, near, records};
+    first = rans_encode_from<W>(load, n / 2, lanes_log2_for(n / 2), words);
     records.finish();
   } else {
-    count =
-        rans_encode_from<W>(LoadPlane<W, Unit>{units, units.shift_of(byte)}, n, lanes_log2_for(n), near.encode, words);
+    first = rans_encode_from<W>(LoadPlane<W, Unit>{units, units.shift_of(byte), entries}, n, lanes_log2_for(n), words);
   }
   W::for_each_lane([&](std::uint32_t lane) {
     if (lane != 0) return;
-    block.word_count[p] = count;
+    block.word_count[p] = static_cast<std::uint32_t>(block.words_end[p] - first);
     if (p == 0) block.record_count = records.count;
     if (p == 1) block.second_record_count = records.count;
   });

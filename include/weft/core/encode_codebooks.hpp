@@ -28,7 +28,7 @@ class BlockGroups {
 
 template <KernelWarp W>
 WEFT_HD void set_exceptions(EncodeBlockJob& block, const typename W::U32& found) {
-  const std::uint32_t sum = sum_exceptions<W>(found);
+  const std::uint32_t sum = W::sum_lanes(found);
   W::for_each_lane([&](std::uint32_t lane) {
     if (lane == 0) block.exceptions = sum;
   });

@@ -64,15 +64,19 @@ WEFT_HD void choose_window_of_indices(const SegmentJob& segment, WindowScratch& 
 
 template <KernelWarp W, FloatType kType>
 WEFT_HD void write_indices(const SegmentJob& segment, const EncodeBlockJob& block, const CrcTables& tables,
-                           std::uint8_t* tile) {
+                           WriteScratch& near) {
   using Unit = typename FloatUnit<kType>::Unit;
-  write_block<W>(segment, block, tables, tile,
-                 [&](std::uint32_t p, std::uint32_t from, std::uint32_t n, std::uint8_t* out) {
-                   if (p < segment.coded_planes) return copy_bytes<W>(out, kept_symbols(segment, block, p) + from, n);
-                   const BlockUnits<Unit> units(segment, block);
-                   write_exceptions<W>(units, block, from, n, out,
-                                       [&](std::uint32_t i) { return is_exception<kType>(units.raw(i)); });
-                 });
+  write_block<W>(
+      segment, block, tables, near,
+      [&](std::uint32_t p) {
+        return p < segment.coded_planes ? PlaneSource{kept_symbols(segment, block, p), 1} : PlaneSource{nullptr, 0};
+      },
+      [&](std::uint32_t p, std::uint32_t from, std::uint32_t n, std::uint8_t* out) {
+        if (p < segment.coded_planes) return copy_bytes<W>(out, kept_symbols(segment, block, p) + from, n);
+        const BlockUnits<Unit> units(segment, block);
+        write_exceptions<W>(units, block, from, n, out,
+                            [&](std::uint32_t i) { return is_exception<kType>(units.raw(i)); });
+      });
 }
 
 }  // namespace weft::core

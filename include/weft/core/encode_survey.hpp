@@ -24,6 +24,11 @@ struct SymbolCounters {
   WEFT_HD void count(int plane, std::uint32_t symbol, std::uint32_t lane) const {
     W::add(words + (static_cast<std::uint32_t>(plane * kTableSymbols) + symbol) * kCopies + lane % kCopies, 1u);
   }
+  // The symbol that is byte k of some.
+  template <KernelWarp W>
+  WEFT_HD void count_byte(int plane, std::uint32_t bytes, std::uint32_t k, std::uint32_t lane) const {
+    count<W>(plane, permute_bytes(bytes, 0, 0x4440 + k), lane);
+  }
   // Two symbols of plane 0.
   template <KernelWarp W>
   WEFT_HD void count_pair(const PairWindow& window, std::uint32_t first, std::uint32_t second,
@@ -76,25 +81,40 @@ struct UnitVector {
 };
 
 // Calls take(vector, i, count) in a lane for its share of units 0 .. n - 1: `count` of them from i on, most often all
-// that a vector has. The next two vectors are loaded before.
-template <class Unit, class Take>
+// that a vector has. The next one or two vectors are loaded before; of a small `take` there may be two copies, whose
+// registers then need not be moved.
+template <bool kTwice = false, class Unit, class Take>
 WEFT_HD void for_each_vector(const BlockUnits<Unit>& units, std::uint32_t n, std::uint32_t lane, Take take) {
   using Vector = UnitVector<Unit>;
   constexpr std::uint32_t kStride = kLanes * Vector::kUnits;
   const std::uint32_t first = lane * Vector::kUnits;
   const auto load = [&](std::uint32_t i) {
-    return Vector{load_aligned<Words4>(units.at + std::size_t{i} * sizeof(Unit))};
+    return Vector{load_global<Words4>(units.at + std::size_t{i} * sizeof(Unit))};
   };
   std::uint32_t i = first;
   if (first + Vector::kUnits <= n) {
     const std::uint32_t last = first + (n - first - Vector::kUnits) / kStride * kStride;  // that is whole
     const auto clamp = [&](std::uint32_t at) { return at < last ? at : last; };
     Vector current = load(first), next = load(clamp(first + kStride));
-    for (; i <= last; i += kStride) {
-      const Vector after = load(clamp(i + 2 * kStride));
-      take(current, i, Vector::kUnits);
-      current = next;
-      next = after;
+    if constexpr (kTwice) {
+      const auto take_and_load = [&](Vector& vector) {
+        take(vector, i, Vector::kUnits);
+        vector = load(clamp(i + 2 * kStride));
+        i += kStride;
+      };
+      for (;;) {
+        take_and_load(current);
+        if (i > last) break;
+        take_and_load(next);
+        if (i > last) break;
+      }
+    } else {
+      for (; i <= last; i += kStride) {
+        const Vector after = load(clamp(i + 2 * kStride));
+        take(current, i, Vector::kUnits);
+        current = next;
+        next = after;
+      }
     }
   }
   if (i < n) {
@@ -108,6 +128,7 @@ WEFT_HD void for_each_vector(const BlockUnits<Unit>& units, std::uint32_t n, std
 
 // A warp's memory for choosing a window.
 struct WindowScratch {
+  std::uint32_t sampled[kTableSymbols];  // 64 bits near a warp a device adds for one lane after the other
   std::uint64_t counts[kTableSymbols];
   std::uint64_t lanes[kLanes];
 };
@@ -118,12 +139,23 @@ WEFT_HD void choose_segment_window(const SegmentJob& segment, std::uint32_t p, W
                                    Symbol symbol) {
   WarpTeam<W> team{scratch.lanes};
   const std::uint64_t symbols = symbols_in(segment, segment.unit_count);
-  for_each_symbol(team, [&](int s) { scratch.counts[s] = 0; });
+  for_each_symbol(team, [&](int s) { scratch.sampled[s] = 0; });
   W::for_each_lane([&](std::uint32_t lane) {
-    for (std::uint32_t i = lane; i < kWindowRuns * kWindowRun; i += kLanes)
-      W::add(&scratch.counts[symbol(sample_begin(symbols, i / kWindowRun) + i % kWindowRun)], std::uint64_t{1});
+    constexpr std::uint32_t kTogether = 16;  // symbols that do not wait for each other
+    static_assert(kWindowRuns * kWindowRun % (kTogether * kLanes) == 0);
+    for (std::uint32_t first = lane; first < kWindowRuns * kWindowRun; first += kTogether * kLanes) {
+      std::uint32_t some[kTogether];
+      WEFT_UNROLL(16)
+      for (std::uint32_t k = 0; k < kTogether; k++) {
+        const std::uint32_t i = first + k * kLanes;
+        some[k] = symbol(sample_begin(symbols, i / kWindowRun) + i % kWindowRun);
+      }
+      WEFT_UNROLL(16)
+      for (std::uint32_t k = 0; k < kTogether; k++) W::add(&scratch.sampled[some[k]], 1u);
+    }
   });
   W::sync();
+  for_each_symbol(team, [&](int s) { scratch.counts[s] = scratch.sampled[s]; });
   const PairWindow window = choose_window(scratch.counts, ties, team);
   W::for_each_lane([&](std::uint32_t lane) {
     if (lane == 0) segment.planes[p].window = window;
@@ -138,35 +170,86 @@ WEFT_HD void choose_window_of_units(const SegmentJob& segment, WindowScratch& sc
                            [&](std::uint64_t i) { return units.byte_at(static_cast<std::uint32_t>(i), shift); });
 }
 
+// Counts the symbols of all planes of `count` units, those of plane 0 in pairs if its window is usable. Returns how the
+// units, rotated, differ from the first one.
+template <KernelWarp W, class Unit>
+WEFT_HD Unit survey_vector(const BlockUnits<Unit>& units, const UnitVector<Unit>& vector, std::uint32_t count,
+                           Unit first, const PairWindow& window, SymbolCounters<sizeof(Unit)> counters,
+                           std::uint32_t lane) {
+  const bool paired = sizeof(Unit) > 1 && window.usable != 0;
+  Unit differing = 0;
+  WEFT_UNROLL(16)
+  for (std::uint32_t k = 0; k < UnitVector<Unit>::kUnits; k++) {
+    if (k >= count) break;
+    const Unit unit = units.rotate ? rotate_sign_down(vector[k]) : vector[k];
+    differing = static_cast<Unit>(differing | (unit ^ first));
+    if (!paired) counters.template count<W>(0, plane_byte(unit, 0), lane);
+    for (int p = 1; p < static_cast<int>(sizeof(Unit)); p++) counters.template count<W>(p, plane_byte(unit, p), lane);
+  }
+  if constexpr (sizeof(Unit) > 1) {
+    if (!paired) return differing;
+    const std::uint32_t shift = units.shift_of(0);
+    WEFT_UNROLL(16)
+    for (std::uint32_t k = 0; k < UnitVector<Unit>::kUnits; k += 2) {
+      if (k >= count) break;  // which is even
+      counters.template count_pair<W>(window, units.byte(vector[k], shift), units.byte(vector[k + 1], shift), lane);
+    }
+  }
+  return differing;
+}
+
+// The same of a whole vector of 2-byte units, two at once, if pairs are counted.
+template <KernelWarp W>
+WEFT_HD std::uint16_t survey_two_by_two(const BlockUnits<std::uint16_t>& units, const UnitVector<std::uint16_t>& vector,
+                                        std::uint16_t first, const PairWindow& window, SymbolCounters<2> counters,
+                                        std::uint32_t lane) {
+  const std::uint32_t rotate = units.rotate ? 1 : 0, signs = rotate * 0x00010001u;
+  const std::uint32_t firsts = first * 0x00010001u, bases = window.base * 0x00010001u;
+  std::uint32_t differing = 0, outside = 0, symbols[4], pairs[4];
+  for (std::uint32_t k = 0; k < 4; k++) {
+    const std::uint32_t two = vector.words.word[k], rotated = (two << rotate & ~signs) | (two >> 15 & signs);
+    differing |= rotated ^ firsts;
+    counters.template count_byte<W>(1, rotated, 0, lane);
+    counters.template count_byte<W>(1, rotated, 2, lane);
+    symbols[k] = rotated >> 8 & 0x00FF00FFu;
+    const std::uint32_t places = symbols[k] - bases;  // a first one before the window spoils the second, too
+    outside |= places & ~((kPairSide - 1) * 0x00010001u);
+    pairs[k] = places + (places >> 12);
+  }
+  if (outside == 0) {
+    for (std::uint32_t k = 0; k < 4; k++) counters.template count_byte<W>(0, pairs[k], 0, lane);
+  } else {
+    WEFT_UNROLL(4)
+    for (std::uint32_t k = 0; k < 4; k++)
+      counters.template count_pair<W>(window, symbols[k] & 255, symbols[k] >> 16, lane);
+  }
+  return static_cast<std::uint16_t>(differing | differing >> 16);
+}
+
 // Counts the symbols of all planes.
 template <KernelWarp W, class Unit>
 WEFT_HD void survey_units(const SegmentJob& segment, EncodeBlockJob& block, SymbolCounters<sizeof(Unit)> counters) {
   const BlockUnits<Unit> units(segment, block);
   const Unit first = units[0];
   const PairWindow window = segment.planes[0].window;
-  const int singles = sizeof(Unit) > 1 && window.usable != 0 ? 1 : 0;  // the first plane that is counted by symbols
   const auto varying = W::each_lane_value([&](std::uint32_t lane) {
     Unit differing = 0;
-    for_each_vector(units, block.n, lane, [&](const UnitVector<Unit>& vector, std::uint32_t, std::uint32_t count) {
-      WEFT_UNROLL(16)
-      for (std::uint32_t k = 0; k < UnitVector<Unit>::kUnits; k++) {
-        if (k >= count) break;
-        const Unit unit = units.rotate ? rotate_sign_down(vector[k]) : vector[k];
-        differing = static_cast<Unit>(differing | (unit ^ first));
-        if (singles == 0) counters.template count<W>(0, plane_byte(unit, 0), lane);
-        for (int p = 1; p < static_cast<int>(sizeof(Unit)); p++)
-          counters.template count<W>(p, plane_byte(unit, p), lane);
-      }
-      if constexpr (sizeof(Unit) > 1) {
-        if (singles == 0) return;
-        const std::uint32_t shift = units.shift_of(0);
-        WEFT_UNROLL(16)
-        for (std::uint32_t k = 0; k < UnitVector<Unit>::kUnits; k += 2) {
-          if (k >= count) break;  // which is even
-          counters.template count_pair<W>(window, units.byte(vector[k], shift), units.byte(vector[k + 1], shift), lane);
-        }
-      }
-    });
+    const auto take = [&](const UnitVector<Unit>& vector, std::uint32_t, std::uint32_t count) {
+      differing = static_cast<Unit>(differing | survey_vector<W>(units, vector, count, first, window, counters, lane));
+    };
+    if constexpr (sizeof(Unit) == 2) {
+      if (window.usable != 0)
+        for_each_vector<true>(
+            units, block.n, lane, [&](const UnitVector<Unit>& vector, std::uint32_t i, std::uint32_t count) {
+              if (count < UnitVector<Unit>::kUnits) return take(vector, i, count);
+              differing =
+                  static_cast<Unit>(differing | survey_two_by_two<W>(units, vector, first, window, counters, lane));
+            });
+      else
+        for_each_vector(units, block.n, lane, take);
+    } else {
+      for_each_vector(units, block.n, lane, take);
+    }
     std::uint32_t planes = 0;
     for (int p = 0; p < static_cast<int>(sizeof(Unit)); p++) planes |= plane_byte(differing, p) != 0 ? 1u << p : 0u;
     return planes;
@@ -202,28 +285,52 @@ struct FixedValues {
   WEFT_HD std::int32_t operator[](std::uint32_t i) const { return of<false>(units.raw(i), i); }
 };
 
-// The same of one lane: this fits 32 bits, for a lane has 2^13 values of a block at most, and none is farther than a cell
-// from its level.
+// How far the values of a few units, 31 at most, lie inside of levels of size 1, 2 and 3 or more, and how many there
+// are: sums in the lower half, for none is farther than a cell from its level, and counts above. Those of larger levels
+// count for smaller ones, too: so a condition is a comparison.
+struct InwardOfFew {
+  static constexpr int kCountAt = 16;
+  static_assert(31 << kFixedBits < 1 << (kCountAt - 1));
+  std::int32_t packed[3] = {};
+  WEFT_HD void add(std::int32_t fixed, std::int32_t level) {
+    const std::int32_t size = level < 0 ? -level : level, above = level * (1 << kFixedBits) - fixed;
+    const std::int32_t rest = (1 << kCountAt) + (level < 0 ? -above : above);
+    for (int k = 0; k < 3; k++) packed[k] += size > k ? rest : 0;
+  }
+};
+
+// The same of one lane, in 32 bits each, for a lane has 2^13 values of a block at most.
 struct InwardOfLane {
   std::int32_t inward[3] = {};
   std::uint32_t inside[3] = {};
-  WEFT_HD void add(std::int32_t fixed, std::int32_t level) {
-    const std::int32_t size = level < 0 ? -level : level;
-    const std::int32_t rest = size * (1 << kFixedBits) - (level < 0 ? -fixed : fixed);
-    for (int k = 0; k < 3; k++) {  // no index into registers
-      const bool mine = k < 2 ? size == k + 1 : size > 2;
-      inward[k] += mine ? rest : 0;
-      inside[k] += mine ? 1 : 0;
-    }
-  }
-  template <KernelWarp W>
-  WEFT_HD void add_to(InwardTotals* totals) const {
+  WEFT_HD void add(const InwardOfFew& few) {
     for (int k = 0; k < 3; k++) {
-      W::add(&totals->inward[k], static_cast<std::uint64_t>(std::int64_t{inward[k]}));
-      W::add(&totals->inside[k], std::uint64_t{inside[k]});
+      const std::int32_t count = (few.packed[k] + (1 << (InwardOfFew::kCountAt - 1))) >> InwardOfFew::kCountAt;
+      inward[k] += few.packed[k] - count * (1 << InwardOfFew::kCountAt);
+      inside[k] += static_cast<std::uint32_t>(count);
     }
   }
 };
+
+// Adds the sums of all lanes of a warp, which fit 32 bits. One lane adds them: 64 bits near a warp a device adds for one
+// lane after the other.
+template <KernelWarp W>
+WEFT_HD void add_inward(const typename W::template PerLane<InwardOfLane>& sums, InwardTotals* totals) {
+  std::uint32_t inward[4] = {}, inside[4] = {};  // of all levels of that size and above
+  for (int k = 0; k < 3; k++) {
+    inward[k] = W::sum_lanes(
+        W::each_lane_value([&](std::uint32_t lane) { return static_cast<std::uint32_t>(sums[lane].inward[k]); }));
+    inside[k] = W::sum_lanes(W::each_lane_value([&](std::uint32_t lane) { return sums[lane].inside[k]; }));
+  }
+  W::for_each_lane([&](std::uint32_t lane) {
+    if (lane != 0) return;
+    for (int k = 0; k < 3; k++) {
+      const auto sum = static_cast<std::int32_t>(inward[k] - inward[k + 1]);
+      W::add(&totals->inward[k], static_cast<std::uint64_t>(std::int64_t{sum}));
+      W::add(&totals->inside[k], std::uint64_t{inside[k] - inside[k + 1]});
+    }
+  });
+}
 
 // The first `count` bytes of `packed`; kBytes at most, a number that `out` is a multiple of.
 template <std::uint32_t kBytes>
@@ -242,6 +349,19 @@ WEFT_HD void store_packed(std::uint8_t* out, std::uint64_t packed, std::uint32_t
 template <KernelWarp W, std::uint32_t kUnits>
 WEFT_HD void count_packed_pairs(const PairWindow& window, std::uint64_t symbols, std::uint32_t count,
                                 SymbolCounters<1> counters, std::uint32_t lane) {
+  constexpr std::uint32_t kWords = kUnits < 4 ? 1 : kUnits / 4;
+  std::uint32_t outside = 0, pairs[kWords];
+  for (std::uint32_t k = 0; k < kWords;
+       k++) {  // four symbols at once; one before the window spoils those after it, too
+    const std::uint32_t bases = window.base * (kUnits < 4 ? 0x0101u : 0x01010101u);
+    const std::uint32_t places = static_cast<std::uint32_t>(symbols >> (32 * k)) - bases;
+    outside |= places & (kUnits < 4 ? ~0x0F0Fu : ~0x0F0F0F0Fu);
+    pairs[k] = places + (places >> 4);
+  }
+  if (outside == 0 && count == kUnits) {
+    for (std::uint32_t k = 0; k < kUnits; k += 2) counters.template count_byte<W>(0, pairs[k / 4], k % 4, lane);
+    return;
+  }
   WEFT_UNROLL(8)
   for (std::uint32_t k = 0; k < kUnits; k += 2) {
     if (k >= count) break;
@@ -250,18 +370,10 @@ WEFT_HD void count_packed_pairs(const PairWindow& window, std::uint64_t symbols,
   }
 }
 
-// How many exceptions the lanes have found, none more than 2^13.
-template <KernelWarp W>
-WEFT_HD std::uint32_t sum_exceptions(const typename W::U32& found) {
-  std::uint32_t sum = 0;
-  for (int bit = 0; bit < 14; bit++) sum += W::count(W::less(W::splat(0), found & W::splat(1u << bit))) << bit;
-  return sum;
-}
-
 // The answers of a survey of plane 0, of which each lane found: exceptions << 1 | some symbol is not `first`.
 template <KernelWarp W>
 WEFT_HD void set_survey(EncodeBlockJob& block, const typename W::U32& found, std::uint32_t first) {
-  const std::uint32_t sum = sum_exceptions<W>(W::shift_right(found, W::splat(1)));
+  const std::uint32_t sum = W::sum_lanes(W::shift_right(found, W::splat(1)));
   const std::uint32_t varying = W::or_lanes(found) & 1;
   W::for_each_lane([&](std::uint32_t lane) {
     if (lane != 0) return;
@@ -290,11 +402,13 @@ WEFT_HD void quantize_block_as(const SegmentJob& segment, EncodeBlockJob& block,
   };
   const std::uint32_t first = code_of(values.template of<kPlain>(values.units.raw(0), 0)) >> low_bits,
                       low_mask = (1u << low_bits) - 1;
+  typename W::template PerLane<InwardOfLane> all_sums{};
   const auto found = W::each_lane_value([&](std::uint32_t lane) {
     std::uint32_t outside = 0, differing = 0;
     InwardOfLane sums;
     for_each_vector(values.units, block.n, lane, [&](const Vector& vector, std::uint32_t i, std::uint32_t count) {
       std::uint64_t symbols = 0, low = 0;
+      InwardOfFew few;
       WEFT_UNROLL(8)
       for (std::uint32_t k = 0; k < Vector::kUnits; k++) {
         if (k >= count) break;
@@ -307,19 +421,23 @@ WEFT_HD void quantize_block_as(const SegmentJob& segment, EncodeBlockJob& block,
           differing |= symbol ^ first;
           // What is out of range has level 0, which no sum takes.
           outside += fixed == kOutOfRange ? 1 : 0;
-          sums.add(fixed == kOutOfRange ? 0 : fixed, level_of(symbol, code & low_mask, low_bits));
+          few.add(fixed == kOutOfRange ? 0 : fixed, level_of(symbol, code & low_mask, low_bits));
         }
       }
       if constexpr (kLast) {
+        sums.add(few);
         if (paired) count_packed_pairs<W, Vector::kUnits>(window, symbols, count, counters, lane);
         store_packed<Vector::kUnits>(segment.symbols + begin + i, symbols, count);
         if (low_bits > 0) store_packed<Vector::kUnits>(segment.low + begin + i, low, count);
       }
     });
-    if constexpr (kLast) sums.template add_to<W>(totals);
+    all_sums[lane] = sums;
     return outside << 1 | (differing != 0 ? 1 : 0);
   });
-  if constexpr (kLast) set_survey<W>(block, found, first);
+  if constexpr (kLast) {
+    add_inward<W>(all_sums, totals);
+    set_survey<W>(block, found, first);
+  }
 }
 
 template <KernelWarp W, FloatType kType>

@@ -64,24 +64,21 @@ WEFT_HD void finish_encoding(typename W::U32 x, std::uint32_t lanes, Words& word
 
 inline constexpr int kRoundsAhead = 8;  // that a warp with memory far away fetches before it needs them
 
-// Encodes symbols 0 .. n - 1, all of which have a frequency, with 2^lanes_log2 lanes. Returns the count of words, the
-// lanes' first words included.
+// Encodes symbols 0 .. n - 1, all of which have a frequency, with 2^lanes_log2 lanes. Returns what words.finish() does
+// after all words, the lanes' first ones included.
 //
-// Symbols come from load.symbol(load.fetch(first, offset), first + offset) for a round of all lanes that begins at
-// first + offset, fetched Load::kRounds rounds before they are needed, and from load(first, size, mask) for the first `size`
-// lanes. Rounds are asked for once each, from the last one down. Words go to
-// words.put(); make_room() comes before every kRoundsAhead rounds at the latest.
+// `load` has the symbols and their table: load.fetch(first, offset) for a round of all lanes that begins at first +
+// offset, Load::kRounds rounds before it is needed; then load.look_up<kCount>(fetched, first, reciprocal, step) for
+// kCount rounds, the first of which begins at `first` and each of the others one round before; and look_up_some(first,
+// size, mask, reciprocal, step) for the first `size` lanes. Rounds are asked for once each, from the last one down.
+// Words go to words.put(); make_room() comes before every kRoundsAhead rounds at the latest.
 template <Warp W, class Load, class Words>
-WEFT_HD std::uint32_t rans_encode_from(Load load, std::uint32_t n, int lanes_log2, const EncodeTable& table,
-                                       Words words) {
+WEFT_HD auto rans_encode_from(Load load, std::uint32_t n, int lanes_log2, Words words) {
   using U32 = typename W::U32;
   static_assert(Load::kRounds <= kRoundsAhead);
   const std::uint32_t lanes = 1u << lanes_log2;
-  U32 x = W::splat(kStateLow);
-
-  const auto step = [&](U32 symbol, auto active) {
-    return encode_step<W>(x, W::gather(table.reciprocal, symbol), W::gather(table.step, symbol), words, active);
-  };
+  constexpr std::uint32_t kTogether = Load::kRounds < 4 ? Load::kRounds : 4;  // look-ups that do not wait for stores
+  U32 x = W::splat(kStateLow), ahead[Load::kRounds], reciprocal[kTogether], packed[kTogether];
   const auto all = [](auto full) { return full; };
 
   std::uint32_t left = n;
@@ -91,7 +88,9 @@ WEFT_HD std::uint32_t rans_encode_from(Load load, std::uint32_t n, int lanes_log
       words.make_room();
       left -= size;
       const auto mask = W::first_lanes(size);
-      const U32 next = step(load(left, size, mask), [&](auto full) { return W::both(mask, full); });
+      load.look_up_some(left, size, mask, reciprocal[0], packed[0]);
+      const U32 next =
+          encode_step<W>(x, reciprocal[0], packed[0], words, [&](auto full) { return W::both(mask, full); });
       x = W::select(mask, next, x);
       if (lanes == kLanes) break;
       size = lanes;
@@ -101,10 +100,10 @@ WEFT_HD std::uint32_t rans_encode_from(Load load, std::uint32_t n, int lanes_log
   while (left % kStride != 0) {
     words.make_room();
     left -= kLanes;
-    x = step(load.symbol(load.fetch(left, 0), left), all);
+    ahead[0] = load.fetch(left, 0);
+    load.template look_up<1>(ahead, left, reciprocal, packed);
+    x = encode_step<W>(x, reciprocal[0], packed[0], words, all);
   }
-  constexpr std::uint32_t kTogether = Load::kRounds < 4 ? Load::kRounds : 4;  // look-ups that do not wait for stores
-  U32 ahead[Load::kRounds], reciprocal[kTogether], packed[kTogether];
   for (std::uint32_t i = 0; i < Load::kRounds && left > 0; i++)
     ahead[i] = load.fetch(left - kStride, kStride - kLanes * (i + 1));
   while (left > 0) {
@@ -112,12 +111,8 @@ WEFT_HD std::uint32_t rans_encode_from(Load load, std::uint32_t n, int lanes_log
     left -= kStride;
     const std::uint32_t next = left > 0 ? left - kStride : 0;  // the last rounds are fetched twice: nothing lies before
     for (std::uint32_t first = 0; first < Load::kRounds; first += kTogether) {
-      for (std::uint32_t i = 0; i < kTogether; i++) {
-        const U32 symbol = load.symbol(ahead[first + i], left + kStride - kLanes * (first + i + 1));
-        ahead[first + i] = load.fetch(next, kStride - kLanes * (first + i + 1));
-        reciprocal[i] = W::gather(table.reciprocal, symbol);
-        packed[i] = W::gather(table.step, symbol);
-      }
+      load.template look_up<kTogether>(ahead + first, left + kStride - kLanes * (first + 1), reciprocal, packed);
+      for (std::uint32_t i = first; i < first + kTogether; i++) ahead[i] = load.fetch(next, kStride - kLanes * (i + 1));
       for (std::uint32_t i = 0; i < kTogether; i++) x = encode_step<W>(x, reciprocal[i], packed[i], words, all);
     }
   }
@@ -129,21 +124,27 @@ WEFT_HD std::uint32_t rans_encode_from(Load load, std::uint32_t n, int lanes_log
 // Symbols that lie in memory as bytes.
 template <Warp W>
 struct LoadBytes {
+  using U32 = typename W::U32;
   static constexpr std::uint32_t kRounds = 1;
   const std::uint8_t* symbols;
-  WEFT_HD typename W::U32 fetch(std::uint32_t first, std::uint32_t offset) const {
-    return W::load_bytes(symbols + first + offset);
+  const EncodeTable& table;
+  WEFT_HD U32 fetch(std::uint32_t first, std::uint32_t offset) const { return W::load_bytes(symbols + first + offset); }
+  template <std::uint32_t>
+  WEFT_HD void look_up(const U32* fetched, std::uint32_t, U32* reciprocal, U32* step) const {
+    reciprocal[0] = W::gather(table.reciprocal, fetched[0]);
+    step[0] = W::gather(table.step, fetched[0]);
   }
-  WEFT_HD typename W::U32 symbol(typename W::U32 fetched, std::uint32_t) const { return fetched; }
-  WEFT_HD typename W::U32 operator()(std::uint32_t first, std::uint32_t, typename W::Mask mask) const {
-    return W::load_bytes(symbols + first, mask);
+  WEFT_HD void look_up_some(std::uint32_t first, std::uint32_t, typename W::Mask mask, U32& reciprocal,
+                            U32& step) const {
+    const U32 symbol = W::load_bytes(symbols + first, mask);
+    look_up<1>(&symbol, first, &reciprocal, &step);
   }
 };
 
 template <Warp W>
 WEFT_HD std::uint32_t rans_encode(const std::uint8_t* symbols, std::uint32_t n, int lanes_log2,
                                   const EncodeTable& table, std::uint16_t* end) {
-  return rans_encode_from<W>(LoadBytes<W>{symbols}, n, lanes_log2, table, DirectWords(end));
+  return rans_encode_from<W>(LoadBytes<W>{symbols, table}, n, lanes_log2, DirectWords(end));
 }
 
 }  // namespace weft::core

@@ -1,4 +1,4 @@
-// Aligned 4-, 8- and 16-byte accesses of one lane, as single instructions on a GPU, and the byte shuffle between them.
+// Aligned 4-, 8- and 16-byte accesses of one lane, as single instructions on a GPU, and the shuffles between them.
 #pragma once
 
 #include <cstring>
@@ -36,6 +36,14 @@ WEFT_HD T load_global(const std::uint8_t* p) {
   return load_aligned<T>(p);
 #endif
 }
+
+#if defined(__CUDA_ARCH__)
+template <>
+WEFT_HD Words4 load_global<Words4>(const std::uint8_t* p) {
+  const uint4 four = __ldg(reinterpret_cast<const uint4*>(p));
+  return {{four.x, four.y, four.z, four.w}};
+}
+#endif
 
 template <class T>
 WEFT_HD void store_aligned(std::uint8_t* p, T value) {
@@ -77,6 +85,15 @@ WEFT_HD std::uint32_t permute_bytes(std::uint32_t a, std::uint32_t b, std::uint3
   for (int i = 0; i < 4; i++)
     result |= static_cast<std::uint32_t>(both >> (8 * (selector >> (4 * i) & 7)) & 255) << (8 * i);
   return result;
+#endif
+}
+
+// By so many bits modulo 32.
+WEFT_HD std::uint32_t rotate_right(std::uint32_t x, std::uint32_t bits) {
+#if defined(__CUDA_ARCH__)
+  return __funnelshift_r(x, x, bits);
+#else
+  return x >> (bits & 31) | x << ((0 - bits) & 31);
 #endif
 }
 

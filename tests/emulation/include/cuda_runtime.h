@@ -73,6 +73,11 @@ inline unsigned __reduce_or_sync(unsigned, unsigned value) {
   for (const unsigned one : weft::emulation::meet_warp("__reduce_or_sync", value)) result |= one;
   return result;
 }
+inline unsigned __reduce_add_sync(unsigned, unsigned value) {
+  unsigned result = 0;
+  for (const unsigned one : weft::emulation::meet_warp("__reduce_add_sync", value)) result += one;
+  return result;
+}
 inline unsigned __shfl_sync(unsigned, unsigned value, int from) {
   return weft::emulation::meet_warp("__shfl_sync", value)[static_cast<unsigned>(from) & 31];
 }
