@@ -10,6 +10,7 @@ the survey (its shortest way, and all of it) and of writing a plane of units per
 Of the search for vectors' nearest entries those for a vector and an entry are counted, and which share of the float32 peak they
 allow: that of multiply-adds, where products are fused, or half of that of products and sums.
 Of sums of squares the loop over a part of a row is counted, for 32 weights.
+Of decoding a trellis the shortest way through the loop over tiles of eight steps is counted, for 32 weights.
 Of the trellis search the steps of a warp are counted, and what a device could search if it did nothing else and issued in
 every cycle.
 usage: cuda_instructions.py FOLDER [sm_90]
@@ -156,6 +157,20 @@ def encode_report(name, code, loops):
     return report
 
 
+def trellis_report(name, code):
+    """Of the decoders of codec trellis, the shortest way through the loop over tiles of eight steps; None for another kernel."""
+    if not re.match(r"decode_(trellis|mapped)_kernel<t", name):
+        return None
+    loops = [[it for it in code if to <= it.at <= end.at]
+             for end in code if (to := target(end)) is not None and to < end.at]
+    # Words are taken once a step. Branches back from out of line, where lanes that have come apart meet, make no loop.
+    takes = lambda loop: sum(it.opcode == "VOTE.ANY" and it.operands.startswith(" R") for it in loop)
+    body = min((loop for loop in loops if takes(loop) in (8, 16) and not any(it.opcode == "ENDCOLLECTIVE" for it in loop)),
+               key=len)
+    return {"instructions_per_32_weights": round(shortest(body) / takes(body), 1), "steps_in_loop": takes(body),
+            "g_weights_per_s_at_most": round(ISSUED_PER_S / shortest(body) * takes(body) * 32 / 1e9)}
+
+
 # Of the kernels that finish units: how many a lane stores at once.
 PER_STORE = {"merge_units_kernel<h>": 16, "merge_units_kernel<t>": 8, "merge_units_kernel<j>": 4, "merge_units_kernel<m>": 2}
 PER_STORE |= {f"dequantize_kernel<{t},{table}>": n for t, n in enumerate((8, 8, 4, 2)) for table in (0, 1)}
@@ -254,6 +269,9 @@ def main():
                 report["kernels"][name] = encode
                 continue
             loops = [opcodes(loop) for loop in whole]
+            if trellis := trellis_report(name, code):
+                report["kernels"][name] = trellis
+                continue
             if search := search_report(name, loops):
                 report["kernels"][name] = search
                 continue
