@@ -44,7 +44,7 @@ __device__ __forceinline__ void decode_share(const TrellisGroups& groups, std::u
 
 constexpr std::uint32_t kWarps = 8;
 
-template <class Unit, bool kZero, bool kPredict>
+template <class Unit, bool kZero, bool kPredict, bool kExact>
 __global__ __launch_bounds__(kWarps* core::kLanes,
                              3) void decode_trellis_kernel(TrellisGroups groups, const core::TrellisJob* jobs,
                                                            std::uint8_t* out, std::uint32_t* status) {
@@ -53,10 +53,10 @@ __global__ __launch_bounds__(kWarps* core::kLanes,
   decode_share(
       groups, kWarps, status,
       [&](const core::TrellisGroup& group) {
-        core::fill_trellis_memory(group, memory, threadIdx.x, kWarps * core::kLanes);
+        core::fill_trellis_memory<kExact>(group, memory, threadIdx.x, kWarps * core::kLanes);
       },
       [&](const core::TrellisGroup& group, std::uint32_t job) {
-        return core::decode_trellis_block<CudaWarp, Unit, kZero, kPredict>(
+        return core::decode_trellis_block<CudaWarp, Unit, kZero, kPredict, kExact>(
             *group.stream, jobs[job], memory, rooms + warp_index() * CudaWarp::kWordBytes, out);
       });
 }
@@ -128,12 +128,19 @@ cudaError_t launch_decode_trellis(Launch launch, TrellisOp op, const TrellisGrou
   return with_trellis_op(op, [&](auto unit, auto zero, auto predicts) {
     using Unit = decltype(unit);
     constexpr bool kZero = decltype(zero)::value, kPredict = decltype(predicts)::value;
-    if constexpr (!kPredict)
+    const auto by_rows = [&](auto exact, std::uint32_t bytes) {
+      return launch_persistent(decode_trellis_kernel<Unit, kZero, kPredict, decltype(exact)::value>, launch,
+                               BlockShape{kWarps * core::kLanes, room_bytes(kWarps) + bytes}, groups.job_count, groups,
+                               jobs, out, status);
+    };
+    if constexpr (kPredict) {
+      if (groups.exact_bytes > 0 && room_bytes(kWarps) + groups.exact_bytes <= most)
+        return by_rows(std::true_type{}, groups.exact_bytes);
+    } else {
       if (groups.map_bytes > 0 && few.fits)
         return launch_mapped<Unit>(launch, few, groups, most, kZero, jobs, out, status);
-    return launch_persistent(decode_trellis_kernel<Unit, kZero, kPredict>, launch,
-                             BlockShape{kWarps * core::kLanes, room_bytes(kWarps) + groups.memory_bytes},
-                             groups.job_count, groups, jobs, out, status);
+    }
+    return by_rows(std::false_type{}, groups.memory_bytes);
   });
 }
 

@@ -82,11 +82,11 @@ auto with_trellis_op(TrellisOp op, F f) {
                          : with_unit(std::true_type{}, std::true_type{});
 }
 
-// Groups in device memory, and the most bytes of shared memory that one of them needs: for core::TrellisMemory, and for
-// core::TrellisMaps if there are any (0: none).
+// Groups in device memory, and the most bytes of shared memory that one of them needs: for core::TrellisMemory; for the
+// same with exact rows, and for core::TrellisMaps, if there are any (0: none).
 struct TrellisGroups {
   const core::TrellisGroup* groups;
-  std::uint32_t count, job_count, memory_bytes, map_bytes;
+  std::uint32_t count, job_count, memory_bytes, exact_bytes, map_bytes;
 };
 
 // The passes of core/encode_block.hpp, and the types of units that those over blocks are made for.

@@ -65,6 +65,12 @@ std::uint32_t TrellisBatch::Rows::map_bytes() const noexcept {
   return bytes <= kMostMapBytes ? bytes : 0;
 }
 
+std::uint32_t TrellisBatch::Rows::exact_bytes() const noexcept {
+  if (!predicts) return 0;
+  const std::uint32_t bytes = core::trellis_memory_bytes(core::exact_row_words(words()), count());
+  return bytes <= kMostExactBytes ? bytes : 0;
+}
+
 std::optional<std::size_t> TrellisBatch::find_rows(const SegmentView& view) {
   const TrellisStream& stream = *view.trellis;
   const trellis::ClassRange range = trellis::table_range(stream);
@@ -100,8 +106,9 @@ std::optional<std::uint32_t> TrellisBatch::add(std::size_t item, const SegmentVi
   const std::size_t stream = find_stream(view);
   if (!streams_[stream].rows) return std::nullopt;
   const TrellisOp op = trellis_op(unit_bytes(view.dtype), view.trellis->keeps_zero, view.trellis->predicts);
-  const bool mapped = rows_[*streams_[stream].rows].map_bytes() > 0;
-  Groups& of_op = (outside ? outside_groups_ : groups_)[static_cast<std::size_t>(op) + (mapped ? kTrellisOps : 0)];
+  const Rows& rows = rows_[*streams_[stream].rows];
+  const bool fast = rows.map_bytes() > 0 || rows.exact_bytes() > 0;
+  Groups& of_op = (outside ? outside_groups_ : groups_)[static_cast<std::size_t>(op) + (fast ? kTrellisOps : 0)];
   if (of_op.groups.empty() || of_op.groups.back().item != item) {
     of_op.groups.push_back({item, stream, view.corrections, jobs_, 0, of_op.jobs});
     group_count_++;
@@ -188,10 +195,11 @@ void TrellisBatch::fill_job(std::byte* upload, std::uint32_t number, const Segme
 }
 
 TrellisGroups TrellisBatch::launched(const Groups& groups, const core::TrellisGroup* on_device) const {
-  TrellisGroups all{on_device, static_cast<std::uint32_t>(groups.groups.size()), groups.jobs, 0, 0};
+  TrellisGroups all{on_device, static_cast<std::uint32_t>(groups.groups.size()), groups.jobs, 0, 0, 0};
   for (const Group& group : groups.groups) {
     const Rows& rows = rows_[*streams_[group.stream].rows];
     all.memory_bytes = std::max(all.memory_bytes, core::trellis_memory_bytes(rows.words(), rows.count()));
+    all.exact_bytes = std::max(all.exact_bytes, rows.exact_bytes());
     all.map_bytes = std::max(all.map_bytes, rows.map_bytes());
   }
   return all;

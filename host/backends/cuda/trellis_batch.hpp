@@ -54,7 +54,8 @@ class TrellisBatch {
     std::size_t at = 0;   // in the upload, like all that follows
     [[nodiscard]] std::uint32_t words() const noexcept;
     [[nodiscard]] std::uint32_t count() const noexcept;
-    [[nodiscard]] std::uint32_t map_bytes() const noexcept;  // 0: not decoded by maps
+    [[nodiscard]] std::uint32_t map_bytes() const noexcept;    // 0: not decoded by maps
+    [[nodiscard]] std::uint32_t exact_bytes() const noexcept;  // 0: not decoded by exact rows
   };
   struct Stream {
     const TrellisStream* stream;
@@ -72,7 +73,7 @@ class TrellisBatch {
     std::vector<Group> groups;
     std::uint32_t jobs = 0;
   };
-  using GroupsOfOps = std::array<Groups, 2 * kTrellisOps>;  // by the op, then those that are decoded by maps
+  using GroupsOfOps = std::array<Groups, 2 * kTrellisOps>;  // by the op, then those by maps or exact rows
 
   [[nodiscard]] std::size_t find_stream(const SegmentView& view);
   [[nodiscard]] std::optional<std::size_t> find_rows(const SegmentView& view);

@@ -15,6 +15,8 @@ namespace weft::cuda {
 inline constexpr std::size_t kMostRowBytes = 76 * 1024, kMostPriceBytes = 72 * 1024;
 // Maps are for those that have more: an A100 163 KB, an H100 227. Other GPUs do with rows.
 inline constexpr std::size_t kMostMapBytes = 208 * 1024;
+// Exact rows are worth it as long as two thread blocks of 8 warps share an H100's multiprocessor.
+inline constexpr std::size_t kMostExactBytes = 96 * 1024;
 
 [[nodiscard]] core::FloatType float_type(DType dtype) noexcept;
 

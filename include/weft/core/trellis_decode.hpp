@@ -32,7 +32,8 @@ WEFT_HD constexpr std::uint32_t trellis_memory_bytes(std::uint32_t row_words, st
   return 4 * (TrellisMemory::kRows + row_words * row_count);
 }
 
-// One of `threads` threads that fill the memory together.
+// One of `threads` threads that fill the memory together. kExact: with rows that exact_symbol() knows.
+template <bool kExact>
 WEFT_HD void fill_trellis_memory(const TrellisGroup& group, std::uint32_t* memory, std::uint32_t thread,
                                  std::uint32_t threads) {
   using Memory = TrellisMemory;
@@ -43,8 +44,17 @@ WEFT_HD void fill_trellis_memory(const TrellisGroup& group, std::uint32_t* memor
     memory[Memory::kValues + i] =
         with_float_type(stream.type, [value](auto unit) { return decltype(unit)::narrow(value); });
   }
-  for (std::uint32_t i = thread; i < stream.row_words * stream.row_count; i += threads)
-    memory[Memory::kRows + i] = stream.rows[i];
+  if constexpr (kExact) {
+    const std::uint32_t words = exact_row_words(stream.row_words);
+    for (std::uint32_t i = thread; i < words * stream.row_count; i += threads) {
+      const std::uint32_t* row = stream.rows + i / words * stream.row_words;
+      const std::uint32_t at = i % words;
+      memory[Memory::kRows + i] = at < kParts ? exact_part(row, at) : row[kBucketWords + at - kParts];
+    }
+  } else {
+    for (std::uint32_t i = thread; i < stream.row_words * stream.row_count; i += threads)
+      memory[Memory::kRows + i] = stream.rows[i];
+  }
   const std::uint32_t* predictor = stream.predictor;
   if (predictor == nullptr) return;
   for (std::uint32_t i = thread; i < kMaxTaps * Memory::kTapWords; i += threads) {
@@ -61,15 +71,15 @@ WEFT_HD void fill_trellis_memory(const TrellisGroup& group, std::uint32_t* memor
 }
 
 // Steps of decode_runs() to words of units.
-template <KernelWarp W, bool kZero, bool kPredict>
-class CompactSteps {
+template <KernelWarp W, bool kZero, bool kPredict, bool kExact>
+class RowSteps {
  public:
   using U32 = typename W::U32;
   static constexpr std::uint32_t kTile = ScaleWalk<W>::kSteps;
 
-  WEFT_HD CompactSteps(const TrellisParameters& stream, const std::uint32_t* memory, ScaleWalk<W> classes)
+  WEFT_HD RowSteps(const TrellisParameters& stream, const std::uint32_t* memory, ScaleWalk<W> classes)
       : memory_(reinterpret_cast<const std::uint8_t*>(memory)),
-        row_bytes_(4 * stream.row_words),
+        row_bytes_(4 * (kExact ? exact_row_words(stream.row_words) : stream.row_words)),
         class_bytes_(row_bytes_ * tables_in_use(kZero, kPredict)),
         skipped_(stream.lowest_class * class_bytes_),
         flips_(flips_of(parity_of(stream.states_log2))),
@@ -191,27 +201,7 @@ class CompactSteps {
     U32 looks[3] = {};
     for_each_lane([this](Past& past, std::uint32_t& expected, Look& to, std::uint32_t&) { to = look(past, expected); },
                   value, looks, x);
-    U32 symbol_at = W::splat(0), wrong = W::splat(0);
-    W::for_each_lane(
-        [this](std::uint32_t, std::uint32_t& row, std::uint32_t& at, std::uint32_t& packed, std::uint32_t& coder) {
-          at = compact_symbol(memory_ + 4 * Memory::kRows + row, coder) + row;
-          packed = word_at(Memory::kRows, signed_of(at));
-        },
-        looks[0], symbol_at, value, x);
-    for (;;) {
-      W::for_each_lane(
-          [](std::uint32_t, std::uint32_t& is_wrong, std::uint32_t& packed, std::uint32_t& coder) {
-            is_wrong = slots_after(packed, coder) < symbol_frequency(packed) ? 0 : 1;
-          },
-          wrong, value, x);
-      if (!W::any(W::less(W::splat(0), wrong))) break;  // most often at once
-      W::for_each_lane(
-          [this](std::uint32_t, std::uint32_t& is_wrong, std::uint32_t& at, std::uint32_t& packed) {
-            at += 4 * is_wrong;
-            packed = word_at(Memory::kRows, signed_of(at));
-          },
-          wrong, symbol_at, value);
-    }
+    value = find_symbol(looks[0], x);
     for_each_lane(
         [this](Past& past, std::uint32_t& packed_then_unit, Look& to, std::uint32_t& coder) {
           const std::uint32_t packed = packed_then_unit;
@@ -222,6 +212,33 @@ class CompactSteps {
     return value;
   }
 
+  // The word of the state's symbol in a row.
+  WEFT_HD U32 find_symbol(U32 row, U32& x) const {
+    U32 packed = W::splat(0), wrong = W::splat(0);
+    W::for_each_lane(
+        [this](std::uint32_t, std::uint32_t& row_then_symbol, std::uint32_t& word, std::uint32_t& coder) {
+          const std::uint8_t* begin = memory_ + 4 * Memory::kRows + row_then_symbol;
+          row_then_symbol += kExact ? exact_symbol(begin, coder) : compact_symbol(begin, coder);
+          word = word_at(Memory::kRows, signed_of(row_then_symbol));
+        },
+        row, packed, x);
+    while (!kExact) {
+      W::for_each_lane(
+          [](std::uint32_t, std::uint32_t& is_wrong, std::uint32_t& word, std::uint32_t& coder) {
+            is_wrong = slots_after(word, coder) < symbol_frequency(word) ? 0 : 1;
+          },
+          wrong, packed, x);
+      if (!W::any(W::less(W::splat(0), wrong))) break;  // most often at once
+      W::for_each_lane(
+          [this](std::uint32_t, std::uint32_t& is_wrong, std::uint32_t& symbol, std::uint32_t& word) {
+            symbol += 4 * is_wrong;
+            word = word_at(Memory::kRows, signed_of(symbol));
+          },
+          wrong, row, packed);
+    }
+    return packed;
+  }
+
   const std::uint8_t* memory_;
   std::uint32_t row_bytes_, class_bytes_, skipped_, flips_;
   ScaleWalk<W> classes_;
@@ -229,14 +246,14 @@ class CompactSteps {
 };
 
 // A whole block. `memory` has been filled for its group; `room` has W::kWordBytes, aligned to 16.
-template <KernelWarp W, class Unit, bool kZero, bool kPredict>
+template <KernelWarp W, class Unit, bool kZero, bool kPredict, bool kExact>
 WEFT_HD Status decode_trellis_block(const TrellisParameters& stream, const TrellisJob& job, const std::uint32_t* memory,
                                     std::uint8_t* room, std::uint8_t* outputs) {
   const Weave weave(job.n, job.lanes_log2);
   return decode_units<W, Unit>(
       stream, job, weave,
-      CompactSteps<W, kZero, kPredict>(stream, memory, ScaleWalk<W>(stream.scales, job.first_element, weave.run)), room,
-      outputs);
+      RowSteps<W, kZero, kPredict, kExact>(stream, memory, ScaleWalk<W>(stream.scales, job.first_element, weave.run)),
+      room, outputs);
 }
 
 }  // namespace weft::core

@@ -40,11 +40,11 @@ struct TrellisMaps {
 
   // One of `threads` threads that fill them together.
   WEFT_HD void fill(const TrellisGroup& group, bool zero, std::uint32_t thread, std::uint32_t threads) const {
-    constexpr std::uint32_t kSlots = 16, kParts = kProbScale / kSlots;
+    constexpr std::uint32_t kSlots = 16, kPieces = kProbScale / kSlots;
     const TrellisParameters& stream = *group.stream;
     const std::uint32_t symbols = stream.row_words - kBucketWords, classes = stream.row_count / 2;
-    for (std::uint32_t i = thread; i < 2 * classes * kParts; i += threads)
-      fill_slots(stream.rows + i / kParts * stream.row_words, i / kParts % 2 * symbols, i % kParts * kSlots,
+    for (std::uint32_t i = thread; i < 2 * classes * kPieces; i += threads)
+      fill_slots(stream.rows + i / kPieces * stream.row_words, i / kPieces % 2 * symbols, i % kPieces * kSlots,
                  maps + i * kSlots);
     for (std::uint32_t i = thread; i < 2 * classes * symbols; i += threads) {
       const std::uint32_t row = i / symbols, number = i % symbols, q = row % 2;
@@ -69,13 +69,10 @@ struct TrellisMaps {
   // 16 slots of a compact row.
   WEFT_HD static void fill_slots(const std::uint32_t* row, std::uint32_t first_number, std::uint32_t slot,
                                  std::uint8_t* to) {
-    const auto* symbol = row + compact_symbol(reinterpret_cast<const std::uint8_t*>(row), slot) / 4;
     Words4 words{};
-    for (std::uint32_t k = 0; k < 16; k++) {
-      while (symbol_end(*symbol) <= slot + k) symbol++;
-      const auto number = static_cast<std::uint32_t>(symbol - (row + kBucketWords));
+    for_slots(row, slot, 16, [&](std::uint32_t k, std::uint32_t number) {
       words.word[k / 4] |= (first_number + number) << (8 * (k % 4));
-    }
+    });
     store_aligned(to, words);
   }
   WEFT_HD static MapEntry entry_of(const TrellisGroup& group, bool zero, std::uint32_t q, std::uint32_t packed) {

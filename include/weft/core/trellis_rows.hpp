@@ -8,6 +8,7 @@
 // * Rows are built by the host from a shape, never from a block: every slot has a symbol, whatever the bytes are.
 #pragma once
 
+#include "weft/core/kernel_warp.hpp"
 #include "weft/core/trellis.hpp"
 #include "weft/core/vector_memory.hpp"
 
@@ -73,6 +74,37 @@ WEFT_HD void build_compact_row(const std::uint16_t frequencies[256], std::uint32
 WEFT_HD std::uint32_t compact_symbol(const std::uint8_t* row, std::uint32_t x) {
   const std::uint32_t bucket = load_aligned<std::uint16_t>(row + 2 * (x >> kBucketBits & (kBuckets - 1)));
   return 4 * (kBucketWords + ((bucket + (x & (kBucketSlots - 1))) >> kBucketBits));
+}
+
+// Calls f(k, number of its symbol in the compact row) for each slot + k, k < count.
+template <class F>
+WEFT_HD void for_slots(const std::uint32_t* row, std::uint32_t slot, std::uint32_t count, F f) {
+  const std::uint32_t* symbols = row + kBucketWords;
+  auto number = compact_symbol(reinterpret_cast<const std::uint8_t*>(row), slot) / 4 - kBucketWords;
+  for (std::uint32_t k = 0; k < count; k++) {
+    while (symbol_end(symbols[number]) <= slot + k) number++;
+    f(k, number);
+  }
+}
+
+// Where there is memory for it, a row has a word for each 16 slots, and then the symbols: bits 0-15 where the first slot's
+// symbol is, in bytes from the row's begin; bit 31 - k tells whether slot k is the first one of another symbol, the next.
+inline constexpr std::uint32_t kPartBits = 4, kPartSlots = 1u << kPartBits, kParts = kProbScale >> kPartBits;
+WEFT_HD constexpr std::uint32_t exact_row_words(std::uint32_t compact_words) {
+  return compact_words - kBucketWords + kParts;
+}
+WEFT_HD std::uint32_t exact_part(const std::uint32_t* compact_row, std::uint32_t part) {
+  std::uint32_t word = 0, before = 0;
+  for_slots(compact_row, part * kPartSlots, kPartSlots, [&](std::uint32_t k, std::uint32_t number) {
+    word |= k == 0 ? 4 * (kParts + number) : number == before ? 0 : 1u << (31 - k);
+    before = number;
+  });
+  return word;
+}
+// Where in a row is the word of a state's symbol, in bytes.
+WEFT_HD std::uint32_t exact_symbol(const std::uint8_t* row, std::uint32_t x) {
+  const auto part = load_aligned<std::uint32_t>(row + 4 * (x >> kPartBits & (kParts - 1)));
+  return (part & 0xFFFF) + 4 * count_bits(part >> ((~x & (kPartSlots - 1)) | 16));
 }
 
 }  // namespace weft::core
