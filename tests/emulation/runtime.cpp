@@ -254,8 +254,8 @@ cudaError_t cudaGetDeviceProperties(cudaDeviceProp* properties, int) {
   return cudaSuccess;
 }
 cudaError_t cudaDeviceGetAttribute(int* value, cudaDeviceAttr attribute, int) {
-  *value = attribute == cudaDevAttrMultiProcessorCount ? kMultiprocessors
-                                                       : static_cast<int>(weft::cuda::kMostDynamicBytes);
+  *value =
+      attribute == cudaDevAttrMultiProcessorCount ? kMultiprocessors : static_cast<int>(weft::cuda::kMostDynamicBytes);
   return cudaSuccess;
 }
 

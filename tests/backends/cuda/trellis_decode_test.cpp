@@ -71,6 +71,7 @@ class CudaTrellisDecode : public ::testing::TestWithParam<std::shared_ptr<cuda::
  protected:
   void decode(std::vector<std::unique_ptr<Repeated>>& segments) {
     std::vector<DecodeItem> items;
+    items.reserve(segments.size());
     for (auto& segment : segments) items.push_back(segment->item());
     backend_->make_coder()->decode_batch(items);
     const auto cpu = make_cpu_backend()->make_coder();
