@@ -3,18 +3,16 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <bit>
 #include <cmath>
 #include <memory>
 #include <span>
 
 #include "archive/trellis_index.hpp"
 #include "backends/cpu/row_squares.hpp"
-#include "backends/cpu/trellis_block.hpp"
+#include "engine/probe.hpp"
 #include "engine/workers.hpp"
 #include "trellis/bank.hpp"
 #include "trellis/choose.hpp"
-#include "trellis/sample.hpp"
 #include "weft/core/quantize.hpp"
 
 namespace weft::engine {
@@ -22,16 +20,10 @@ namespace {
 
 constexpr std::uint64_t kSampledUnits = 1u << 20;  // of a tensor that is too large to be looked at whole
 constexpr std::uint64_t kLongestRow = 1u << 16;    // of such a sample
-// The search is tried on a share of a tensor's weights, and its histogram goes into the bank.
-constexpr std::size_t kProbedShare = 8;
-constexpr std::size_t kFewestProbed = 1u << 13;
-constexpr std::size_t kMostProbed = 1u << 17;
-constexpr std::size_t kProbedRun = 256;  // consecutive weights, which make a lane
-constexpr std::size_t kProbedBlock = kProbedRun * core::kLanes;
-constexpr std::uint64_t kWorkBytes = 24;  // per unit looked at: the unit, values, squares, the view
-constexpr double kFinestCell = 1.0 / 24;  // of the rms: below, the alphabet does not reach the tails
-constexpr double kUniformCell = 0.89;     // of a cell: a uniform quantizer's at the same error
-constexpr double kNearZero = 0.3;         // share of weights within a step of zero from which both labellings are tried
+constexpr std::uint64_t kWorkBytes = 24;           // per unit looked at: the unit, values, squares, the view
+constexpr double kFinestCell = 1.0 / 24;           // of the rms: below, the alphabet does not reach the tails
+constexpr double kUniformCell = 0.89;              // of a cell: a uniform quantizer's at the same error
+constexpr double kNearZero = 0.3;  // share of weights within a step of zero from which both labellings are tried
 
 // What is looked at of a tensor, in steps: all of it, or whole rows of a matrix.
 struct Values {
@@ -74,8 +66,11 @@ std::uint64_t sampled_row(std::uint64_t i, std::uint64_t count, std::uint64_t ro
 
 class ModelMaker {
  public:
-  ModelMaker(const Network& network, Plan& plan, const Backend& backend, StageTimes& times)
-      : network_(network), plan_(plan), backend_(backend), times_(times) {}
+  // most: weights of the largest stream that is looked at whole.
+  ModelMaker(const Network& network, Plan& plan, const Backend& backend, StageTimes& times, std::uint64_t most)
+      : network_(network), plan_(plan), backend_(backend), times_(times) {
+    looked_at_.values.reserve(most);
+  }
 
   struct Result {
     trellis::Histogram histogram;
@@ -182,21 +177,16 @@ class ModelMaker {
     return "";
   }
 
-  // Takes the model that is found into the stream, which keeps its step, states, lambda and pinned zeros.
-  static void adopt(const TrellisStream& model, TrellisStream& stream) {
-    TrellisStream next = model;
-    next.fine_step = stream.fine_step;
-    next.states_log2 = stream.states_log2;
-    next.lambda = stream.lambda;
-    next.pins_zero = stream.pins_zero;
-    stream = std::move(next);
+  // The model that is found, with the stream's step, states, lambda and pinned zeros.
+  static TrellisStream model_of(const TrellisStream& stream, const trellis::Choice& choice, bool keeps_zero) {
+    TrellisStream model = choice.stream;
+    model.fine_step = stream.fine_step;
+    model.states_log2 = stream.states_log2;
+    model.lambda = stream.lambda;
+    model.pins_zero = stream.pins_zero;
+    model.keeps_zero = keeps_zero;
+    return model;
   }
-
-  struct Trial {
-    TrellisStream stream;
-    trellis::Histogram histogram;
-    double excess = 0;  // bits above 0.5 log2 of the error, which compares coders of unequal error
-  };
 
   void choose(const CodecSpec& spec, const Values& looked_at, StreamRecord& stream, trellis::Histogram& histogram) {
     trellis::Allowed allowed{.scales = spec.model != "order0",
@@ -209,74 +199,26 @@ class ModelMaker {
     const bool try_zero = spec.labelling == "zero" ||
                           (spec.labelling == "auto" && !allowed.only_prediction &&
                            static_cast<double>(near) > kNearZero * static_cast<double>(looked_at.values.size()));
-    Trial best;
-    if (spec.labelling == "zero") {
-      trellis::Allowed flat = allowed;
-      flat.prediction = false;
-      flat.only_prediction = false;
-      best = attempt(stream, looked_at, trellis::choose_model(looked_at.values, looked_at.shape, flat).best, true);
+    const bool only_zero = spec.labelling == "zero";
+    if (only_zero) {
+      allowed.prediction = false;
+      allowed.only_prediction = false;
+    }
+    allowed.flat = try_zero && !only_zero;
+    trellis::Choices choices = chooser_.choose(looked_at.values, looked_at.shape, allowed);
+    TrellisStream model = model_of(stream.trellis, choices.best, only_zero);
+    if (!try_zero) {
+      histogram = std::move(choices.best.histogram);
     } else {
-      allowed.flat = try_zero;
-      const trellis::Choices choices = trellis::choose_model(looked_at.values, looked_at.shape, allowed);
-      best = attempt(stream, looked_at, choices.best, false);
-      if (try_zero) {
-        Trial zero = attempt(stream, looked_at, *choices.flat, true);
-        if (zero.excess < best.excess) best = std::move(zero);
+      ProbeResult best = probe_.run(looked_at.values, model, choices.best.side_bits);
+      if (!only_zero) {
+        TrellisStream zero = model_of(stream.trellis, *choices.flat, true);
+        ProbeResult other = probe_.run(looked_at.values, zero, choices.flat->side_bits);
+        if (other.excess < best.excess) best = std::move(other), model = std::move(zero);
       }
+      histogram = std::move(best.histogram);
     }
-    stream.trellis = std::move(best.stream);
-    histogram = std::move(best.histogram);
-  }
-
-  Trial attempt(const StreamRecord& stream, const Values& looked_at, const trellis::Choice& choice, bool zero) {
-    Trial trial;
-    trial.stream = stream.trellis;
-    adopt(choice.stream, trial.stream);
-    trial.stream.keeps_zero = zero;
-    probe(looked_at, trial, choice.side_bits);
-    return trial;
-  }
-
-  // Quantizes a part of the values and counts what is coded.
-  void probe(const Values& looked_at, Trial& trial, double side_bits) {
-    const Shape& shape = trellis::typical_shapes()[trial.stream.shape];
-    cpu::TrellisTables& tables = work_.cache.tables(shape);
-    tables.prepare_encode(trial.stream);
-    cpu::make_predictor(trial.stream, work_);
-    const std::size_t wanted = std::clamp(looked_at.values.size() / kProbedShare, kFewestProbed, kMostProbed);
-    const trellis::Sample sample = trellis::take_sample(looked_at.values, trial.stream.view, kProbedRun, wanted);
-    std::vector<std::uint32_t> dense(std::size_t{trellis::kRows} * 256);
-    double error = 0, far = 0;
-    const double limit = cpu::far_cost(trial.stream) / 4096.0;
-    std::vector<std::uint8_t> classes(sample.values.size());
-    for (std::size_t i = 0; i < sample.begins.size(); i++)
-      trellis::scale_classes(trial.stream, sample.begins[i],
-                             std::span(classes).subspan(i * sample.run, sample.run_of(i).size()));
-    for (std::size_t first = 0; first < classes.size(); first += kProbedBlock) {
-      const std::size_t n = std::min(kProbedBlock, classes.size() - first);
-      const std::span<const float> values = std::span(sample.values).subspan(first, n);
-      // Lanes of one run each, as far as they come out even.
-      const core::Weave order(static_cast<std::uint32_t>(n), core::lanes_log2_for(n, std::bit_width(kProbedRun)));
-      const auto begin = classes.begin() + static_cast<std::ptrdiff_t>(first);
-      work_.classes.assign(begin, begin + static_cast<std::ptrdiff_t>(n));
-      cpu::weave_classes(work_, order);
-      cpu::quantize_block(cpu::active_kernels(), trial.stream, tables, values, order, work_);
-      cpu::for_woven(order, [&](std::uint32_t e, std::size_t at) {
-        dense[work_.entries[at]]++;
-        const double offset =
-            static_cast<double>(values[e]) - (work_.woven_levels[at] - static_cast<double>(core::kLevelBias));
-        if (offset * offset > limit)
-          far++;
-        else
-          error += offset * offset;
-      });
-    }
-    for (std::size_t e = 0; e < dense.size(); e++)
-      if (dense[e] != 0) trial.histogram.entries.push_back({static_cast<std::uint32_t>(e), dense[e]});
-    const auto n = static_cast<double>(sample.values.size());
-    const double bits = trellis::bits_under(trial.histogram, shape) + 32 * far + side_bits / sample.weight();
-    trial.excess = bits / n + 0.5 * std::log2(std::max(error / n, 1e-9));
-    trial.histogram.weight = sample.weight();
+    stream.trellis = std::move(model);
   }
 
   // The scales of all rows, where those of the sampled ones pay.
@@ -322,7 +264,8 @@ class ModelMaker {
   const Backend& backend_;
   StageTimes& times_;
   std::vector<std::byte> units_;
-  cpu::TrellisWork work_;
+  trellis::ModelChooser chooser_;
+  Probe probe_;
   Values looked_at_;                 // whose memory the next stream takes over
   std::unique_ptr<RowMeter> meter_;  // made for the first large stream
   RowSquares squares_;               // of the stream that is looked at
@@ -363,10 +306,13 @@ void choose_models(const Network& network, Plan& plan, const std::vector<bool>& 
   for (std::size_t s = 0; s < plan.index.streams.size(); s++)
     if (chosen[s] && plan.index.streams[s].codec == CodecId::kTrellis) streams.push_back(s);
   if (streams.empty()) return;
+  std::uint64_t most = 0;
+  for (const std::size_t s : streams)
+    if (plan.index.streams[s].units <= kWholeUnits) most = std::max(most, plan.index.streams[s].units);
   std::vector<ModelMaker::Result> results(streams.size());
   std::vector<std::unique_ptr<ModelMaker>> makers(plan.model_threads);
   run_parallel(plan.model_threads, streams.size(), cancel, [&](std::uint32_t worker, std::size_t i) {
-    if (!makers[worker]) makers[worker] = std::make_unique<ModelMaker>(network, plan, backend, times[worker]);
+    if (!makers[worker]) makers[worker] = std::make_unique<ModelMaker>(network, plan, backend, times[worker], most);
     results[i] = makers[worker]->make(streams[i]);
   });
   // Streams that share a bank, and after them each of the others with a bank of its own.

@@ -2,7 +2,8 @@
 //
 // * A tensor of up to kWholeUnits is looked at whole; of a larger one a sample of its rows chooses the model, and the rows'
 //   scales are then measured on all of it. Nothing depends on the memory limit or the number of threads, or the archive would.
-// * The bank is fitted to what the search really chooses on a part of every tensor: one pass that writes nothing.
+// * The bank is fitted to the symbols of a part of every tensor: as the search chooses them where it was tried to compare
+//   labellings, as a scalar quantizer does elsewhere.
 // * A tensor that a trellis does not suit (step too small for its alphabet, nothing finite) falls back to another codec, with
 //   a note.
 #pragma once

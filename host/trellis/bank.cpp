@@ -8,42 +8,12 @@
 namespace weft::trellis {
 namespace {
 
-constexpr int kSteps = 40;             // of one maximisation; the likelihood is flat long before
-constexpr int kRounds = 3;             // of refitting and reassigning
+constexpr int kMostSteps = 40;                    // of one maximisation
+constexpr double kLeastMove = 4.0 / kShapeScale;  // of a weight, for another step
+constexpr int kRounds = 3;                        // of refitting and reassigning
 constexpr double kPrior = 32;          // symbols that the shape to begin with stands for: a sample misses rare ones
 constexpr double kShapeBits = 8 * 40;  // what a shape costs in the index
-constexpr float kUnseenBits = 40;
-
-// Code lengths of all symbols of the rows that are asked for.
-class PriceList {
- public:
-  explicit PriceList(const Shape& shape) : curve_(shape), rows_(kRows) {}
-  float operator()(std::uint32_t entry) {
-    auto& row = rows_[entry >> 8];
-    if (row.empty()) {
-      row.resize(256);
-      curve_.code_lengths(static_cast<int>(entry >> 8), kUnseenBits, row.data());
-    }
-    return row[entry & 255];
-  }
-
- private:
-  MassCurve curve_;
-  std::vector<std::vector<float>> rows_;
-};
-
-double bits_under(const Histogram& histogram, PriceList& prices) {
-  double bits = 0;
-  for (const auto& e : histogram.entries) bits += static_cast<double>(e.count) * static_cast<double>(prices(e.entry));
-  return bits * histogram.weight;
-}
-
-// A cell that occurred, and its mass in the triangles that touch it.
-struct Observation {
-  double count = 0;
-  int first = 0;
-  std::vector<double> masses;
-};
+constexpr double kUnseenBits = 40;
 
 Shape rounded(const std::array<double, kTriangles>& weights) {
   Shape shape{};
@@ -58,56 +28,109 @@ Shape rounded(const std::array<double, kTriangles>& weights) {
   return shape;
 }
 
-}  // namespace
-
-double bits_under(const Histogram& histogram, const Shape& shape) {
-  PriceList prices(shape);
-  return bits_under(histogram, prices);
-}
-
-Shape fit_shape(std::span<const Histogram* const> histograms, const Shape& begin) {
-  std::vector<double> totals(std::size_t{kRows} * 256);
-  double weights_sum = 0;
-  for (const Histogram* histogram : histograms) {
-    weights_sum += histogram->weight;
-    for (const auto& e : histogram->entries) totals[e.entry] += e.count * histogram->weight;
+// The cells of all symbols that were coded, and their masses in the triangles that touch them: what every fit needs.
+class Cells {
+ public:
+  explicit Cells(std::span<const Histogram* const> histograms) : place_(std::size_t{kRows} * 256, kNone) {
+    for (const Histogram* histogram : histograms)
+      for (const auto& e : histogram->entries)
+        if (place_[e.entry] == kNone) add(e.entry);
   }
-  const double prior = histograms.empty() ? 0 : kPrior * weights_sum / static_cast<double>(histograms.size());
-  std::vector<Observation> observations;
-  for (std::size_t entry = 0; entry < totals.size(); entry++) {
-    if (totals[entry] == 0) continue;
-    const int row = static_cast<int>(entry >> 8), distance = static_cast<int>(entry & 255) - core::kIndexZero;
-    const Cell cell = cell_of(row % core::kClassTables, distance);
-    Observation seen;
-    seen.count = totals[entry];
-    for (int t = 0; t < kTriangles; t++) {
-      const auto mass = static_cast<double>(triangle_mass(t, row / core::kClassTables, cell));
-      if (mass == 0 && seen.masses.empty()) continue;
-      if (seen.masses.empty()) seen.first = t;
-      seen.masses.push_back(mass);
-    }
-    while (!seen.masses.empty() && seen.masses.back() == 0) seen.masses.pop_back();
-    if (!seen.masses.empty()) observations.push_back(std::move(seen));
+
+  // How often each cell occurred in the histograms.
+  [[nodiscard]] std::vector<double> count(std::span<const Histogram* const> histograms) const {
+    std::vector<double> counts(cells_.size());
+    for (const Histogram* histogram : histograms)
+      for (const auto& e : histogram->entries) counts[place_[e.entry]] += e.count * histogram->weight;
+    return counts;
   }
-  if (observations.empty()) return begin;
-  std::array<double, kTriangles> weights{};
-  for (std::size_t t = 0; t < weights.size(); t++) weights[t] = begin[t] + 0.5;
-  for (int step = 0; step < kSteps; step++) {
-    std::array<double, kTriangles> next{};
-    double total = prior;
-    for (std::size_t t = 0; t < next.size(); t++) next[t] = prior * begin[t] / kShapeScale;
-    for (const Observation& seen : observations) {
+
+  // One maximisation: weights by what they share in the counts, on top of `next`. Returns the sum of what was shared out.
+  double share_out(std::span<const double> counts, const std::array<double, kTriangles>& weights,
+                   std::array<double, kTriangles>& next) const {
+    double total = 0;
+    for (std::size_t c = 0; c < cells_.size(); c++) {
+      if (counts[c] == 0) continue;
+      const Cell& cell = cells_[c];
+      const double* masses = masses_.data() + cell.begin;
+      const double* weight = weights.data() + cell.first;
       double mass = 0;
-      for (std::size_t i = 0; i < seen.masses.size(); i++)
-        mass += weights[static_cast<std::size_t>(seen.first) + i] * seen.masses[i];
+      for (std::size_t t = 0; t < cell.triangles; t++) mass += weight[t] * masses[t];
       if (!(mass > 0)) continue;
-      const double scale = seen.count / mass;
-      for (std::size_t i = 0; i < seen.masses.size(); i++)
-        next[static_cast<std::size_t>(seen.first) + i] +=
-            scale * weights[static_cast<std::size_t>(seen.first) + i] * seen.masses[i];
-      total += seen.count;
+      const double scale = counts[c] / mass;
+      for (std::size_t t = 0; t < cell.triangles; t++) next[cell.first + t] += scale * weight[t] * masses[t];
+      total += counts[c];
     }
-    for (std::size_t t = 0; t < weights.size(); t++) weights[t] = next[t] / total;
+    return total;
+  }
+
+  // Bits that each cell's symbol takes, nearly: from its mass alone, without the tables that would be built.
+  [[nodiscard]] std::vector<double> code_lengths(const Shape& shape) const {
+    constexpr double kLeast = 1.0 / core::kProbScale;  // a table has no smaller probability
+    constexpr double kBeyond = kLeast / 16;            // and no symbols that are rarer by far
+    const double scale = 1.0 / (static_cast<double>(kShapeScale) * (1 << kMassBits));
+    std::vector<double> lengths(cells_.size());
+    for (std::size_t c = 0; c < cells_.size(); c++) {
+      const Cell& cell = cells_[c];
+      double mass = 0;
+      for (std::size_t t = 0; t < cell.triangles; t++) mass += shape[cell.first + t] * masses_[cell.begin + t];
+      const double share = mass * scale;
+      lengths[c] = share < kBeyond ? kUnseenBits : -std::log2(std::max(share, kLeast));
+    }
+    return lengths;
+  }
+  [[nodiscard]] double bits(const Histogram& histogram, std::span<const double> lengths) const {
+    double bits = 0;
+    for (const auto& e : histogram.entries) bits += e.count * lengths[place_[e.entry]];
+    return bits * histogram.weight;
+  }
+
+ private:
+  static constexpr std::uint32_t kNone = UINT32_MAX;
+  struct Cell {
+    std::size_t begin, first, triangles;  // of its masses, and the first triangle that touches it
+  };
+
+  void add(std::uint32_t entry) {
+    const int row = static_cast<int>(entry >> 8), distance = static_cast<int>(entry & 255) - core::kIndexZero;
+    const trellis::Cell bounds = cell_of(row % core::kClassTables, distance);
+    Cell cell{masses_.size(), 0, 0};
+    for (int t = 0; t < kTriangles; t++) {
+      const auto mass = static_cast<double>(triangle_mass(t, row / core::kClassTables, bounds));
+      if (mass == 0 && cell.triangles == 0) continue;
+      if (cell.triangles == 0) cell.first = static_cast<std::size_t>(t);
+      masses_.push_back(mass);
+      cell.triangles++;
+    }
+    while (cell.triangles > 0 && masses_.back() == 0) masses_.pop_back(), cell.triangles--;
+    place_[entry] = static_cast<std::uint32_t>(cells_.size());
+    cells_.push_back(cell);
+  }
+
+  std::vector<std::uint32_t> place_;  // of an entry in cells_
+  std::vector<Cell> cells_;
+  std::vector<double> masses_;
+};
+
+Shape fit_shape(std::span<const Histogram* const> histograms, const Cells& cells, const Shape& begin) {
+  double weights_sum = 0;
+  for (const Histogram* histogram : histograms) weights_sum += histogram->weight;
+  const double prior = histograms.empty() ? 0 : kPrior * weights_sum / static_cast<double>(histograms.size());
+  const std::vector<double> counts = cells.count(histograms);
+  std::array<double, kTriangles> weights{};
+  for (std::size_t t = 0; t < weights.size(); t++) weights[t] = (begin[t] + 0.5) / kShapeScale;
+  bool moves = true;
+  for (int step = 0; step < kMostSteps && moves; step++) {
+    std::array<double, kTriangles> next{};
+    for (std::size_t t = 0; t < next.size(); t++) next[t] = prior * begin[t] / kShapeScale;
+    const double total = cells.share_out(counts, weights, next);
+    if (total == 0) return begin;
+    moves = false;
+    for (std::size_t t = 0; t < weights.size(); t++) {
+      const double weight = next[t] / (prior + total);
+      moves = moves || std::abs(weight - weights[t]) > kLeastMove;
+      weights[t] = weight;
+    }
   }
   double sum = 0;
   for (const double w : weights) sum += w;
@@ -115,17 +138,25 @@ Shape fit_shape(std::span<const Histogram* const> histograms, const Shape& begin
   return rounded(weights);
 }
 
+}  // namespace
+
+Shape fit_shape(std::span<const Histogram* const> histograms, const Shape& begin) {
+  return fit_shape(histograms, Cells(histograms), begin);
+}
+
 Bank fit_bank(std::span<const Histogram> histograms) {
   Bank bank;
   bank.shapes.assign(typical_shapes().begin(), typical_shapes().end());
   bank.choice.assign(histograms.size(), 0);
+  std::vector<const Histogram*> all;
+  for (const Histogram& histogram : histograms) all.push_back(&histogram);
+  const Cells cells(all);
   std::vector<std::vector<double>> costs;  // [shape][histogram]
+  const auto price = [&](std::size_t s) {
+    const std::vector<double> lengths = cells.code_lengths(bank.shapes[s]);
+    for (std::size_t h = 0; h < histograms.size(); h++) costs[s][h] = cells.bits(histograms[h], lengths);
+  };
   const auto assign = [&] {
-    costs.assign(bank.shapes.size(), std::vector<double>(histograms.size()));
-    for (std::size_t s = 0; s < bank.shapes.size(); s++) {
-      PriceList prices(bank.shapes[s]);
-      for (std::size_t h = 0; h < histograms.size(); h++) costs[s][h] = bits_under(histograms[h], prices);
-    }
     for (std::size_t h = 0; h < histograms.size(); h++) {
       std::size_t best = 0;
       for (std::size_t s = 1; s < costs.size(); s++)
@@ -135,15 +166,20 @@ Bank fit_bank(std::span<const Histogram> histograms) {
   };
   const auto remove = [&](std::size_t s) {
     bank.shapes.erase(bank.shapes.begin() + static_cast<std::ptrdiff_t>(s));
+    costs.erase(costs.begin() + static_cast<std::ptrdiff_t>(s));
     assign();
   };
+  costs.assign(bank.shapes.size(), std::vector<double>(histograms.size()));
+  for (std::size_t s = 0; s < bank.shapes.size(); s++) price(s);
   assign();
   for (int round = 0; round < kRounds; round++) {
     for (std::size_t s = 0; s < bank.shapes.size(); s++) {
       std::vector<const Histogram*> members;
       for (std::size_t h = 0; h < histograms.size(); h++)
         if (bank.choice[h] == s) members.push_back(&histograms[h]);
-      if (!members.empty()) bank.shapes[s] = fit_shape(members, bank.shapes[s]);
+      if (members.empty()) continue;
+      bank.shapes[s] = fit_shape(members, cells, bank.shapes[s]);
+      price(s);
     }
     assign();
     // The shape that is missed least, if that is less than it costs.

@@ -1,4 +1,4 @@
-// The bank: the few shapes that serve all trellis streams of an archive, fitted to what the trellis really chose.
+// The bank: the few shapes that serve all trellis streams of an archive, fitted to the symbols of samples.
 #pragma once
 
 #include <cstdint>
@@ -17,9 +17,6 @@ struct Histogram {
   std::vector<Entry> entries;  // ascending
   double weight = 1;           // a sample counts for the whole
 };
-
-// Code length of a histogram under a shape, in bits; symbols beyond its reach cost 40.
-[[nodiscard]] double bits_under(const Histogram& histogram, const Shape& shape);
 
 // Maximum likelihood (expectation maximisation) from `begin` on.
 [[nodiscard]] Shape fit_shape(std::span<const Histogram* const> histograms, const Shape& begin);

@@ -7,22 +7,19 @@
 #include <utility>
 
 #include "trellis/price.hpp"
-#include "trellis/sample.hpp"
 #include "weft/core/trellis.hpp"
 
 namespace weft::trellis {
 namespace {
 
-// What is looked at of a tensor: one of so many weights, but at least and at most so many. In short runs: rows differ.
-struct Extent {
-  std::size_t share, fewest, most;
-  [[nodiscard]] std::size_t of(std::size_t n) const { return std::clamp(n / share, fewest, most); }
-};
-constexpr Extent kQuick{16, 1u << 13, 1u << 15};  // to compare all options
-constexpr Extent kLarge{8, 1u << 14, 1u << 17};   // to compare the best ones, and to fit the one that is taken
-constexpr std::size_t kRun = 128;
-constexpr std::size_t kPriced = 8;    // sets of factors that are priced, without and with prediction
-constexpr std::size_t kRepriced = 6;  // options that are compared again
+// Weights of a tensor that are looked at, in short rows spread over it, for rows differ; all of a smaller one.
+constexpr std::size_t kQuick = 2048;  // to compare all options
+constexpr std::size_t kLarge = 6144;  // to compare the best ones
+// To fit the one that is taken: a share of the tensor, for the more there are, the more a bad fit costs.
+constexpr std::size_t kFinalShare = 16, kFewestFinal = 12288, kMostFinal = 1u << 17;
+constexpr std::size_t kPriced = 5;      // sets of factors that are priced
+constexpr std::size_t kPredicting = 3;  // of these, that are priced with prediction too
+constexpr std::size_t kRepriced = 3;    // options that are compared again
 constexpr double kParameterBits = 40, kTapBits = 24, kShiftBits = 48;
 
 // The class of a deviation in steps, as an offset that the factors' codes are added to.
@@ -30,38 +27,18 @@ std::int16_t base_class(double log2_deviation) {
   return static_cast<std::int16_t>(std::lrint(std::clamp(3 * (log2_deviation + 4), -1000.0, 1000.0)));
 }
 
-// How a tensor's axes may be grouped: (first, second, rest) and (rest, last but one, last).
-std::vector<Box> boxes_of(std::span<const std::uint64_t> shape) {
-  const std::size_t rank = shape.size();
-  const auto product = [&](std::size_t from, std::size_t to) {
-    std::uint64_t p = 1;
-    for (std::size_t i = from; i < to; i++) p *= shape[i];
-    return p;
-  };
-  std::vector<Box> boxes;
-  if (rank <= 1) {
-    boxes.push_back({{1, 1, product(0, rank)}});
-  } else if (rank == 2) {
-    boxes.push_back({{shape[0], 1, shape[1]}});
-  } else {
-    boxes.push_back({{shape[0], shape[1], product(2, rank)}});
-    const Box other{{product(0, rank - 2), shape[rank - 2], shape[rank - 1]}};
-    if (other != boxes.front()) boxes.push_back(other);
-  }
-  return boxes;
-}
+constexpr std::uint64_t kFewestWeights = 4;  // that share a scale
 
 // Sets of factors worth trying: every factor has more than one scale and several weights for each.
 std::vector<FactorSet> sets_for(const Box& box) {
   constexpr std::array<FactorSet, 9> kSets{0b00001, 0b00010, 0b00100, 0b10001, 0b01100,
                                            0b00011, 0b00101, 0b00110, 0b00111};
-  constexpr std::uint64_t kFewestWeights = 4;
   std::vector<FactorSet> sets;
   for (const FactorSet set : kSets) {
     bool useful = true;
     for (int kind = 0; kind < kFactorKinds; kind++) {
       if ((set >> kind & 1) == 0) continue;
-      const std::uint64_t scales = layout_of(box, kind).codes.size();
+      const std::uint64_t scales = dimension_of(box, kind);
       const std::uint64_t weights = box.size[0] * box.size[1] * box.size[2] / std::max<std::uint64_t>(1, scales);
       const bool is_pair = kind >= 3 && (box.size[1] == 1 || box.size[kind == 3 ? 0 : 2] == 1);  // the same as a single
       useful = useful && scales > 1 && weights >= kFewestWeights && !is_pair;
@@ -69,6 +46,33 @@ std::vector<FactorSet> sets_for(const Box& box) {
     if (useful) sets.push_back(set);
   }
   return sets;
+}
+
+// How a tensor's axes may be grouped, (first, second, rest) and (rest, last but one, last), with the energies of each. Where
+// scales would have too few weights, the sums of one grouping follow from the other's.
+std::vector<Energies> group(std::span<const float> values, std::span<const std::uint64_t> shape) {
+  const std::size_t rank = shape.size();
+  const auto product = [&](std::size_t from, std::size_t to) {
+    std::uint64_t p = 1;
+    for (std::size_t i = from; i < to; i++) p *= shape[i];
+    return p;
+  };
+  if (rank <= 1) return {sum_energies(values, {{1, 1, product(0, rank)}})};
+  const std::uint64_t rest = product(2, rank);
+  // A matrix by any other shape has no other groups.
+  if (rest == 1) return {sum_energies(values, {{shape[0], 1, shape[1]}})};
+  const Box box{{shape[0], shape[1], rest}}, other{{product(0, rank - 2), shape[rank - 2], shape[rank - 1]}};
+  if (other == box || sets_for(other).empty()) return {sum_energies(values, box)};
+  std::vector<Energies> energies;
+  if (rank == 4 && shape[0] < kFewestWeights) {
+    energies.push_back(sum_energies(values, other));
+    energies.push_back(split_first(energies.front(), shape[0], shape[1]));
+  } else {
+    energies.push_back(sum_energies(values, box));
+    energies.push_back(rank == 4 && shape[3] < kFewestWeights ? split_last(energies.front(), shape[2], shape[3])
+                                                              : sum_energies(values, other));
+  }
+  return energies;
 }
 
 // The codes of a box's factor, for the box reversed.
@@ -95,47 +99,76 @@ struct Option {
 
 bool cheaper(const Option& a, const Option& b) { return a.bits < b.bits; }
 
-// The samples of a tensor in its own order and in those of its boxes reversed, taken when they are asked for.
-class Samples {
- public:
-  Samples(std::span<const float> values, const Extent& extent) : values_(values), wanted_(extent.of(values.size())) {}
-  const Sample& of(const std::array<std::uint64_t, 3>& view) {
-    const auto found = std::find_if(taken_.begin(), taken_.end(), [&](const auto& one) { return one.first == view; });
-    if (found != taken_.end()) return found->second;
-    return taken_.emplace_back(view, take_sample(values_, view, kRun, wanted_)).second;
-  }
+double least(const ShapeBits& bits) { return *std::min_element(bits.begin(), bits.end()); }
 
- private:
-  std::span<const float> values_;
-  std::size_t wanted_;
-  std::deque<std::pair<std::array<std::uint64_t, 3>, Sample>> taken_;  // whose elements stay where they are
+// A sample, and the codes of factors there, by box and kind: made when they are asked for.
+struct Order {
+  std::array<std::uint64_t, 3> view;
+  std::size_t wanted = 0;
+  Pricing pricing;
+  struct Codes {
+    bool is_there = false;
+    SampledCodes codes;
+  };
+  std::array<Codes, 2 * kFactorKinds> codes{};
+  std::array<std::optional<double>, 2 << kFactorKinds> flat_bits{};  // by box and set
 };
 
+}  // namespace
+
+// Samples of a tensor in its own order and in those of its boxes reversed, taken when they are asked for.
+struct ModelChooser::Orders {
+  std::span<const float> values;
+  PricingWork work;
+  std::deque<Order> orders;  // whose elements stay where they are, and keep their memory
+  std::size_t taken = 0;     // of them, for these values
+
+  Order& of(const std::array<std::uint64_t, 3>& view, std::size_t extent) {
+    const std::size_t wanted = std::min(extent, values.size());
+    for (std::size_t i = 0; i < taken; i++)
+      if (orders[i].view == view && orders[i].wanted == wanted) return orders[i];
+    if (taken == orders.size()) orders.emplace_back();
+    Order& order = orders[taken++];
+    order.view = view;
+    order.wanted = wanted;
+    order.pricing.take(values, view, wanted, work);
+    for (Order::Codes& codes : order.codes) codes.is_there = false;
+    order.flat_bits = {};
+    return order;
+  }
+};
+
+namespace {
+
+template <class Orders>
 class Chooser {
  public:
-  Chooser(std::span<const float> values, std::span<const std::uint64_t> shape, const Allowed& allowed)
-      : values_(values), allowed_(allowed), quick_(values, kQuick), large_(values, kLarge) {
-    for (const Box& box : boxes_of(shape)) boxes_.emplace_back(sum_energies(values, box));
+  Chooser(std::span<const float> values, std::span<const std::uint64_t> shape, const Allowed& allowed, Orders& orders)
+      : values_(values), allowed_(allowed), orders_(orders) {
+    orders.values = values;
+    orders.taken = 0;
+    std::vector<Energies> groups = group(values, shape);
+    boxes_.reserve(groups.size());
+    for (Energies& energies : groups) boxes_.emplace_back(std::move(energies), boxes_.data());
   }
 
   Choices choose() {
     std::vector<Option> options = guess();
     if (options.size() > kPriced) options.resize(kPriced);
-    TrellisStream first = stream_of(options.front(), fit_of(options.front()));
-    choose_shape(quick_.of(first.view), first);
-    shape_ = first.shape;
-    for (Option& option : options) price_option(quick_, option);
-    const Option flat = *std::min_element(options.begin(), options.end(), cheaper);
+    for (Option& option : options) price_option(kQuick, option);
+    std::stable_sort(options.begin(), options.end(), cheaper);
+    const Option flat = options.front();
     if (allowed_.prediction) {
       std::vector<Option> predicting;
-      for (const Option& option : options) consider_prediction(option, predicting);
+      for (const Option& option : options)
+        if (predicting.size() < kPredicting) consider_prediction(option, predicting);
       if (allowed_.only_prediction) options.clear();
       options.insert(options.end(), predicting.begin(), predicting.end());
+      std::stable_sort(options.begin(), options.end(), cheaper);
     }
-    std::stable_sort(options.begin(), options.end(), cheaper);
     if (options.size() > kRepriced) options.resize(kRepriced);
-    if (options.size() > 1)
-      for (Option& option : options) price_option(large_, option);
+    if (options.size() > 1 && values_.size() > kQuick)
+      for (Option& option : options) price_option(kLarge, option);
     const Option best = *std::min_element(options.begin(), options.end(), cheaper);
     Choices choices;
     choices.best = finish(best);
@@ -155,45 +188,70 @@ class Chooser {
   }
 
   const Box& box(const Option& option) const { return boxes_[option.box].energies().box; }
-  ScaleFit fit_of(const Option& option) { return boxes_[option.box].fit(option.set); }
+  std::array<std::uint64_t, 3> view_of(const Option& option) const {
+    return option.has_view ? box(option).size : std::array<std::uint64_t, 3>{1, 1, 1};
+  }
+  Order& order_of(const Option& option, std::size_t extent) { return orders_.of(view_of(option), extent); }
 
-  TrellisStream stream_of(const Option& option, const ScaleFit& fit) const {
-    TrellisStream stream;
-    stream.shape = shape_;
-    stream.base_class = base_class(fit.base);
-    stream.factors = fit.factors;
-    if (!option.has_view) return stream;
-    stream.view = box(option).size;
-    std::size_t f = 0;
-    for (int kind = 0; kind < kFactorKinds; kind++)
-      if ((fit.set >> kind & 1) != 0) {
-        stream.factors[f] = mirror(box(option), kind, fit.factors[f]);
-        f++;
-      }
-    return stream;
+  // A factor as the option's order has it.
+  ScaleFactor factor_of(const Option& option, int kind) {
+    const ScaleFactor& factor = boxes_[option.box].factor(kind)->factor;
+    return option.has_view ? mirror(box(option), kind, factor) : factor;
   }
 
-  static double add_taps(const Sample& sample, double base, TrellisStream& stream) {
-    const double shrinkage = fit_taps(sample, stream);
-    stream.predicts = true;
-    stream.base_class = base_class(base + shrinkage);
-    return shrinkage;
+  // Sets the classes of the option's factors and of a deviation; returns the base class.
+  std::int16_t set_classes(Order& order, const Option& option, double log2_deviation) {
+    std::array<const SampledCodes*, kFactorKinds> factors{};
+    std::size_t count = 0;
+    for (int kind = 0; kind < kFactorKinds; kind++) {
+      if ((option.set >> kind & 1) == 0) continue;
+      auto& [is_there, codes] = order.codes[option.box * kFactorKinds + static_cast<std::size_t>(kind)];
+      if (!std::exchange(is_there, true)) order.pricing.sample(factor_of(option, kind), codes);
+      factors[count++] = &codes;
+    }
+    const std::int16_t base = base_class(log2_deviation);
+    order.pricing.set_classes(base, std::span(factors).first(count));
+    return base;
   }
 
-  void price_option(Samples& samples, Option& option) {
-    const ScaleFit fit = fit_of(option);
-    TrellisStream stream = stream_of(option, fit);
-    const Sample& sample = samples.of(stream.view);
-    if (option.has_taps) (void)add_taps(sample, fit.base, stream);
-    option.bits = price(sample, stream) + fit.side_bits + kParameterBits + (option.has_taps ? kTapBits : 0);
+  double base_of(const Option& option) { return boxes_[option.box].base(option.set); }
+
+  double flat_bits(Order& order, const Option& option) {
+    std::optional<double>& known = order.flat_bits[option.box << kFactorKinds | option.set];
+    if (!known) {
+      set_classes(order, option, base_of(option));
+      order.pricing.quantize();
+      known = least(order.pricing.bits());
+    }
+    return *known;
+  }
+
+  void price_option(std::size_t extent, Option& option) {
+    Option plain = option;
+    plain.has_view = false;
+    double bits = flat_bits(order_of(plain, extent), plain);
+    if (option.has_taps) {
+      Order& order = order_of(option, extent);
+      // A view's sample has other weights, so what counts is what taps save there.
+      const double flat = flat_bits(order, option);
+      set_classes(order, option, base_of(option));
+      std::array<std::int8_t, 3> taps{};
+      const double shrinkage = order.pricing.fit_taps(taps);
+      set_classes(order, option, base_of(option) + shrinkage);
+      order.pricing.quantize(taps);
+      bits += least(order.pricing.bits()) - flat + kTapBits;
+    }
+    option.bits = bits + boxes_[option.box].side_bits(option.set) + kParameterBits;
   }
 
   // Adds the set with prediction, in the order in which neighbours say more, if they can say enough.
   void consider_prediction(const Option& plain, std::vector<Option>& predicting) {
-    const ScaleFit fit = fit_of(plain);
     const auto shrinkage_of = [&](const Option& option) {
-      TrellisStream stream = stream_of(option, fit);
-      return add_taps(quick_.of(stream.view), fit.base, stream);
+      Order& order = order_of(option, kQuick);
+      set_classes(order, option, base_of(option));
+      std::array<std::int8_t, 3> taps{};
+      const double shrinkage = order.pricing.fit_taps(taps);
+      return taps == std::array<std::int8_t, 3>{} ? 0 : shrinkage;
     };
     const auto& size = box(plain).size;
     const bool may_reverse = allowed_.views && (size[0] > 1) + (size[1] > 1) + (size[2] > 1) > 1;
@@ -207,38 +265,54 @@ class Chooser {
       if (more < shrinkage) shrinkage = more, option = other;
     }
     if (!allowed_.only_prediction && -shrinkage * static_cast<double>(values_.size()) < kTapBits) return;
-    price_option(quick_, option);
+    price_option(kQuick, option);
     predicting.push_back(option);
   }
 
   // Fits the option's parameters.
   Choice finish(const Option& option) {
-    const ScaleFit fit = fit_scales(values_, boxes_[option.box].energies(), option.set);
     Choice choice;
-    choice.stream = stream_of(option, fit);
-    const Sample& sample = large_.of(choice.stream.view);
-    if (option.has_taps) (void)add_taps(sample, fit.base, choice.stream);
-    choose_shape(sample, choice.stream);
-    choice.side_bits = fit.side_bits + kParameterBits + (option.has_taps ? kTapBits : 0);
-    if (allowed_.energy) {
-      TrellisStream moving = choice.stream;
-      moving.predicts = true;
-      if (fit_shifts(sample, moving) > kTapBits + kShiftBits || option.has_taps) choice.stream = std::move(moving);
+    TrellisStream& stream = choice.stream;
+    for (int kind = 0; kind < kFactorKinds; kind++)
+      if ((option.set >> kind & 1) != 0) stream.factors.push_back(factor_of(option, kind));
+    stream.view = view_of(option);
+    Order& order = order_of(option, std::clamp(values_.size() / kFinalShare, kFewestFinal, kMostFinal));
+    stream.base_class = set_classes(order, option, base_of(option));
+    const double shrinkage = option.has_taps ? order.pricing.fit_taps(stream.taps) : 0;
+    const bool has_taps = stream.taps != std::array<std::int8_t, 3>{};
+    if (has_taps) {
+      stream.base_class = set_classes(order, option, base_of(option) + shrinkage);
+      order.pricing.quantize(stream.taps);
+    } else {
+      order.pricing.quantize();
     }
+    const ShapeBits bits = order.pricing.bits();
+    stream.shape = static_cast<std::uint32_t>(std::min_element(bits.begin(), bits.end()) - bits.begin());
+    stream.predicts = has_taps || allowed_.only_prediction;
+    if (allowed_.energy) {
+      const double saved = order.pricing.fit_shifts(stream.shape, stream.shifts);
+      stream.predicts = stream.predicts || saved > kTapBits + kShiftBits;
+      if (!stream.predicts) stream.shifts = {};
+    }
+    if (!allowed_.flat) choice.histogram = order.pricing.count(stream.shifts);
+    choice.side_bits = boxes_[option.box].side_bits(option.set) + kParameterBits + (option.has_taps ? kTapBits : 0);
     return choice;
   }
 
   std::span<const float> values_;
   const Allowed allowed_;
-  Samples quick_, large_;
-  std::vector<ScaleGuesses> boxes_;
-  std::uint32_t shape_ = 0;
+  Orders& orders_;
+  std::vector<ScaleFactors> boxes_;
 };
 
 }  // namespace
 
-Choices choose_model(std::span<const float> values, std::span<const std::uint64_t> shape, const Allowed& allowed) {
-  return Chooser(values, shape, allowed).choose();
+ModelChooser::ModelChooser() : orders_(std::make_unique<Orders>()) {}
+ModelChooser::~ModelChooser() = default;
+
+Choices ModelChooser::choose(std::span<const float> values, std::span<const std::uint64_t> shape,
+                             const Allowed& allowed) {
+  return Chooser<Orders>(values, shape, allowed, *orders_).choose();
 }
 
 }  // namespace weft::trellis

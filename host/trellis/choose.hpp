@@ -1,15 +1,17 @@
 // Choosing a tensor's model: which view, which scale factors, prediction or not. By estimated cost.
 //
-// Sums of squares rank the sets of factors; the best ones are priced on a small sample of the tensor, without and with
-// prediction, and the best of these again on a larger one. All weights are looked at once for the sums, and in the end
-// to fit the factors that are chosen.
+// Sums of squares over all weights fit the scale factors and rank sets of them. All else comes from samples of a few
+// thousand weights: the best sets are priced, without and with prediction, the best of these again on a larger sample, and
+// the rest of what is chosen is fitted on a third one. Whoever measures finds that larger samples choose no better.
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <span>
 #include <vector>
 
+#include "trellis/bank.hpp"
 #include "trellis/scales.hpp"
 #include "weft/archive.hpp"
 
@@ -18,6 +20,7 @@ namespace weft::trellis {
 struct Choice {
   TrellisStream stream;  // without step, states and labelling; shape: a number of typical_shapes()
   double side_bits = 0;  // the part that is not the weights themselves
+  Histogram histogram;   // of a sample, as a scalar quantizer codes it; not where `flat` is asked for
 };
 
 struct Choices {
@@ -34,9 +37,18 @@ struct Allowed {
   bool flat = false;  // the best without prediction is wanted too: a labelling that keeps zero cannot predict
 };
 
-// values: the tensor in steps, in its own order; shape: its dimensions. Needs at least one value.
-[[nodiscard]] Choices choose_model(std::span<const float> values, std::span<const std::uint64_t> shape,
-                                   const Allowed& allowed);
+class ModelChooser {
+ public:
+  ModelChooser();
+  ~ModelChooser();
+  // values: the tensor in steps, in its own order; shape: its dimensions. Needs at least one value.
+  [[nodiscard]] Choices choose(std::span<const float> values, std::span<const std::uint64_t> shape,
+                               const Allowed& allowed);
+
+ private:
+  struct Orders;
+  std::unique_ptr<Orders> orders_;  // whose memory serves one tensor after another
+};
 
 // The box reversed: element (i, j, k) of the data is (k, j, i) of the view. Without a view, a copy.
 template <class T>

@@ -1,155 +1,152 @@
 #include "trellis/price.hpp"
 
 #include <algorithm>
-#include <array>
 #include <bit>
 #include <cmath>
-#include <utility>
+#include <cstring>
 
-#include "trellis/scales.hpp"
-#include "trellis/shape.hpp"
 #include "weft/core/trellis.hpp"
 
 namespace weft::trellis {
 namespace {
 
-constexpr float kFarBits = 34;
-
-// Code lengths under a typical shape, in bits.
-class Prices {
- public:
-  static constexpr std::size_t kShifts = 2 * core::kMaxShift + 1;
-
-  explicit Prices(const Shape& shape)
-      : table_(std::size_t{kRows} * 256), by_class_(std::size_t{core::kClassTables} * 256 * kShiftedClasses) {
-    const MassCurve curve(shape);
-    for (int row = 0; row < kRows; row++) {
-      if (row % core::kClassTables == core::kOddZeroTable) continue;  // a scalar quantizer has no use for it
-      curve.code_lengths(row, kFarBits, table_.data() + 256 * static_cast<std::size_t>(row));
-    }
-    for (std::size_t i = 0; i < by_class_.size(); i++) {
-      const int shifted = static_cast<int>(i % kShiftedClasses) - core::kMaxShift;
-      const auto c = static_cast<std::size_t>(std::clamp(shifted, 0, core::kScaleClasses - 1));
-      by_class_[i] = table_[c * core::kClassTables * 256 + i / kShiftedClasses];
-    }
-  }
-  // Price of an index at this distance from the predicted one, at most 127.
-  float operator()(int scale_class, int table, int distance) const {
-    const int entry = (scale_class * core::kClassTables + table) * 256 + core::kIndexZero + distance;
-    return table_[static_cast<std::size_t>(entry)];
-  }
-  // The same in each of the kShifts classes that this one may be moved to, from the lowest on.
-  const float* around(int scale_class, int table, int distance) const {
-    const int entry = table * 256 + core::kIndexZero + distance;
-    return by_class_.data() + static_cast<std::size_t>(entry) * kShiftedClasses + static_cast<std::size_t>(scale_class);
-  }
-
- private:
-  static constexpr std::size_t kShiftedClasses = core::kScaleClasses + 2 * core::kMaxShift;
-
-  std::vector<float> table_, by_class_;
-};
-
-using AllPrices = std::array<Prices, 4>;
-
-const AllPrices& all_prices() {
-  static const AllPrices prices{Prices(typical_shapes()[0]), Prices(typical_shapes()[1]), Prices(typical_shapes()[2]),
-                                Prices(typical_shapes()[3])};
-  return prices;
-}
+constexpr float kLargestValue = 150;   // in steps: what lies further is stored apart
+constexpr float kMostDeviations = 64;  // one huge weight says nothing about its neighbours
+constexpr std::size_t kSettling = 8;   // weights of a row after which local energy has forgotten how it began
 
 // To the nearest integer, of values below 2^22; lrint is a call.
-int rounded(float value) {
+std::int32_t rounded(float value) {
   constexpr float kShift = 12582912;  // 1.5 * 2^23: the integer ends up in the lowest bits
   return std::bit_cast<std::int32_t>(value + kShift) - std::bit_cast<std::int32_t>(kShift);
 }
 
-double deviation(int scale_class) { return std::exp2(scale_class / 3.0) / 16; }
-
-// Calls f(run's values, their classes) for all runs of a sample.
-template <class F>
-void for_runs(const Sample& sample, const TrellisStream& stream, F f) {
-  std::vector<std::uint8_t> classes(sample.run);
-  for (std::size_t i = 0; i < sample.begins.size(); i++) {
-    const std::span<const float> values = sample.run_of(i);
-    scale_classes(stream, sample.begins[i], std::span(classes).first(values.size()));
-    f(values, classes.data());
-  }
+float limited(float value, float limit) {
+  value = value < limit ? value : limit;
+  return -limit < value ? value : -limit;
 }
 
-// Calls f(first of a run, class, phase of the mean, distance, error in quarter steps) as a scalar quantizer would code.
-template <class F>
-void for_symbols(const Sample& sample, const TrellisStream& stream, F f) {
-  constexpr core::RatioTable kRatio = core::make_ratios();
-  const bool has_taps = stream.taps[0] != 0 || stream.taps[1] != 0 || stream.taps[2] != 0;
-  std::array<std::array<float, core::kRatios>, core::kMaxTaps> products{};
-  for (std::size_t p = 0; p < products.size(); p++)
-    for (std::size_t i = 0; i < products[p].size(); i++)
-      products[p][i] = static_cast<float>(stream.taps[p] * kRatio.value[i]);
-  for_runs(sample, stream, [&](std::span<const float> values, const std::uint8_t* classes) {
-    for (std::size_t i = 0; i < values.size(); i++) {
-      const int c = classes[i];
-      int mean = 0;
-      if (has_taps) {
-        float sum = 0;
-        for (std::size_t p = 0; p < core::kMaxTaps && p < i; p++) {
-          const int delta = std::clamp(c - classes[i - 1 - p], -core::kRatioReach, core::kRatioReach);
-          const auto ratio = static_cast<std::uint32_t>(delta + core::kRatioReach);
-          sum += products[p][ratio] * values[i - 1 - p];
-        }
-        mean = rounded(std::clamp(sum / 1024.0f, -224.0f, 224.0f));
-      }
-      const int centre = (mean + 4) >> 3, phase = mean - 8 * centre;
-      const int index = rounded(std::clamp(values[i], -150.0f, 150.0f) / 2);
-      const int distance = index - centre;  // at most 75 + 28
-      f(i == 0, c, std::abs(phase), phase < 0 ? -distance : distance, std::abs(8 * index - mean));
+// Compilers make vectors of two of what is written as four.
+using FourFloats = float __attribute__((vector_size(16)));
+static_assert(PriceBook::kShapes == 4 && PriceBook::kAround % 4 == 0);
+FourFloats load_four(const float* p) {
+  FourFloats four;
+  std::memcpy(&four, p, sizeof four);
+  return four;
+}
+
+constexpr int kClassEntries = PriceBook::kClassEntries;
+static_assert(kClassEntries * core::kScaleClasses <= 1 << 16);
+
+std::size_t bin_of(std::uint32_t energy) {
+  static constexpr auto kBins = [] {
+    std::array<std::uint8_t, core::kEnergyEntries> bins{};
+    for (std::uint32_t e = 0; e < bins.size(); e++) bins[e] = static_cast<std::uint8_t>(core::energy_bin(e));
+    return bins;
+  }();
+  return kBins[std::min(energy >> 5, core::kEnergyEntries - 1)];
+}
+
+// Of each class: its deviation in steps, and the inverse.
+using Deviations = std::array<ClassDeviation, core::kScaleClasses>;
+const Deviations& deviations() {
+  static const Deviations table = [] {
+    Deviations d{};
+    for (std::size_t c = 0; c < d.size(); c++) {
+      const double deviation = std::exp2(static_cast<double>(c) / 3) / 16;
+      d[c] = {static_cast<float>(deviation), static_cast<float>(1 / deviation)};
     }
-  });
+    return d;
+  }();
+  return table;
 }
 
 }  // namespace
 
-double price(const Sample& sample, const TrellisStream& stream) {
-  const Prices& prices = all_prices()[stream.shape];
-  std::array<float, 4> sums{};  // of a run; one sum would have to wait for itself
-  double bits = 0;
-  std::size_t k = 0;
-  for_symbols(sample, stream, [&](bool first, int c, int phase, int distance, int) {
-    if (first) {
-      for (float& sum : sums) bits += static_cast<double>(std::exchange(sum, 0.0f));
-    }
-    sums[k++ % sums.size()] += prices(c, phase, distance);
-  });
-  for (const float sum : sums) bits += static_cast<double>(sum);
-  return bits * sample.weight();
+void Pricing::take(std::span<const float> values, const std::array<std::uint64_t, 3>& view, std::size_t wanted,
+                   PricingWork& work) {
+  work_ = &work;
+  take_sample(values, view, {kRow - kBefore, kBefore}, wanted, sample_);
+  last_ = sample_.run_of(rows() - 1).size();
+  weight_ = sample_.weight();
+  const std::size_t n = rows() * kRow;
+  sample_.values.resize(n);
+  indices_.resize(n);
+  float* __restrict v = sample_.values.data();
+  std::int16_t* __restrict index = indices_.data();
+  for (std::size_t i = 0; i < n; i++) v[i] = limited(v[i], kLargestValue);
+  for (std::size_t i = 0; i < n; i++) index[i] = static_cast<std::int16_t>(rounded(v[i] * 0.5f));
+  if (work.classes.size() >= n) return;
+  work.classes.resize(n);
+  work.normal.resize(kBefore + n);  // after zeros
+  work.deviations.resize(n);
+  work.means.resize(n);
+  work.entries.resize(n);
 }
 
-void choose_shape(const Sample& sample, TrellisStream& stream) {
-  const AllPrices& prices = all_prices();
-  std::array<double, std::tuple_size_v<AllPrices>> bits{};
-  for_symbols(sample, stream, [&](bool, int c, int phase, int distance, int) {
-    for (std::size_t s = 0; s < bits.size(); s++) bits[s] += static_cast<double>(prices[s](c, phase, distance));
-  });
-  stream.shape = static_cast<std::uint32_t>(std::min_element(bits.begin(), bits.end()) - bits.begin());
+void Pricing::sample(const ScaleFactor& factor, SampledCodes& codes) const {
+  codes.assign(sample_.values.size(), 0);
+  for (std::size_t r = 0; r < rows(); r++) {
+    // Of a tensor's first row, nothing is before.
+    const std::size_t before = std::min<std::uint64_t>(kBefore, sample_.begins[r]);
+    const std::size_t count = before + length_of(r);
+    factor_codes(factor, sample_.begins[r] - before, std::span(codes).subspan(r * kRow + kBefore - before, count));
+  }
 }
 
-double fit_taps(const Sample& sample, TrellisStream& stream) {
-  constexpr int kTaps = core::kMaxTaps;
-  constexpr float kMostDeviations = 64;  // one huge weight says nothing about its neighbours
+namespace {
+
+// In 16 bits, which vectorise.
+template <class... Codes>
+void add_up_classes(int base, std::span<std::uint8_t> classes, const Codes*... codes) {
+  std::uint8_t* __restrict to = classes.data();
+  const auto first = static_cast<std::int16_t>(base);
+  for (std::size_t i = 0; i < classes.size(); i++) {
+    std::int16_t sum = first;
+    ((sum = static_cast<std::int16_t>(sum + codes[i])), ...);
+    sum = sum < 0 ? std::int16_t{0} : sum;
+    to[i] = static_cast<std::uint8_t>(sum < core::kScaleClasses - 1 ? sum : core::kScaleClasses - 1);
+  }
+}
+
+}  // namespace
+
+void Pricing::set_classes(int base, std::span<const SampledCodes* const> factors) {
+  const std::span classes = std::span(work_->classes).first(sample_.values.size());
+  const std::size_t n = factors.size();
+  if (n == 0) {
+    add_up_classes(base, classes);
+  } else if (n == 1) {
+    add_up_classes(base, classes, factors[0]->data());
+  } else if (n == 2) {
+    add_up_classes(base, classes, factors[0]->data(), factors[1]->data());
+  } else {
+    add_up_classes(base, classes, factors[0]->data(), factors[1]->data(), factors[2]->data());
+  }
+}
+
+double Pricing::fit_taps(std::array<std::int8_t, 3>& taps) {
+  constexpr std::size_t kTaps = core::kMaxTaps, kParts = 4;
+  static_assert((kRow - kBefore) % kParts == 0);
+  const Deviations& table = deviations();
+  const std::uint8_t* classes = work_->classes.data();
+  float* __restrict u = work_->normal.data() + kBefore;
+  ClassDeviation* __restrict of = work_->deviations.data();
+  const float* v = sample_.values.data();
+  const std::size_t n = sample_.values.size();
+  for (std::size_t i = 0; i < n; i++) of[i] = table[classes[i]];
+  for (std::size_t i = 0; i < n; i++) u[i] = limited(v[i] * of[i].inverse, kMostDeviations);
   std::array<double, kTaps + 1> correlation{};
-  std::vector<float> u(sample.run);
-  std::array<float, core::kScaleClasses> inverse{};
-  for (int c = 0; c < core::kScaleClasses; c++)
-    inverse[static_cast<std::size_t>(c)] = static_cast<float>(1 / deviation(c));
-  for_runs(sample, stream, [&](std::span<const float> values, const std::uint8_t* classes) {
-    for (std::size_t i = 0; i < values.size(); i++)
-      u[i] = std::clamp(values[i] * inverse[classes[i]], -kMostDeviations, kMostDeviations);
-    for (std::size_t lag = 0; lag <= kTaps; lag++) {
-      std::array<float, 8> sums{};
-      for (std::size_t i = kTaps; i < values.size(); i++) sums[i % sums.size()] += u[i] * u[i - lag];
-      for (const float sum : sums) correlation[lag] += static_cast<double>(sum);
+  for (std::size_t r = 0; r < rows(); r++) {  // zeros follow the last row's weights
+    std::array<FourFloats, kTaps + 1> sums{};
+    for (std::size_t i = r * kRow + kBefore; i < (r + 1) * kRow; i += kParts) {
+      const FourFloats here = load_four(u + i);
+      sums[0] += here * here;
+      for (std::size_t lag = 1; lag <= kTaps; lag++) sums[lag] += here * load_four(u + i - lag);
     }
-  });
+    for (std::size_t lag = 0; lag <= kTaps; lag++)
+      correlation[lag] += static_cast<double>((sums[lag][0] + sums[lag][1]) + (sums[lag][2] + sums[lag][3]));
+  }
+  taps = {};
   if (!(correlation[0] > 0)) return 0;
   // Levinson and Durbin.
   std::array<double, kTaps> a{};
@@ -157,7 +154,7 @@ double fit_taps(const Sample& sample, TrellisStream& stream) {
   for (std::size_t m = 0; m < kTaps; m++) {
     double k = correlation[m + 1];
     for (std::size_t i = 0; i < m; i++) k -= a[i] * correlation[m - i];
-    k /= error;
+    k = std::clamp(k / error, -0.999, 0.999);  // the lags' sums are not over the same weights
     std::array<double, kTaps> next = a;
     next[m] = k;
     for (std::size_t i = 0; i < m; i++) next[i] = a[i] - k * a[m - 1 - i];
@@ -165,38 +162,184 @@ double fit_taps(const Sample& sample, TrellisStream& stream) {
     error *= 1 - k * k;
   }
   for (std::size_t p = 0; p < kTaps; p++)
-    stream.taps[p] = static_cast<std::int8_t>(std::clamp<long>(std::lrint(a[p] * 64), -127, 127));
+    taps[p] = static_cast<std::int8_t>(std::clamp<long>(std::lrint(a[p] * 64), -127, 127));
   return 0.5 * std::log2(std::max(error / correlation[0], 1e-9));
 }
 
-double fit_shifts(const Sample& sample, TrellisStream& stream) {
-  constexpr std::size_t kShifts = Prices::kShifts;
-  std::array<std::array<double, kShifts>, core::kEnergyBins> bits{};
-  const Prices& prices = all_prices()[stream.shape];
-  std::uint32_t energy = core::kFirstEnergy;
-  const auto add = [&](bool first, int c, int phase, int distance, int error) {
-    if (first) energy = core::kFirstEnergy;
-    const auto bin = static_cast<std::size_t>(core::energy_bin(std::min(energy >> 5, core::kEnergyEntries - 1)));
-    const float* moved = prices.around(c, phase, distance);
-    for (std::size_t s = 0; s < kShifts; s++) bits[bin][s] += static_cast<double>(moved[s]);
-    const auto scaled = static_cast<std::uint32_t>(error) * core::kErrorScale[c] >> 8;
-    energy += std::min(scaled, core::kLargestError) - (energy >> core::kEnergyDecay);
+void Pricing::quantize() {
+  work_->predicts = false;
+  const std::int16_t* indices = indices_.data();
+  const std::uint8_t* classes = work_->classes.data();
+  std::uint16_t* __restrict entries = work_->entries.data();
+  const std::size_t n = indices_.size();
+  for (std::size_t i = 0; i < n; i++)
+    entries[i] = static_cast<std::uint16_t>(indices[i] + core::kIndexZero + classes[i] * kClassEntries);
+}
+
+void Pricing::quantize(const std::array<std::int8_t, 3>& taps) {
+  work_->predicts = true;
+  const float* u = work_->normal.data() + kBefore;
+  const ClassDeviation* of = work_->deviations.data();
+  std::int16_t* __restrict means = work_->means.data();
+  // Taps are in 1/64, means in quarter steps.
+  const float a = static_cast<float>(taps[0]) / 16, b = static_cast<float>(taps[1]) / 16,
+              c = static_cast<float>(taps[2]) / 16;
+  const std::size_t n = indices_.size();
+  for (std::size_t i = 0; i < n; i++) {
+    std::int32_t mean = rounded((a * u[i - 1] + b * u[i - 2] + c * u[i - 3]) * of[i].deviation);  // below 2^22
+    mean = mean < core::kMaxMean ? mean : core::kMaxMean;
+    means[i] = static_cast<std::int16_t>(-core::kMaxMean < mean ? mean : -core::kMaxMean);
+  }
+  const std::int16_t* indices = indices_.data();
+  const std::uint8_t* classes = work_->classes.data();
+  std::uint16_t* __restrict entries = work_->entries.data();
+  for (std::size_t i = 0; i < n; i++) {  // all of it in 16 bits, which vectorise
+    const std::int16_t mean = means[i];
+    const auto centre = static_cast<std::int16_t>(static_cast<std::int16_t>(mean + 4) >> 3);
+    const auto phase = static_cast<std::int16_t>(mean - 8 * centre);
+    const auto flip = static_cast<std::int16_t>(phase >> 15);
+    const auto distance = static_cast<std::int16_t>(indices[i] - centre);  // at most 75 + 28
+    const auto table = static_cast<std::int16_t>((phase ^ flip) - flip);
+    const auto symbol = static_cast<std::int16_t>((distance ^ flip) - flip + core::kIndexZero);
+    entries[i] = static_cast<std::uint16_t>(table * 256 + symbol + classes[i] * kClassEntries);
+  }
+}
+
+ClassRange Pricing::range_of_classes() const {
+  std::uint8_t low = 255, high = 0;
+  for (const std::uint8_t c : std::span(work_->classes).first(sample_.values.size())) {
+    low = c < low ? c : low;
+    high = c > high ? c : high;
+  }
+  return {low, high};
+}
+
+ClassRange Pricing::moved_classes() const {
+  const ClassRange range = range_of_classes();
+  return {std::max(range.lowest - core::kMaxShift, 0),
+          std::min(range.highest + core::kMaxShift, core::kScaleClasses - 1)};
+}
+
+ShapeBits Pricing::bits() const {
+  const PriceBook& book = PriceBook::with(range_of_classes());
+  const std::uint16_t* entries = work_->entries.data();
+  ShapeBits bits{};
+  for (std::size_t r = 0; r < rows(); r++) {
+    FourFloats even{}, odd{};  // one sum would have to wait for itself
+    std::size_t i = r * kRow + kBefore;
+    const std::size_t end = i + length_of(r);
+    for (; i + 2 <= end; i += 2) {
+      even += load_four(book.of(entries[i]));
+      odd += load_four(book.of(entries[i + 1]));
+    }
+    if (i < end) even += load_four(book.of(entries[i]));
+    even += odd;
+    for (std::size_t s = 0; s < bits.size(); s++) bits[s] += static_cast<double>(even[s]);
+  }
+  for (double& b : bits) b *= weight_;
+  return bits;
+}
+
+void Pricing::pass(std::uint32_t& energy, std::size_t i) const {
+  const int mean = work_->predicts ? work_->means[i] : 0;
+  const auto error = static_cast<std::uint32_t>(std::abs(8 * indices_[i] - mean));
+  energy +=
+      std::min(error * core::kErrorScale[work_->classes[i]] >> 8, core::kLargestError) - (energy >> core::kEnergyDecay);
+}
+
+Histogram Pricing::count(const std::array<std::int8_t, core::kEnergyBins>& shifts) const {
+  const bool moves = std::any_of(shifts.begin(), shifts.end(), [](std::int8_t shift) { return shift != 0; });
+  const ClassRange range = moved_classes();
+  const int begin = range.lowest * kClassEntries;
+  std::vector<std::uint32_t> counts(static_cast<std::size_t>(range.highest + 1 - range.lowest) * kClassEntries);
+  for (std::size_t r = 0; r < rows(); r++) {
+    std::uint32_t energy = core::kFirstEnergy;
+    const std::size_t first = r * kRow + kBefore, settled = first + settling();
+    for (std::size_t i = first; i < first + length_of(r); i++) {
+      int moved = work_->classes[i];
+      if (moves) {
+        moved = std::clamp(moved + shifts[bin_of(energy)], 0, core::kScaleClasses - 1);
+        pass(energy, i);
+        if (i < settled) continue;
+      }
+      const int entry = work_->entries[i] + (moved - work_->classes[i]) * kClassEntries - begin;
+      counts[static_cast<std::size_t>(entry)]++;
+    }
+  }
+  Histogram histogram;
+  std::uint64_t counted = 0;
+  for (std::size_t e = 0; e < counts.size(); e++) {
+    if (counts[e] == 0) continue;
+    histogram.entries.push_back({static_cast<std::uint32_t>(begin) + static_cast<std::uint32_t>(e), counts[e]});
+    counted += counts[e];
+  }
+  histogram.weight = static_cast<double>(sample_.of) / static_cast<double>(std::max<std::uint64_t>(1, counted));
+  return histogram;
+}
+
+double Pricing::fit_shifts(std::uint32_t shape, std::array<std::int8_t, core::kEnergyBins>& shifts) const {
+  constexpr std::size_t kShifts = PriceBook::kAround;
+  const PriceBook& book = PriceBook::with(moved_classes());
+  const std::uint8_t* classes = work_->classes.data();
+  const std::uint16_t* entries = work_->entries.data();
+  // Two rows at a time, for each weight has to wait for the one before.
+  struct Chain {
+    std::uint32_t energy = 0;
+    std::array<std::array<FourFloats, PriceBook::kAround / 4>, core::kEnergyBins> sums{};
   };
-  for_symbols(sample, stream, add);
+  std::array<Chain, 2> chains;
+  const auto count = [&](Chain& chain, std::size_t i) {
+    const int symbol = entries[i] - classes[i] * kClassEntries;
+    const float* moved = book.around(shape, static_cast<std::size_t>(symbol) >> 8, symbol & 255, classes[i]);
+    auto& sum = chain.sums[bin_of(chain.energy)];
+    for (std::size_t s = 0; s < sum.size(); s++) sum[s] += load_four(moved + 4 * s);
+  };
+  const std::size_t settling = this->settling();
+  std::size_t counted = 0, all = 0;
+  for (std::size_t r = 0; r < rows(); r += 2) {
+    const std::size_t first = r * kRow + kBefore, second = first + kRow;
+    const std::size_t n = length_of(r), m = r + 1 < rows() ? length_of(r + 1) : 0;
+    for (Chain& chain : chains) chain.energy = core::kFirstEnergy;
+    for (std::size_t t = 0; t < std::min(settling, n); t++) pass(chains[0].energy, first + t);
+    for (std::size_t t = 0; t < std::min(settling, m); t++) pass(chains[1].energy, second + t);
+    for (std::size_t t = settling; t < m; t++) {
+      count(chains[0], first + t);
+      count(chains[1], second + t);
+      pass(chains[0].energy, first + t);
+      pass(chains[1].energy, second + t);
+    }
+    for (std::size_t t = std::max(settling, m); t < n; t++) {
+      count(chains[0], first + t);
+      pass(chains[0].energy, first + t);
+    }
+    all += n + m;
+    counted += std::max(n, settling) - settling + std::max(m, settling) - settling;
+  }
+  auto& sums = chains[0].sums;
+  for (std::size_t bin = 0; bin < sums.size(); bin++)
+    for (std::size_t s = 0; s < sums[bin].size(); s++) sums[bin][s] += chains[1].sums[bin][s];
+  const double weight = weight_ * static_cast<double>(all) / static_cast<double>(std::max<std::size_t>(1, counted));
   // Bins with little in them keep to what is usual, which is also the cheapest to store.
   constexpr std::array<int, core::kEnergyBins> kUsual{-2, -1, -1, -1, -1, 0, 0, 1, 1, 2, 2, 2};
   constexpr double kUnusualBits = 3;  // of the tensor's
-  double saved = 0;
-  for (std::size_t bin = 0; bin < bits.size(); bin++) {
-    const double unmoved = bits[bin][core::kMaxShift];
-    for (std::size_t s = 0; s < kShifts; s++)
-      bits[bin][s] += kUnusualBits / sample.weight() * std::abs(static_cast<int>(s) - core::kMaxShift - kUsual[bin]);
-    const auto best = std::min_element(bits[bin].begin(), bits[bin].end());
-    stream.shifts[bin] = static_cast<std::int8_t>(best - bits[bin].begin() - core::kMaxShift);
-    saved += unmoved - *best;
+  // What counts is what is saved over another base class: moving all weights alike is not worth a model.
+  std::array<double, kShifts> alike{};
+  double moved = 0;
+  for (std::size_t bin = 0; bin < sums.size(); bin++) {
+    std::array<double, kShifts> bits{};
+    for (std::size_t s = 0; s < kShifts; s++) {
+      const auto sum = static_cast<double>(sums[bin][s / 4][s % 4]);
+      alike[s] += sum;
+      bits[s] = sum + kUnusualBits / weight * std::abs(static_cast<int>(s) - core::kMaxShift - kUsual[bin]);
+    }
+    const auto best = std::min_element(bits.begin(), bits.end());
+    shifts[bin] = static_cast<std::int8_t>(best - bits.begin() - core::kMaxShift);
+    moved += *best;
   }
-  constexpr double kChance = 10;  // what fitting to noise saves
-  return (saved - kChance) * sample.weight();
+  const double saved = *std::min_element(alike.begin(), alike.end()) - moved;
+  // What fitting to noise saves: of these weights, and of others, which it does not save.
+  constexpr double kChance = 10, kElsewhere = 0.01;
+  return (saved - kChance - kElsewhere * static_cast<double>(counted) * (1 - 1 / weight)) * weight;
 }
 
 }  // namespace weft::trellis

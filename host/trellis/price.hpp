@@ -1,22 +1,84 @@
 // What a model would cost, and its parameters, from a sample that a scalar quantizer codes: close to the trellis's own
 // cost as far as one model is compared with another, and many times cheaper than a search.
+//
+// * A sample is rows of consecutive weights in the order of a view, each with a few that come before it, so that prediction
+//   is not without neighbours where a row begins.
+// * Every model is priced under all typical shapes at once.
 #pragma once
 
+#include <array>
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "trellis/bank.hpp"
+#include "trellis/price_book.hpp"
 #include "trellis/sample.hpp"
 #include "weft/archive.hpp"
 
 namespace weft::trellis {
 
-// Estimated bits of the whole tensor under the stream's model; its shape is a number of typical_shapes().
-[[nodiscard]] double price(const Sample& sample, const TrellisStream& stream);
+using ShapeBits = std::array<double, PriceBook::kShapes>;
 
-// Sets the cheapest of the typical shapes.
-void choose_shape(const Sample& sample, TrellisStream& stream);
+// A factor's codes for each weight of a sample.
+using SampledCodes = std::vector<std::int8_t>;
 
-// Sets taps by least squares on normalised weights; returns the log2 of the residual's deviation over theirs.
-double fit_taps(const Sample& sample, TrellisStream& stream);
+struct ClassDeviation {
+  float deviation, inverse;
+};
 
-// Finds by how many classes each bin of local energy should move a weight; returns the bits that this saves.
-double fit_shifts(const Sample& sample, TrellisStream& stream);
+// Memory for whichever sample had its classes set last.
+struct PricingWork {
+  std::vector<std::uint8_t> classes;
+  std::vector<ClassDeviation> deviations;
+  std::vector<float> normal;           // weights over their deviations
+  std::vector<std::int16_t> means;     // in quarter steps
+  std::vector<std::uint16_t> entries;  // of a PriceBook
+  bool predicts = false;
+};
+
+class Pricing {
+ public:
+  // Takes about `wanted` weights in the order of a view (1, 1, 1: none); nothing else comes before that.
+  void take(std::span<const float> values, const std::array<std::uint64_t, 3>& view, std::size_t wanted,
+            PricingWork& work);
+
+  // What a figure of the sample is multiplied by to stand for the tensor.
+  [[nodiscard]] double weight() const { return weight_; }
+  void sample(const ScaleFactor& factor, SampledCodes& codes) const;
+
+  // The weights' classes: the base class plus codes.
+  void set_classes(int base, std::span<const SampledCodes* const> factors);
+  // Least squares on weights over their classes' deviations; returns the log2 of the residual's deviation over theirs.
+  double fit_taps(std::array<std::int8_t, 3>& taps);
+  // Quantizes the weights with the classes that are set: by themselves, or by what taps predict. fit_taps() came before,
+  // perhaps with classes that were all by the same number others.
+  void quantize();
+  void quantize(const std::array<std::int8_t, 3>& taps);
+
+  // Bits of the whole tensor, under each shape.
+  [[nodiscard]] ShapeBits bits() const;
+  // How often each entry of a PriceBook occurs, when local energy moves the classes by these.
+  [[nodiscard]] Histogram count(const std::array<std::int8_t, core::kEnergyBins>& shifts) const;
+  // Finds by how many classes each bin of local energy should move a weight; returns the bits that this saves.
+  [[nodiscard]] double fit_shifts(std::uint32_t shape, std::array<std::int8_t, core::kEnergyBins>& shifts) const;
+
+ private:
+  static constexpr std::size_t kBefore = 4, kRow = 64;  // a row's weights with those before it; kMaxTaps + 1 and more
+  [[nodiscard]] std::size_t rows() const { return sample_.begins.size(); }
+  [[nodiscard]] std::size_t length_of(std::size_t row) const { return row + 1 == rows() ? last_ : kRow - kBefore; }
+  [[nodiscard]] ClassRange range_of_classes() const;
+  [[nodiscard]] ClassRange moved_classes() const;  // that local energy may move them to
+  // Weights of a row until local energy has forgotten how it began; a row that is all there is says what it can.
+  [[nodiscard]] std::size_t settling() const { return rows() == 1 ? 0 : 8; }
+  // What the energy becomes after a weight.
+  void pass(std::uint32_t& energy, std::size_t i) const;
+
+  Sample sample_;
+  std::size_t last_ = 0;  // weights of the last row, which may be shorter
+  double weight_ = 1;
+  std::vector<std::int16_t> indices_;
+  PricingWork* work_ = nullptr;
+};
 
 }  // namespace weft::trellis

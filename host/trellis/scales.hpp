@@ -26,50 +26,53 @@ struct Box {
 inline constexpr int kFactorKinds = 5;
 using FactorSet = unsigned;
 
+// Scales of a factor.
+[[nodiscard]] std::uint64_t dimension_of(const Box& box, int kind);
 [[nodiscard]] ScaleFactor layout_of(const Box& box, int kind);
 
-// Sums of squares over the box's groups, from which every factor's first guess follows.
+// Sums of squares, from which every factor follows.
 struct Energies {
   Box box;
   double total = 0;
-  std::vector<double> pairs01, pairs12;  // [size 0 * size 1], [size 1 * size 2]
+  std::array<std::vector<double>, kFactorKinds> sums;  // of the weights of each of a factor's scales
+  // Of energies that were regrouped: which of the factors that they come from is the same.
+  std::array<std::optional<int>, kFactorKinds> same{};
 };
 [[nodiscard]] Energies sum_energies(std::span<const float> values, const Box& box);
-
-struct ScaleFit {
-  FactorSet set = 0;
-  std::vector<ScaleFactor> factors;  // codes relative to `base`
-  double base = 0;                   // log2 of the deviation of a weight whose codes are all zero
-  double side_bits = 0;              // what the codes cost
-  double gain = 0;                   // estimated bits that the factors save on all weights, for Gaussian weights
-};
+// Those of the boxes (first and second, two parts of the last) and (two parts of the first, second and last), without the
+// factor for which pairs of a part are missing: kind 3, kind 4.
+[[nodiscard]] Energies split_last(const Energies& energies, std::uint64_t first_part, std::uint64_t second_part);
+[[nodiscard]] Energies split_first(const Energies& energies, std::uint64_t first_part, std::uint64_t second_part);
 
 // A factor rounded to codes, with what it costs and saves by itself.
 struct RoundedFactor {
   ScaleFactor factor;
-  double side_bits = 0, gain = 0;
-  double log_left = 0;  // log2 of the mean variance that the codes leave
+  double side_bits = 0;  // what the codes cost
+  double gain = 0;       // estimated bits that it saves on all weights, for Gaussian weights
+  double log_left = 0;   // log2 of the mean variance that the codes leave
 };
 
 // Every factor fitted as if the others were flat and rounded to classes, trading its own cost for fit: once for each
-// kind, whatever the sets. Values are in steps.
-class ScaleGuesses {
+// kind, whatever the sets. To fit each given the others gains nothing that could be measured. Values are in steps.
+class ScaleFactors {
  public:
-  explicit ScaleGuesses(Energies energies) : energies_(std::move(energies)) {}
+  // `others`: where energies were regrouped, the factors of those that they come from, which stay where they are.
+  explicit ScaleFactors(Energies energies, ScaleFactors* others = nullptr)
+      : energies_(std::move(energies)), others_(others) {}
   [[nodiscard]] const Energies& energies() const { return energies_; }
   // Bits that the factors save, less what they cost; nothing for a set with a factor that cannot pay.
   [[nodiscard]] std::optional<double> saving(FactorSet set);
-  [[nodiscard]] ScaleFit fit(FactorSet set);  // of a set that has a saving
+  // Of a set that has a saving: log2 of the deviation of a weight whose codes are all zero, and what the codes cost.
+  [[nodiscard]] double base(FactorSet set);
+  [[nodiscard]] double side_bits(FactorSet set);
+  // Null if the factor cannot pay.
+  [[nodiscard]] const RoundedFactor* factor(int kind);
 
  private:
-  const RoundedFactor* factor(int kind);
-
   Energies energies_;
+  ScaleFactors* others_;
   std::array<std::optional<RoundedFactor>, kFactorKinds> factors_;
 };
-
-// By alternating maximum likelihood, each factor given the others: a few passes over the values. Their sums are known.
-[[nodiscard]] ScaleFit fit_scales(std::span<const float> values, const Energies& energies, FactorSet set);
 
 // Rounds variances, each shared by this many weights, to codes. Returns the bits that the codes cost.
 double round_scales(std::span<const double> variances, double weights, ScaleFactor& out);
@@ -84,6 +87,11 @@ struct ClassRange {
 [[nodiscard]] ClassRange class_range(const TrellisStream& stream) noexcept;
 // The classes whose tables they may need: local energy moves them, if the stream predicts.
 [[nodiscard]] ClassRange table_range(const TrellisStream& stream) noexcept;
+// The same of weights that have these classes.
+[[nodiscard]] ClassRange moved_range(const TrellisStream& stream, ClassRange classes) noexcept;
+
+// A factor's codes for elements [begin, begin + codes.size()).
+void factor_codes(const ScaleFactor& factor, std::uint64_t begin, std::span<std::int8_t> codes);
 
 // The classes of elements [begin, begin + classes.size()) of a tensor with these factors.
 void scale_classes(const TrellisStream& stream, std::uint64_t begin, std::span<std::uint8_t> classes);

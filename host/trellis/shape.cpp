@@ -19,8 +19,6 @@ constexpr std::array<std::int64_t, kTriangles + 2> make_corners() {
 }
 constexpr auto kCorners = make_corners();
 
-constexpr int kMassBits = 24;
-
 // Mass of a triangle below x (1/8192 deviations), in 1/2^24.
 std::int64_t mass_below(int triangle, std::int64_t x) noexcept {
   const auto t = static_cast<std::size_t>(triangle);
@@ -69,6 +67,16 @@ MassCurve::MassCurve(const Shape& shape) noexcept : shape_(shape) {
     sum += std::int64_t{shape[t]} << kMassBits;
   }
   total_ = sum;
+  for (std::size_t c = 0; c < pieces_.size(); c++) {
+    // Triangle c falls here, and the next one rises.
+    const auto begin = c == 0 ? 0 : kCorners[c - 1], peak = kCorners[c], end = kCorners[c + 1],
+               last = kCorners[c + 2 < kCorners.size() ? c + 2 : c + 1];
+    const double scale = static_cast<double>(std::int64_t{1} << kMassBits);
+    pieces_[c].base = static_cast<double>(whole_[c]) + scale * shape[c];
+    pieces_[c].fall = scale * shape[c] / (static_cast<double>(end - peak) * static_cast<double>(end - begin));
+    if (c + 1 < shape.size())
+      pieces_[c].rise = scale * shape[c + 1] / (static_cast<double>(end - peak) * static_cast<double>(last - peak));
+  }
 }
 
 std::int64_t MassCurve::within(int scale_class, int quarters) const noexcept {
@@ -94,51 +102,60 @@ int MassCurve::reach(int scale_class) const noexcept {
   return low;
 }
 
-std::uint64_t MassCurve::count_cells(int row, int reach, std::uint64_t counts[256]) const noexcept {
+void MassCurve::frequencies(int row, int reach, std::uint16_t out[256]) const noexcept {
   const int scale_class = row / core::kClassTables, table = row % core::kClassTables;
   const auto signed_within = [&](int quarters) {
     return quarters < 0 ? -within(scale_class, -quarters) : within(scale_class, quarters);
   };
-  std::fill_n(counts, 256, 0);
-  const std::int64_t first = signed_within(cell_of(table, -reach).low);
-  std::uint64_t total = 0;
-  std::int64_t below = first;
+  std::uint64_t counts[256] = {};
+  std::int64_t below = signed_within(cell_of(table, -reach).low);
   for (int distance = -reach; distance <= reach; distance++) {  // cells lie side by side
     const std::int64_t here = signed_within(cell_of(table, distance).high);
-    const std::uint64_t count = static_cast<std::uint64_t>(here - below) / 2 + 1;
-    counts[core::kIndexZero + distance] = count;
-    total += count;
+    counts[core::kIndexZero + distance] = static_cast<std::uint64_t>(here - below) / 2 + 1;
     below = here;
   }
-  return total;
-}
-
-void MassCurve::frequencies(int row, int reach, std::uint16_t out[256]) const noexcept {
-  std::uint64_t counts[256];
-  (void)count_cells(row, reach, counts);
   core::normalise(counts, out);
 }
 
-void MassCurve::code_lengths(int row, float unseen, float out[256]) const noexcept {
+void MassCurve::code_lengths(int row, int reach, float unseen, float out[256]) const noexcept {
   static const std::vector<float> lengths = [] {
     std::vector<float> bits(core::kProbScale);
     for (std::uint32_t f = 1; f < bits.size(); f++) bits[f] = static_cast<float>(core::code_length(f)) / 256;
     return bits;
   }();
-  std::uint64_t counts[256];
-  const std::uint64_t total = count_cells(row, reach(row / core::kClassTables), counts);
-  std::array<std::uint16_t, 256> frequencies{};
+  const int scale_class = row / core::kClassTables, table = row % core::kClassTables;
+  std::size_t piece = 0;  // where the last one was; the next is not far
+  const auto signed_within = [&](int quarters) {
+    const std::int64_t x = in_deviations(std::abs(quarters), scale_class);
+    while (piece > 0 && x < kCorners[piece]) piece--;
+    while (piece < pieces_.size() && x >= kCorners[piece + 1]) piece++;
+    double mass = static_cast<double>(total_);
+    if (piece < pieces_.size()) {
+      const auto from = static_cast<double>(x - kCorners[piece]), to = static_cast<double>(kCorners[piece + 1] - x);
+      mass = pieces_[piece].base + pieces_[piece].rise * from * from - pieces_[piece].fall * to * to;
+    }
+    return quarters < 0 ? -mass : mass;
+  };
+  constexpr double kHalf = 0.5;  // lround is a call
+  const double first = signed_within(cell_of(table, -reach).low), last = signed_within(cell_of(table, reach).high);
+  const double scale = core::kProbScale / ((last - first) / 2 + 2 * reach + 1);
+  std::array<std::uint32_t, 256> frequencies;
+  const auto first_symbol = static_cast<std::size_t>(core::kIndexZero) - static_cast<std::size_t>(reach);
+  std::size_t symbol = first_symbol;
   std::uint32_t sum = 0;
-  for (std::size_t s = 0; s < frequencies.size(); s++) {
-    if (counts[s] == 0) continue;
-    const std::uint64_t rounded = (counts[s] * core::kProbScale + total / 2) / total;
-    frequencies[s] = static_cast<std::uint16_t>(std::clamp<std::uint64_t>(rounded, 1, core::kProbScale - 1));
-    sum += frequencies[s];
+  double below = first;
+  for (int distance = -reach; distance <= reach; distance++) {
+    const double here = signed_within(cell_of(table, distance).high);
+    const auto rounded = static_cast<std::int32_t>(((here - below) / 2 + 1) * scale + kHalf);
+    const auto frequency = static_cast<std::uint32_t>(std::clamp<std::int32_t>(rounded, 1, core::kProbScale - 1));
+    frequencies[symbol++] = frequency;
+    sum += frequency;
+    below = here;
   }
   // All give alike to bring the sum to 4096.
   const auto given = static_cast<float>(std::log2(static_cast<double>(sum) / core::kProbScale));
-  for (std::size_t s = 0; s < frequencies.size(); s++)
-    out[s] = counts[s] == 0 ? unseen : lengths[frequencies[s]] + given;
+  std::fill_n(out, 256, unseen);
+  for (std::size_t s = first_symbol; s < symbol; s++) out[s] = lengths[frequencies[s]] + given;
 }
 
 const std::array<Shape, 4>& typical_shapes() noexcept {

@@ -85,7 +85,7 @@ struct TrellisBlock {
     cpu::make_predictor(stream, work);
     predictor = cpu::predictor_of(stream, work);
     cpu::weave_classes(work, stream, 0, weave);
-    cpu::quantize_block(kernels, stream, *tables, values, weave, work);
+    cpu::quantize_block(kernels, stream, cpu::search_tables(*tables), values, weave, work);
     input = {work.woven_fixed.data(), work.woven_classes.data(), tables->prices(), tables->reach(), predictor,
              cpu::far_cost(stream),   stream.pins_zero};
     std::vector<std::uint16_t> buffer(core::encode_bound_words(values.size()));

@@ -25,6 +25,18 @@ Histogram histogram_of(const Shape& shape, std::uint32_t symbols, std::uint32_t 
   return histogram;
 }
 
+double bits_under(const Histogram& histogram, const Shape& shape) {
+  const MassCurve curve(shape);
+  double bits = 0;
+  for (const auto& e : histogram.entries) {
+    const int row = static_cast<int>(e.entry >> 8);
+    float lengths[256];
+    curve.code_lengths(row, curve.reach(row / core::kClassTables), 40, lengths);
+    bits += e.count * static_cast<double>(lengths[e.entry & 255]);
+  }
+  return bits;
+}
+
 TEST(Bank, FitsWhatItSees) {
   for (const std::size_t truth : {0u, 1u, 3u}) {
     const Shape& shape = typical_shapes()[truth];
@@ -58,10 +70,18 @@ TEST(Bank, WhatASampleMissesStaysAffordable) {
   EXPECT_LT(bits_under(rare, fitted), 11.5);
 }
 
-TEST(Bank, SymbolsBeyondReachAreDear) {
+TEST(Bank, SymbolsBeyondReachDecide) {
+  // Heavy tails and a class that reaches no further than the symbols that occur only under the first shape.
+  const MassCurve heavy(typical_shapes()[0]), gaussian(typical_shapes()[3]);
+  constexpr int kClass = 18;
+  ASSERT_GT(heavy.reach(kClass), gaussian.reach(kClass) + 4);
   Histogram histogram;
-  histogram.entries = {{0 * 256 + 255, 3}};  // class 0 reaches no such symbol
-  EXPECT_EQ(bits_under(histogram, typical_shapes()[3]), 3 * 40);
+  const std::uint32_t zero = kClass * core::kClassTables * 256 + core::kIndexZero;
+  const auto far = static_cast<std::uint32_t>(gaussian.reach(kClass) + 4);
+  histogram.entries = {{zero, 400}, {zero + 1, 100}, {zero + far, 5}};
+  const Histogram* seen[] = {&histogram};
+  for (const std::size_t begin : {0u, 3u})
+    EXPECT_GE(MassCurve(fit_shape(seen, typical_shapes()[begin])).reach(kClass), static_cast<int>(far)) << begin;
 }
 
 TEST(Bank, AlikeTensorsShareAShape) {

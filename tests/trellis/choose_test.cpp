@@ -4,6 +4,7 @@
 
 #include <cmath>
 #include <random>
+#include <utility>
 
 namespace weft::trellis {
 namespace {
@@ -24,6 +25,10 @@ std::vector<float> smooth(std::size_t n, std::size_t apart) {
   std::vector<float> values = gaussian(n, 1);
   for (std::size_t i = apart; i < n; i++) values[i] += 0.9f * values[i - apart];
   return values;
+}
+
+Choices choose_model(std::span<const float> values, std::span<const std::uint64_t> shape, const Allowed& allowed) {
+  return ModelChooser().choose(values, shape, allowed);
 }
 
 bool has_view(const TrellisStream& stream) { return stream.view != std::array<std::uint64_t, 3>{1, 1, 1}; }
@@ -78,6 +83,32 @@ TEST(Choose, TheBestWithoutPredictionComesOnDemand) {
   const Choices plain = choose_model(gaussian(8000, 2), shape, both);
   EXPECT_EQ(plain.flat->stream.base_class, plain.best.stream.base_class);
   EXPECT_FALSE(choose_model(gaussian(8000, 2), shape, {}).flat.has_value());
+}
+
+// A chooser keeps memory from tensor to tensor, and nothing else.
+TEST(Choose, WhatCameBeforeDoesNotMatter) {
+  const std::vector<std::vector<std::uint64_t>> shapes{{80, 100}, {3, 7}, {16, 8, 3, 3}, {300, 100}, {64, 16, 1, 1}};
+  ModelChooser used;
+  for (int round = 0; round < 2; round++)
+    for (const auto& shape : shapes) {
+      std::size_t n = 1;
+      for (const std::uint64_t d : shape) n *= d;
+      std::vector<float> values = smooth(n, shape.back());
+      for (std::size_t i = 0; i < n; i++) values[i] *= i / shape.back() % 3 == 0 ? 4.0f : 0.7f;
+      Allowed allowed;
+      allowed.flat = true;
+      const Choices fresh = ModelChooser().choose(values, shape, allowed), again = used.choose(values, shape, allowed);
+      for (const auto& [a, b] : {std::pair(fresh.best, again.best), std::pair(*fresh.flat, *again.flat)}) {
+        EXPECT_EQ(a.side_bits, b.side_bits);
+        EXPECT_EQ(a.stream.view, b.stream.view);
+        EXPECT_EQ(a.stream.taps, b.stream.taps);
+        EXPECT_EQ(a.stream.shifts, b.stream.shifts);
+        EXPECT_EQ(a.stream.base_class, b.stream.base_class);
+        ASSERT_EQ(a.stream.factors.size(), b.stream.factors.size());
+        for (std::size_t f = 0; f < a.stream.factors.size(); f++)
+          EXPECT_EQ(a.stream.factors[f].codes, b.stream.factors[f].codes);
+      }
+    }
 }
 
 // What a decoder insists on, whatever the weights.

@@ -43,7 +43,8 @@ TEST(Scales, ClassesAreSumsOfCodes) {
 }
 
 TEST(Scales, EnergiesAreSumsOfSquares) {
-  for (const Box& box : {Box{{3, 2, 1}}, Box{{2, 3, 31}}, Box{{4, 2, 32}}, Box{{2, 2, 101}}, Box{{1, 1, 0}}}) {
+  for (const Box& box : {Box{{3, 2, 1}}, Box{{2, 3, 31}}, Box{{4, 2, 32}}, Box{{2, 2, 101}}, Box{{2, 700, 3}},
+                         Box{{1, 2, 2000}}, Box{{1, 1, 0}}}) {
     const std::vector<float> values = scaled(box, {1, 5}, {0.1, 2, 1});
     const Energies energies = sum_energies(values, box);
     std::vector<double> pairs01(box.size[0] * box.size[1]), pairs12(box.size[1] * box.size[2]);
@@ -55,8 +56,18 @@ TEST(Scales, EnergiesAreSumsOfSquares) {
       total += square;
     }
     EXPECT_NEAR(energies.total, total, 1e-12 * total);
-    for (std::size_t i = 0; i < pairs01.size(); i++) EXPECT_NEAR(energies.pairs01[i], pairs01[i], 1e-12 * pairs01[i]);
-    EXPECT_EQ(energies.pairs12, pairs12);
+    const auto expect = [](const std::vector<double>& sums, const std::vector<double>& truth) {
+      ASSERT_EQ(sums.size(), truth.size());
+      for (std::size_t i = 0; i < truth.size(); i++) EXPECT_NEAR(sums[i], truth[i], 1e-12 * truth[i]) << i;
+    };
+    std::vector<double> firsts(box.size[0]), seconds(box.size[1]), thirds(box.size[2]);
+    for (std::size_t i = 0; i < pairs01.size(); i++) {
+      firsts[i / box.size[1]] += pairs01[i];
+      seconds[i % box.size[1]] += pairs01[i];
+    }
+    for (std::size_t i = 0; i < pairs12.size(); i++) thirds[i % box.size[2]] += pairs12[i];
+    const std::vector<double>* truths[] = {&firsts, &seconds, &thirds, &pairs01, &pairs12};
+    for (std::size_t kind = 0; kind < kFactorKinds; kind++) expect(energies.sums[kind], *truths[kind]);
   }
 }
 
@@ -83,27 +94,29 @@ TEST(Scales, LayoutsFollowTheBox) {
 }
 
 TEST(Scales, RowsAndColumnsAreFound) {
-  const Box box{{24, 1, 400}};
-  std::vector<double> rows(24), columns(400);
+  const Box box{{240, 1, 400}};
+  std::vector<double> rows(240), columns(400);
   for (std::size_t i = 0; i < rows.size(); i++) rows[i] = std::exp2(static_cast<double>(i % 5) - 2);
   for (std::size_t k = 0; k < columns.size(); k++) columns[k] = k % 4 == 0 ? 4 : 1;
   const auto values = scaled(box, rows, columns);
-  const ScaleFit fit = fit_scales(values, sum_energies(values, box), 1u | 4u);
-  ASSERT_EQ(fit.factors.size(), 2u);
-  const auto expect = [](const ScaleFactor& factor, const std::vector<double>& truth) {
+  ScaleFactors factors(sum_energies(values, box));
+  ASSERT_NE(factors.factor(0), nullptr);
+  ASSERT_NE(factors.factor(2), nullptr);
+  const std::vector<std::int8_t>&row_codes = factors.factor(0)->factor.codes,
+        &column_codes = factors.factor(2)->factor.codes;
+  const auto expect = [](const std::vector<std::int8_t>& codes, const std::vector<double>& truth) {
+    ASSERT_EQ(codes.size(), truth.size());
     for (std::size_t i = 1; i < truth.size(); i++)
-      EXPECT_NEAR(factor.codes[i] - factor.codes[0], 3 * std::log2(truth[i] / truth[0]), 2) << i;
+      EXPECT_NEAR(codes[i] - codes[0], 3 * std::log2(truth[i] / truth[0]), 2) << i;
   };
-  expect(fit.factors[0], rows);
-  expect(fit.factors[1], columns);
+  expect(row_codes, rows);
+  expect(column_codes, columns);
   // The base and the codes give the deviations themselves.
-  EXPECT_NEAR(fit.base + (fit.factors[0].codes[7] + fit.factors[1].codes[5]) / 3.0, std::log2(rows[7]), 0.5);
-  EXPECT_GT(fit.gain, fit.side_bits);
-  // The first guess sees the same, but for what the other factor spoils.
-  ScaleGuesses guesses(sum_energies(values, box));
-  ASSERT_TRUE(guesses.saving(1u | 4u).has_value());
-  EXPECT_GT(*guesses.saving(1u | 4u), *guesses.saving(1u));
-  expect(guesses.fit(1u | 4u).factors[0], rows);
+  EXPECT_NEAR(factors.base(1u | 4u) + (row_codes[7] + column_codes[5]) / 3.0, std::log2(rows[7]), 0.5);
+  ASSERT_TRUE(factors.saving(1u | 4u).has_value());
+  EXPECT_GT(*factors.saving(1u), 0);
+  EXPECT_GT(*factors.saving(1u | 4u), *factors.saving(1u));
+  EXPECT_DOUBLE_EQ(factors.side_bits(1u | 4u), factors.side_bits(1u) + factors.side_bits(4u));
 }
 
 TEST(Scales, EqualRowsCostNextToNothing) {
@@ -113,26 +126,52 @@ TEST(Scales, EqualRowsCostNextToNothing) {
   EXPECT_EQ(factor.codes, std::vector<std::int8_t>(1000, 0));
 }
 
-TEST(Scales, FactorsThatSayNothingAreNoGuess) {
+TEST(Scales, FactorsThatSayNothingAreNotThere) {
   const Box box{{24, 1, 400}};
-  ScaleGuesses guesses(sum_energies(scaled(box, {1}, {1}), box));
-  EXPECT_EQ(guesses.saving(0), 0);
-  EXPECT_FALSE(guesses.saving(1u).has_value());
-  EXPECT_FALSE(guesses.saving(1u | 4u).has_value());
-  EXPECT_TRUE(guesses.fit(0).factors.empty());
+  ScaleFactors factors(sum_energies(scaled(box, {1}, {1}), box));
+  EXPECT_EQ(factors.saving(0), 0);
+  EXPECT_FALSE(factors.saving(1u).has_value());
+  EXPECT_FALSE(factors.saving(1u | 4u).has_value());
+  EXPECT_EQ(factors.side_bits(0), 0);
 }
 
 TEST(Scales, ZeroAndHugeRowsAreFinite) {
   const Box box{{4, 1, 50}};
   for (const double huge : {0.0, 1e18}) {
-    std::vector<float> values = scaled(box, {1, 0, huge, 1}, {1});
-    const ScaleFit fit = fit_scales(values, sum_energies(values, box), 1u);
-    EXPECT_TRUE(std::isfinite(fit.base) && std::isfinite(fit.side_bits) && std::isfinite(fit.gain));
-    EXPECT_LT(fit.factors[0].codes[1], fit.factors[0].codes[huge == 0 ? 0 : 2]);
+    ScaleFactors factors(sum_energies(scaled(box, {1, 0, huge, 1}, {1}), box));
+    const RoundedFactor* rows = factors.factor(0);
+    ASSERT_NE(rows, nullptr) << huge;
+    EXPECT_TRUE(std::isfinite(factors.base(1u)) && std::isfinite(rows->side_bits) && std::isfinite(rows->gain));
+    EXPECT_LT(rows->factor.codes[1], rows->factor.codes[huge == 0 ? 0 : 2]);
   }
-  const std::vector<float> zeros(200);
-  const ScaleFit zero = fit_scales(zeros, sum_energies(zeros, box), 1u);
-  EXPECT_TRUE(std::isfinite(zero.base) && std::isfinite(zero.gain));
+  ScaleFactors zero(sum_energies(std::vector<float>(200), box));
+  EXPECT_TRUE(std::isfinite(zero.base(0)));
+  EXPECT_FALSE(zero.saving(1u).has_value());
+}
+
+TEST(Scales, RegroupedEnergiesAreThoseOfTheOtherBox) {
+  struct Case {
+    Box box, other;
+    bool splits_last;
+    std::size_t missing;
+  };
+  for (const Case& one : {Case{{{6, 5, 9}}, {{30, 3, 3}}, true, 3}, Case{{{6, 5, 4}}, {{3, 2, 20}}, false, 4}}) {
+    const std::vector<float> values = scaled(one.box, {1, 5, 0.2}, {0.1, 2, 1});
+    const Energies energies = sum_energies(values, one.box), direct = sum_energies(values, one.other);
+    const auto& parts = one.other.size;
+    const Energies regrouped =
+        one.splits_last ? split_last(energies, parts[1], parts[2]) : split_first(energies, parts[0], parts[1]);
+    EXPECT_EQ(regrouped.box, one.other);
+    EXPECT_NEAR(regrouped.total, direct.total, 1e-12 * direct.total);
+    for (std::size_t kind = 0; kind < kFactorKinds; kind++) {
+      const auto &sums = regrouped.sums[kind], &truth = direct.sums[kind];
+      ASSERT_EQ(sums.size(), kind == one.missing ? 0 : truth.size()) << kind;
+      for (std::size_t i = 0; i < sums.size(); i++) EXPECT_NEAR(sums[i], truth[i], 1e-12 * truth[i]) << kind;
+      if (regrouped.same[kind]) {
+        EXPECT_EQ(sums, energies.sums[static_cast<std::size_t>(*regrouped.same[kind])]) << kind;
+      }
+    }
+  }
 }
 
 TEST(Views, ReverseTheAxesOfABox) {

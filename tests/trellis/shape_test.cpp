@@ -48,6 +48,30 @@ TEST(Shape, EveryTableIsOneThatTheCoderTakes) {
   }
 }
 
+TEST(Shape, CodeLengthsAreNearlyThoseOfTheTables) {
+  for (const Shape& shape : many_shapes()) {
+    const MassCurve curve(shape);
+    for (int row = 0; row < kRows; row++) {
+      const int reach = curve.reach(row / core::kClassTables);
+      std::uint16_t frequencies[256];
+      float lengths[256];
+      curve.frequencies(row, reach, frequencies);
+      curve.code_lengths(row, reach, 99, lengths);
+      double mean = 0, expected = 0;
+      for (int s = 0; s < 256; s++) {
+        if (frequencies[s] == 0) {
+          ASSERT_EQ(lengths[s], 99) << row << " " << s;
+          continue;
+        }
+        const double share = frequencies[s] / 4096.0;
+        mean += share * static_cast<double>(lengths[s]);
+        expected -= share * std::log2(share);
+      }
+      EXPECT_NEAR(mean, expected, 0.01 + 0.005 * expected) << row;
+    }
+  }
+}
+
 // FORMAT.md 3.5 as it is written: every triangle on its own.
 TEST(Shape, TablesAreSumsOfTriangles) {
   for (const Shape& shape : many_shapes()) {

@@ -105,7 +105,7 @@ class TrellisCodec final : public CpuCodec {
     const std::span<const float> values(scratch.values.data() + begin, n);
     TrellisWork& work = scratch.trellis;
     weave_classes(work, *view.trellis, view.first_unit + begin, order);
-    quantize_block(scratch.kernels, *view.trellis, tables, values, order, work);
+    quantize_block(scratch.kernels, *view.trellis, search_tables(tables), values, order, work);
     collect_far(work, view, order, values, units, inward);
     work.words.resize(core::encode_bound_words(n));
     std::uint16_t* end = work.words.data() + work.words.size();

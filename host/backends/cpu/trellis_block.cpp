@@ -64,7 +64,7 @@ std::int8_t trellis_correction(double sum, double count) noexcept {
   return count > 0 ? static_cast<std::int8_t>(std::clamp<long>(std::lrint(sum / count * 64), -63, 63)) : std::int8_t{0};
 }
 
-void quantize_block(const Kernels& kernels, const TrellisStream& stream, const TrellisTables& tables,
+void quantize_block(const Kernels& kernels, const TrellisStream& stream, const SearchTables& tables,
                     std::span<const float> values, const core::Weave& order, TrellisWork& work) {
   const std::size_t woven = std::size_t{order.run} * kLanes;
   const TrellisMode mode = mode_of(stream);
@@ -78,7 +78,7 @@ void quantize_block(const Kernels& kernels, const TrellisStream& stream, const T
   work.path.resize(woven);
   work.entries.resize(woven);
   work.woven_levels.resize(woven);
-  const core::SearchInput in{work.woven_fixed.data(),    work.woven_classes.data(), tables.prices(), tables.reach(),
+  const core::SearchInput in{work.woven_fixed.data(),    work.woven_classes.data(), tables.prices,   tables.reach,
                              predictor_of(stream, work), far_cost(stream),          stream.pins_zero};
   kernels.trellis->search(mode, order, in, {work.decisions.data(), work.indices.data()}, work.path.data());
   kernels.trellis->follow(mode, order, in, work.path.data(), work.entries.data(), work.woven_levels.data());

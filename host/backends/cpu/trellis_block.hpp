@@ -63,9 +63,18 @@ void for_woven(const core::Weave& order, F f) {
 // Lanes for a block of n weights: each costs about 23 bits and a known first state, so it should have some 4000 weights.
 [[nodiscard]] constexpr int trellis_lanes_log2(std::uint64_t n) noexcept { return core::lanes_log2_for(n, 13); }
 
+// What a search needs of the tables.
+struct SearchTables {
+  const std::uint32_t* prices;  // [row][256]
+  const std::uint32_t* reach;   // [class]
+};
+[[nodiscard]] inline SearchTables search_tables(const TrellisTables& tables) noexcept {
+  return {tables.prices(), tables.reach()};
+}
+
 // Finds the path of the weights (in steps; those that are not finite count as zero) and leaves its entries and levels in
 // `work`. The tables are prepared for the stream, the predictor made, the classes woven.
-void quantize_block(const Kernels& kernels, const TrellisStream& stream, const TrellisTables& tables,
+void quantize_block(const Kernels& kernels, const TrellisStream& stream, const SearchTables& tables,
                     std::span<const float> values, const core::Weave& order, TrellisWork& work);
 
 }  // namespace weft::cpu

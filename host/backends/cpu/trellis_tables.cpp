@@ -10,8 +10,6 @@
 namespace weft::cpu {
 namespace {
 
-constexpr std::uint32_t kNoPrice = 1u << 20;  // of a symbol that the table does not have
-
 // Calls f(row) for the rows that the stream's weights may need.
 template <class F>
 void for_rows(const TrellisStream& stream, F f) {

@@ -14,6 +14,8 @@ namespace weft::cpu {
 
 inline constexpr std::size_t kKeptShapes = 4;  // by a TrellisCache
 
+inline constexpr std::uint32_t kNoPrice = 1u << 20;  // of a symbol that a table does not have
+
 class TrellisTables {
  public:
   explicit TrellisTables(const Shape& shape) : shape_(shape), curve_(shape) {
