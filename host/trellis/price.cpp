@@ -178,7 +178,8 @@ void Pricing::quantize() {
 
 void Pricing::quantize(const std::array<std::int8_t, 3>& taps) {
   work_->predicts = true;
-  const float* u = work_->normal.data() + kBefore;
+  const float* first = work_->normal.data() + kBefore - 1;  // of each weight: the one before, and those before that
+  const float *second = first - 1, *third = first - 2;
   const ClassDeviation* of = work_->deviations.data();
   std::int16_t* __restrict means = work_->means.data();
   // Taps are in 1/64, means in quarter steps.
@@ -186,7 +187,7 @@ void Pricing::quantize(const std::array<std::int8_t, 3>& taps) {
               c = static_cast<float>(taps[2]) / 16;
   const std::size_t n = indices_.size();
   for (std::size_t i = 0; i < n; i++) {
-    std::int32_t mean = rounded((a * u[i - 1] + b * u[i - 2] + c * u[i - 3]) * of[i].deviation);  // below 2^22
+    std::int32_t mean = rounded((a * first[i] + b * second[i] + c * third[i]) * of[i].deviation);  // below 2^22
     mean = mean < core::kMaxMean ? mean : core::kMaxMean;
     means[i] = static_cast<std::int16_t>(-core::kMaxMean < mean ? mean : -core::kMaxMean);
   }
