@@ -22,6 +22,11 @@ struct NearMemory {
     asm volatile("ld.shared.v2.u32 {%0, %1}, [%2];" : "=r"(pair.first), "=r"(pair.second) : "r"(table | offset));
     return pair;
   }
+  WEFT_DEVICE std::uint32_t load_half(Address at) {
+    std::uint32_t half;
+    asm volatile("ld.shared.u16 %0, [%1];" : "=r"(half) : "r"(at));
+    return half;
+  }
   // A branch would have its condition compared a second time.
   WEFT_DEVICE void store_half_if(bool condition, Address at, std::uint32_t half) {
     asm volatile("{ .reg .pred p; setp.ne.u32 p, %2, 0; @p st.shared.u16 [%0], %1; }" ::"r"(at),
@@ -38,6 +43,11 @@ struct NearMemory {
     core::NearPair pair{};
     std::memcpy(&pair, table + offset, sizeof pair);
     return pair;
+  }
+  WEFT_DEVICE std::uint32_t load_half(Address at) {
+    std::uint16_t half = 0;
+    std::memcpy(&half, at, sizeof half);
+    return half;
   }
   WEFT_DEVICE void store_half_if(bool condition, Address at, std::uint32_t half) {
     if (!condition) return;

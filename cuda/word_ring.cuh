@@ -14,6 +14,7 @@
 #include <cstdint>
 #include <cstring>
 
+#include "near_memory.cuh"
 #include "weft/core/rans_params.hpp"
 
 namespace weft::cuda {
@@ -21,17 +22,8 @@ namespace weft::cuda {
 #define WEFT_DEVICE __device__ __forceinline__
 
 #if defined(__CUDA_ARCH__)
-// Shared memory by its own 32-bit addresses; generic pointers would cost an addition a word.
 struct RingMemory {
-  using Address = std::uint32_t;
-  static WEFT_DEVICE Address address_of(std::uint8_t* room) {
-    return static_cast<Address>(__cvta_generic_to_shared(room));
-  }
-  static WEFT_DEVICE std::uint32_t load_half(Address at) {
-    std::uint32_t word;
-    asm volatile("ld.shared.u16 %0, [%1];" : "=r"(word) : "r"(at));
-    return word;
-  }
+  using Address = NearMemory::Address;
   // Copies `n` <= 16 bytes to the 16 at `to`, the rest of which become zero, at some time before arrived().
   static WEFT_DEVICE void order(Address to, const std::uint8_t* from, std::uint32_t n) {
     asm volatile("cp.async.cg.shared.global [%0], [%1], 16, %2;" ::"r"(to), "l"(from), "r"(n) : "memory");
@@ -44,13 +36,7 @@ struct RingMemory {
 #else
 // For the emulation in the tests.
 struct RingMemory {
-  using Address = std::uint8_t*;
-  static WEFT_DEVICE Address address_of(std::uint8_t* room) { return room; }
-  static WEFT_DEVICE std::uint32_t load_half(Address at) {
-    std::uint16_t word = 0;
-    std::memcpy(&word, at, sizeof word);
-    return word;
-  }
+  using Address = NearMemory::Address;
   static WEFT_DEVICE void order(Address to, const std::uint8_t* from, std::uint32_t n) {
     __pipeline_memcpy_async(to, from, 16, 16 - n);
   }
@@ -65,7 +51,7 @@ class WordRing {
   static constexpr std::uint32_t kRoom = 2048;  // bytes, aligned to 16
 
   WEFT_DEVICE WordRing(const std::uint16_t* words, std::uint32_t count, std::uint8_t* room)
-      : ring_(RingMemory::address_of(room)), words_(words), bytes_(2 * count), next_(ring_ + lead()) {
+      : ring_(NearMemory::address_of(room)), words_(words), bytes_(2 * count), next_(ring_ + lead()) {
     RingMemory::all_arrived();  // what was ordered for another plane must not come later
     for (int chunk = 0; chunk < 2; chunk++) order_chunk();
   }
@@ -82,7 +68,7 @@ class WordRing {
     __syncwarp();
   }
   // The word that is `rank` words on.
-  WEFT_DEVICE std::uint32_t ahead(std::uint32_t rank) const { return RingMemory::load_half(next_ + 2 * rank); }
+  WEFT_DEVICE std::uint32_t ahead(std::uint32_t rank) const { return NearMemory::load_half(next_ + 2 * rank); }
   WEFT_DEVICE void advance(std::uint32_t words) { next_ += 2 * words; }
   WEFT_DEVICE std::uint32_t taken() const { return (position() - lead()) / 2; }
 
@@ -107,10 +93,10 @@ class WordRing {
     RingMemory::close();
   }
 
-  RingMemory::Address ring_;
+  NearMemory::Address ring_;
   const std::uint16_t* words_;
   std::uint32_t bytes_;
-  RingMemory::Address next_;  // of the next word; a tile may run into the chunk behind the ring
+  NearMemory::Address next_;  // of the next word; a tile may run into the chunk behind the ring
   std::uint32_t turns_ = 0, ordered_ = 0;
 };
 

@@ -73,7 +73,8 @@ double round_scales(std::span<const double> variances, double weights, ScaleFact
     counts[codes[i]] += 1;
   }
   for (std::size_t c = 0; c < slopes.size(); c++)
-    slopes[c] = 0.5 * weights / std::numbers::ln2 * inverse_variance(static_cast<int>(c) - kFurthest);
+    slopes[c] =
+        0.5 * weights / std::numbers::ln2 * inverse_variance(static_cast<std::int8_t>(static_cast<int>(c) - kFurthest));
   const int reach = weights < kManyWeights ? kReachOfFew : kReachOfMany;
   for (int round = 0; round < kRoundings; round++) {
     int lowest = 2 * kFurthest, highest = 0;  // of the codes that there are
@@ -106,7 +107,15 @@ double round_scales(std::span<const double> variances, double weights, ScaleFact
   return bits;
 }
 
-double inverse_variance(int code) { return std::exp2(-2.0 * code / kClassesPerOctave); }
+double inverse_variance(std::int8_t code) {
+  static const std::array<double, 256> table = [] {
+    std::array<double, 256> of{};
+    for (std::size_t i = 0; i < of.size(); i++)
+      of[i] = std::exp2(-2.0 * (static_cast<int>(i) - 128) / kClassesPerOctave);
+    return of;
+  }();
+  return table[static_cast<std::size_t>(code + 128)];
+}
 
 ScaleFactor layout_of(const Box& box, int kind) {
   ScaleFactor factor;
@@ -117,7 +126,7 @@ ScaleFactor layout_of(const Box& box, int kind) {
 
 namespace {
 
-// The sums over rows and over columns of a matrix, and what they come to.
+// Adds a matrix up, by rows and by columns.
 void add_rows_and_columns(std::span<const double> matrix, std::vector<double>& rows, std::vector<double>& columns) {
   const double* at = matrix.data();
   for (double& row : rows)
@@ -163,30 +172,38 @@ Energies sum_energies(std::span<const float> values, const Box& box) {
   return energies;
 }
 
+namespace {
+
+// A factor of regrouped energies that has its sums from one of those that they come from.
+struct Kept {
+  std::size_t kind, from;
+};
+
+// The energies of another box, of whose factors two are kept; the second of these is a pair whose rows and columns are the
+// sums of two others.
+Energies regroup(const Energies& energies, const Box& box, Kept single, Kept pair, std::size_t rows,
+                 std::size_t columns) {
+  Energies other{box, energies.total, {}, {}};
+  for (const Kept kept : {single, pair}) {
+    other.sums[kept.kind] = energies.sums[kept.from];
+    other.same[kept.kind] = static_cast<int>(kept.from);
+  }
+  other.sums[rows].resize(box.size[rows]);
+  other.sums[columns].resize(box.size[columns]);
+  add_rows_and_columns(other.sums[pair.kind], other.sums[rows], other.sums[columns]);
+  return other;
+}
+
+}  // namespace
+
 Energies split_last(const Energies& energies, std::uint64_t first_part, std::uint64_t second_part) {
   const auto& size = energies.box.size;
-  Energies other{{{size[0] * size[1], first_part, second_part}}, energies.total, {}, {}};
-  other.sums[0] = energies.sums[3];
-  other.sums[4] = energies.sums[2];
-  other.same[0] = 3;
-  other.same[4] = 2;
-  other.sums[1].resize(first_part);
-  other.sums[2].resize(second_part);
-  add_rows_and_columns(other.sums[4], other.sums[1], other.sums[2]);
-  return other;
+  return regroup(energies, {{size[0] * size[1], first_part, second_part}}, {0, 3}, {4, 2}, 1, 2);
 }
 
 Energies split_first(const Energies& energies, std::uint64_t first_part, std::uint64_t second_part) {
   const auto& size = energies.box.size;
-  Energies other{{{first_part, second_part, size[1] * size[2]}}, energies.total, {}, {}};
-  other.sums[2] = energies.sums[4];
-  other.sums[3] = energies.sums[0];
-  other.same[2] = 4;
-  other.same[3] = 0;
-  other.sums[0].resize(first_part);
-  other.sums[1].resize(second_part);
-  add_rows_and_columns(other.sums[3], other.sums[0], other.sums[1]);
-  return other;
+  return regroup(energies, {{first_part, second_part, size[1] * size[2]}}, {2, 4}, {3, 0}, 0, 1);
 }
 
 namespace {
@@ -228,14 +245,9 @@ RoundedFactor round_factor(const FactorState& factor, const Box& box, double gai
   rounded.side_bits = round_scales(factor.variance, factor.weight, rounded.factor);
   rounded.gain = gain;
   // How much the average weight's deviation changes when this factor's codes are taken out.
-  static const std::array<double, 256> inverse = [] {
-    std::array<double, 256> of{};
-    for (std::size_t i = 0; i < of.size(); i++) of[i] = inverse_variance(static_cast<int>(i) - 128);
-    return of;
-  }();
   double left = 0;
   for (std::size_t i = 0; i < factor.variance.size(); i++)
-    left += factor.variance[i] * inverse[static_cast<std::size_t>(rounded.factor.codes[i] + 128)];
+    left += factor.variance[i] * inverse_variance(rounded.factor.codes[i]);
   rounded.log_left = std::log2(std::max(left / static_cast<double>(factor.variance.size()), 1e-30));
   return rounded;
 }

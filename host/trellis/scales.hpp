@@ -78,7 +78,7 @@ class ScaleFactors {
 double round_scales(std::span<const double> variances, double weights, ScaleFactor& out);
 
 // What a code divides squares by, inverted.
-[[nodiscard]] double inverse_variance(int code);
+[[nodiscard]] double inverse_variance(std::int8_t code);
 
 // The classes that a stream's weights may have.
 struct ClassRange {

@@ -126,7 +126,7 @@ void TrellisBatch::place(const std::function<std::size_t(std::size_t, std::size_
   for (Stream& stream : streams_) {
     if (!stream.rows) continue;
     stream.parameters = take(sizeof(core::TrellisParameters), 16);
-    stream.scales.place(*stream.stream, take);
+    stream.scales.place(take);
   }
 }
 
@@ -134,7 +134,7 @@ void TrellisBatch::fill_stream(const Stream& stream, std::byte* upload, std::uin
   const TrellisStream& from = *stream.stream;
   const Rows& rows = rows_[*stream.rows];
   auto* to = ::new (upload + stream.parameters) core::TrellisParameters{};
-  stream.scales.fill(from, upload, device, to->scales, to->predictor);
+  stream.scales.fill(upload, device, to->scales, to->predictor);
   to->rows = as<std::uint32_t>(device + rows.at);
   to->row_words = rows.words();
   to->row_count = rows.count();

@@ -126,7 +126,7 @@ void TrellisEncodeBatch::place() {
   for (Part& part : parts_)
     for (Item& plan : part.items) {
       plan.encoding = take(sizeof(core::TrellisEncoding), 16);
-      plan.scales.place(*items_[plan.item]->view.trellis, take);
+      plan.scales.place(take);
       plan.units = take(items_[plan.item]->units.size(), 16);
     }
   scratch_begin_ = align_up(end, kAlignment);
@@ -173,7 +173,7 @@ void TrellisEncodeBatch::fill_item(const Item& plan, std::byte* upload, std::uin
   const TrellisStream& stream = *view.trellis;
   const Rows& rows = rows_[plan.rows];
   auto* to = ::new (upload + plan.encoding) core::TrellisEncoding{};
-  plan.scales.fill(stream, upload, device, to->scales, to->predictor);
+  plan.scales.fill(upload, device, to->scales, to->predictor);
   to->prices = as<const std::uint32_t>(device + rows.prices);
   to->coders = as<const core::EncodeTable>(device + rows.coders);
   std::copy_n(cache_.tables(*rows.shape).reach(), core::kScaleClasses, to->reaches);

@@ -14,19 +14,18 @@ core::FloatType float_type(DType dtype) noexcept {
                                 : core::FloatType::kF64;
 }
 
-void TrellisUpload::place(const TrellisStream& stream,
-                          const std::function<std::size_t(std::size_t, std::size_t)>& take) {
-  if (stream.predicts) predictor_ = take(4 * core::PredictorWords::kCount, 16);
+void TrellisUpload::place(const std::function<std::size_t(std::size_t, std::size_t)>& take) {
+  if (stream_->predicts) predictor_ = take(4 * core::PredictorWords::kCount, 16);
   codes_ = take(scales_.bytes(), 16);
 }
 
-void TrellisUpload::fill(const TrellisStream& stream, std::byte* upload, const std::uint8_t* device,
-                         core::ScaleParameters& scales, const std::uint32_t*& predictor) const {
+void TrellisUpload::fill(std::byte* upload, const std::uint8_t* device, core::ScaleParameters& scales,
+                         const std::uint32_t*& predictor) const {
   scales = scales_.fill(upload + codes_, device + codes_);
-  if (!stream.predicts) return;
+  if (!stream_->predicts) return;
   predictor = reinterpret_cast<const std::uint32_t*>(device + predictor_);
   cpu::TrellisWork work;
-  cpu::make_predictor(stream, work);
+  cpu::make_predictor(*stream_, work);
   auto* words = reinterpret_cast<std::uint32_t*>(upload + predictor_);
   std::copy(work.taps.begin(), work.taps.end(), words);
   std::copy(work.shifts.begin(), work.shifts.end(), words + core::PredictorWords::kShifts);

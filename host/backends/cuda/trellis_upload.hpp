@@ -24,16 +24,17 @@ inline constexpr std::size_t kMostExactBytes = 96 * 1024;
 class TrellisUpload {
  public:
   TrellisUpload() = default;
-  explicit TrellisUpload(const TrellisStream& stream) : scales_(stream) {}
+  explicit TrellisUpload(const TrellisStream& stream) : stream_(&stream), scales_(stream) {}  // it stays where it is
   // Whether a device can walk over the stream's scales.
   [[nodiscard]] bool fits() const noexcept { return scales_.fit(); }
   // take(bytes, alignment) answers with an offset.
-  void place(const TrellisStream& stream, const std::function<std::size_t(std::size_t, std::size_t)>& take);
+  void place(const std::function<std::size_t(std::size_t, std::size_t)>& take);
   // Fills the upload in, and what points there once it is at `device`.
-  void fill(const TrellisStream& stream, std::byte* upload, const std::uint8_t* device, core::ScaleParameters& scales,
+  void fill(std::byte* upload, const std::uint8_t* device, core::ScaleParameters& scales,
             const std::uint32_t*& predictor) const;
 
  private:
+  const TrellisStream* stream_ = nullptr;
   DeviceScales scales_;
   std::size_t predictor_ = 0, codes_ = 0;
 };

@@ -16,13 +16,12 @@
 namespace weft::core {
 
 inline constexpr std::uint32_t kMaxFactors = 2;    // beside the columns
-inline constexpr std::uint32_t kCodeBias = 128;    // codes are kept positive
 inline constexpr std::uint32_t kClassesAhead = 8;  // looked at together
 inline constexpr std::uint32_t kRepeatedColumns = kClassesAhead + 3;
 
 // A factor gives element e of a stream the code number (e / inner) % count.
 struct ScaleCodes {
-  const std::uint8_t* codes;  // + kCodeBias
+  const std::int8_t* codes;
   std::uint64_t inner;
   std::uint32_t count;
 };
@@ -162,7 +161,7 @@ class ScaleWalk {
     at.left = kFar;
     for (std::uint32_t f = 0; f < kMaxFactors; f++) {
       if (f >= scales_.factor_count) break;
-      sum += static_cast<std::int32_t>(scales_.factors[f].codes[at.index[f]]) - static_cast<std::int32_t>(kCodeBias);
+      sum += scales_.factors[f].codes[at.index[f]];
       if (at.left_of[f] < at.left) at.left = at.left_of[f];
     }
     const std::int32_t low = scales_.lowest_sum, high = scales_.highest_sum;

@@ -159,7 +159,6 @@ class NearWords {
   WEFT_HD NearWords(const std::uint16_t* words, std::uint32_t word_count, std::uint32_t cursor)
       : words_(words), word_count_(word_count), cursor_(cursor) {}
   WEFT_HD bool ready(std::uint32_t steps) { return word_count_ - cursor_ >= steps * kLanes; }
-  WEFT_HD void go_on() {}
   WEFT_HD void take(typename W::U32& x) { refill_all<W>(x, words_, cursor_); }
   WEFT_HD void finish(std::uint32_t& cursor) const { cursor = cursor_; }
 
@@ -171,8 +170,8 @@ class NearWords {
 // Decodes words[0 .. word_count), without knowing what to, where the rest comes from and where it goes:
 // * steps.next(x) takes the states past the lanes' next symbols, without the refill, and returns what these stand for; or
 //   look_ahead() looks at the next kTile weights, for which coming(i, x) then does so;
-// * near(cursor) makes what hands out words from there on while all lanes take part: ready(kTile), then take(x) in each
-//   step; finish(cursor) moves the cursor on behind the words that were taken, which may be more than there are;
+// * near(cursor) makes what hands out words from there on while all lanes take part: ready(steps) before each kSteps, false if there may
+//   be too few for them, and again before each further kTile; take(x) in each step; finish(cursor) moves the cursor on behind the words that were taken, which may be more than there are;
 // * sink takes what comes out: kSteps of all 32 lanes as add(step, values) and then flush(step of the first), or, where lanes
 //   are missing or words run low, one step with one(step, active, values). Those come last.
 template <Warp W, class Steps, class Near, class Sink>
@@ -189,7 +188,7 @@ WEFT_HD Status decode_runs(const Weave& weave, Steps steps, const std::uint16_t*
   for (; all_lanes >= t + kSteps && stream.ready(kSteps); t += kSteps) {
     WEFT_UNROLL(2)
     for (std::uint32_t tile = 0; tile < kSteps; tile += kTile) {
-      if (tile > 0) stream.go_on();
+      if (tile > 0) stream.ready(kTile);
       steps.look_ahead();
       WEFT_UNROLL(8)
       for (std::uint32_t i = 0; i < kTile; i++) {

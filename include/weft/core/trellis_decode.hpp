@@ -40,9 +40,7 @@ WEFT_HD void fill_trellis_memory(const TrellisGroup& group, std::uint32_t* memor
   const TrellisParameters& stream = *group.stream;
   for (std::uint32_t i = thread; i < 2 * Memory::kValueBias; i += threads) {
     const std::int32_t level = static_cast<std::int32_t>(i) - static_cast<std::int32_t>(Memory::kValueBias);
-    const float value = static_cast<float>(fine_level(level, group.corrections)) * stream.fine_step;
-    memory[Memory::kValues + i] =
-        with_float_type(stream.type, [value](auto unit) { return decltype(unit)::narrow(value); });
+    memory[Memory::kValues + i] = unit_word(group, level);
   }
   if constexpr (kExact) {
     const std::uint32_t words = exact_row_words(stream.row_words);

@@ -58,4 +58,10 @@ WEFT_HD auto with_float_type(FloatType type, F f) {
   }
 }
 
+// FloatUnit's word of a level of the group's.
+WEFT_HD std::uint32_t unit_word(const TrellisGroup& group, std::int32_t level) {
+  const float value = static_cast<float>(fine_level(level, group.corrections)) * group.stream->fine_step;
+  return with_float_type(group.stream->type, [value](auto unit) { return decltype(unit)::narrow(value); });
+}
+
 }  // namespace weft::core

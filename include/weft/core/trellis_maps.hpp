@@ -76,16 +76,13 @@ struct TrellisMaps {
     store_aligned(to, words);
   }
   WEFT_HD static MapEntry entry_of(const TrellisGroup& group, bool zero, std::uint32_t q, std::uint32_t packed) {
-    const TrellisParameters& stream = *group.stream;
     const std::int32_t distance = symbol_distance(packed);
     const std::int32_t index = q != 0 && !zero ? -distance : distance;  // around its mean, zero, that table is mirrored
     const std::int32_t sign = index < 0 ? -1 : index > 0 ? 1 : 0;
     const std::int32_t level = 2 * index + static_cast<std::int32_t>(q) * (zero ? -sign : 1);
-    const float value = static_cast<float>(fine_level(level, group.corrections)) * stream.fine_step;
-    const Parity parity = parity_of(stream.states_log2);
+    const Parity parity = parity_of(group.stream->states_log2);
     const std::uint32_t flip = (q != 0 ? parity.h0 : 0) ^ (index % 2 != 0 ? parity.h1 : 0);
-    return {with_float_type(stream.type, [value](auto unit) { return decltype(unit)::narrow(value); }),
-            symbol_begin(packed) | flip << kProbBits | symbol_frequency(packed) << 20};
+    return {unit_word(group, level), symbol_begin(packed) | flip << kProbBits | symbol_frequency(packed) << 20};
   }
 };
 

@@ -22,7 +22,6 @@ class StreamedWords {
     stream_.ready();
     return true;
   }
-  WEFT_HD void go_on() { stream_.ready(); }
   WEFT_HD void take(typename W::U32& x) { W::take_words(stream_, x); }
   WEFT_HD void finish(std::uint32_t& cursor) const { cursor += stream_.taken(); }
 
