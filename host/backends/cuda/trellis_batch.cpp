@@ -96,7 +96,7 @@ std::size_t TrellisBatch::find_stream(const SegmentView& view) {
   Stream stream{view.trellis, view.dtype, std::nullopt};
   stream.scales = TrellisUpload(*view.trellis);
   if (stream.scales.fits()) stream.rows = find_rows(view);
-  streams_.push_back(std::move(stream));
+  streams_.push_back(stream);
   return streams_.size() - 1;
 }
 
