@@ -173,7 +173,7 @@ class ModelMaker {
     // Fewer bits let a bit cost more: the slope of the rate falls off (DESIGN 5, 6).
     const double relative = rms > 0 ? cell / rms : 1;
     stream.trellis.pins_zero = spec.prune.has_value();
-    stream.trellis.lambda = spec.trellis_lambda.value_or(relative < 0.9 ? 0.09 : relative > 1.3 ? 0.11 : 0.1);
+    stream.trellis.lambda = spec.trellis_lambda.value_or(relative < 0.9 ? 0.09 : 0.1);
     return "";
   }
 

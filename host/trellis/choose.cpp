@@ -57,14 +57,15 @@ std::vector<Energies> group(std::span<const float> values, std::span<const std::
     for (std::size_t i = from; i < to; i++) p *= shape[i];
     return p;
   };
-  if (rank <= 1) return {sum_energies(values, {{1, 1, product(0, rank)}})};
-  const std::uint64_t rest = product(2, rank);
-  // A matrix by any other shape has no other groups.
-  if (rest == 1) return {sum_energies(values, {{shape[0], 1, shape[1]}})};
-  const Box box{{shape[0], shape[1], rest}}, other{{product(0, rank - 2), shape[rank - 2], shape[rank - 1]}};
-  if (other == box || sets_for(other).empty()) return {sum_energies(values, box)};
-  std::vector<Energies> energies;
-  if (rank == 4 && shape[0] < kFewestWeights) {
+  const std::uint64_t rest = rank <= 1 ? 1 : product(2, rank);
+  const Box box = rank <= 1 ? Box{{1, 1, product(0, rank)}}
+                  : rest == 1 ? Box{{shape[0], 1, shape[1]}}  // a matrix by any other shape has no other groups
+                              : Box{{shape[0], shape[1], rest}};
+  const Box other = rest == 1 ? box : Box{{product(0, rank - 2), shape[rank - 2], shape[rank - 1]}};
+  std::vector<Energies> energies;  // which are large: moved, never copied
+  if (other == box || sets_for(other).empty()) {
+    energies.push_back(sum_energies(values, box));
+  } else if (rank == 4 && shape[0] < kFewestWeights) {
     energies.push_back(sum_energies(values, other));
     energies.push_back(split_first(energies.front(), shape[0], shape[1]));
   } else {
