@@ -23,14 +23,28 @@ constexpr std::uint64_t kLongestRow = 1u << 16;    // of such a sample
 constexpr std::uint64_t kWorkBytes = 24;           // per unit looked at: the unit, values, squares, the view
 constexpr double kFinestCell = 1.0 / 24;           // of the rms: below, the alphabet does not reach the tails
 constexpr double kUniformCell = 0.89;              // of a cell: a uniform quantizer's at the same error
-constexpr double kNearZero = 0.3;  // share of weights within a step of zero from which both labellings are tried
+constexpr double kNearZero = 0.35;  // share of weights within a step of zero from which both labellings are tried
 
 // What is looked at of a tensor, in steps: all of it, or whole rows of a matrix.
 struct Values {
-  std::vector<float> values;
+  std::span<float> values;
   std::vector<std::uint64_t> shape;
   bool is_whole = true;
   std::uint64_t rows = 1, columns = 1;  // of the tensor, when these are some of its rows
+
+  // Makes room for values to come.
+  void resize(std::size_t count) {
+    if (count > capacity_) {
+      memory_.reset();
+      memory_ = std::make_unique_for_overwrite<float[]>(count);
+      capacity_ = count;
+    }
+    values = {memory_.get(), count};
+  }
+
+ private:
+  std::unique_ptr<float[]> memory_;
+  std::size_t capacity_ = 0;
 };
 
 double rms_of(const RowSquares& squares) {
@@ -69,7 +83,7 @@ class ModelMaker {
   // most: weights of the largest stream that is looked at whole.
   ModelMaker(const Network& network, Plan& plan, const Backend& backend, StageTimes& times, std::uint64_t most)
       : network_(network), plan_(plan), backend_(backend), times_(times) {
-    looked_at_.values.reserve(most);
+    looked_at_.resize(most);
   }
 
   struct Result {
@@ -86,11 +100,11 @@ class ModelMaker {
     squares_ = {};
     looked_at.is_whole = stream.units <= kWholeUnits;
     if (looked_at.is_whole) {
-      looked_at.values.resize(stream.units);
-      read(s, 0, looked_at.values);
+      looked_at.resize(stream.units);
+      const std::span<const std::byte> units = read(s, 0, looked_at.values);
       looked_at.shape = plan_.index.tensors[stream.members.front()].shape;
       times_.time(Stage::kQuantize, 0, [&] {
-        cpu::add_rows(stream.dtype, {stream.units, std::max<std::uint64_t>(1, stream.units)}, units_, {}, squares_);
+        cpu::add_rows(stream.dtype, {stream.units, std::max<std::uint64_t>(1, stream.units)}, units, {}, squares_);
       });
     } else {
       set_rows(s, looked_at);
@@ -115,11 +129,17 @@ class ModelMaker {
   }
 
  private:
-  void read(std::size_t s, std::uint64_t first, std::span<float> values) {
+  // Reads weights; returns them as the tensor has them.
+  std::span<const std::byte> read(std::size_t s, std::uint64_t first, std::span<float> values) {
     const DType dtype = plan_.index.streams[s].dtype;
-    units_.resize(values.size() * static_cast<std::uint64_t>(unit_bytes(dtype)));
-    times_.time(Stage::kRead, units_.size(), [&] { read_memory_order(network_, plan_, s, first, units_); });
-    cpu::active_kernels().to_float(dtype, units_.data(), values.size(), values.data());
+    std::span<std::byte> units = std::as_writable_bytes(values);
+    if (dtype != DType::kF32) {
+      units_.resize(values.size() * static_cast<std::uint64_t>(unit_bytes(dtype)));
+      units = units_;
+    }
+    times_.time(Stage::kRead, units.size(), [&] { read_memory_order(network_, plan_, s, first, units); });
+    if (dtype != DType::kF32) cpu::active_kernels().to_float(dtype, units.data(), values.size(), values.data());
+    return units;
   }
 
   // Every weight's square in the sum of its row, times what its column weighs if there are weights.
@@ -153,10 +173,9 @@ class ModelMaker {
   // Evenly spread rows.
   void sample(std::size_t s, Values& out) {
     const std::uint64_t count = std::min(out.rows, std::max<std::uint64_t>(16, kSampledUnits / out.columns));
-    out.values.resize(count * out.columns);
+    out.resize(count * out.columns);
     for (std::uint64_t i = 0; i < count; i++)
-      read(s, sampled_row(i, count, out.rows) * out.columns,
-           std::span(out.values).subspan(i * out.columns, out.columns));
+      (void)read(s, sampled_row(i, count, out.rows) * out.columns, out.values.subspan(i * out.columns, out.columns));
     out.shape = {count, out.columns};
   }
 

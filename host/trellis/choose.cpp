@@ -14,13 +14,19 @@ namespace {
 
 // Weights of a tensor that are looked at, in short rows spread over it, for rows differ; all of a smaller one.
 constexpr std::size_t kQuick = 2048;  // to compare all options
-constexpr std::size_t kLarge = 6144;  // to compare the best ones
-// To fit the one that is taken: a share of the tensor, for the more there are, the more a bad fit costs.
-constexpr std::size_t kFinalShare = 16, kFewestFinal = 12288, kMostFinal = 1u << 17;
+constexpr std::size_t kLarge = 4608;  // to compare the best ones
+// To fit the one that is taken: half of a small tensor, and a share of a large one, for the more weights there are, the
+// more a bad fit costs.
+constexpr std::size_t kFewestFinal = 6144, kEnoughFinal = 12288, kFinalShare = 16, kMostFinal = 1u << 17;
+std::size_t final_extent(std::size_t weights) {
+  return std::clamp(weights / kFinalShare, std::clamp(weights / 2, kFewestFinal, kEnoughFinal), kMostFinal);
+}
 constexpr std::size_t kPriced = 5;      // sets of factors that are priced
 constexpr std::size_t kPredicting = 3;  // of these, that are priced with prediction too
 constexpr std::size_t kRepriced = 3;    // options that are compared again
 constexpr double kParameterBits = 40, kTapBits = 24, kShiftBits = 48;
+// What prediction must save of each weight: three taps fit noise, too, and take a decoder twice the time.
+constexpr double kLeastSaving = 0.003;
 
 // The class of a deviation in steps, as an offset that the factors' codes are added to.
 std::int16_t base_class(double log2_deviation) {
@@ -240,7 +246,7 @@ class Chooser {
       const double shrinkage = order.pricing.fit_taps(taps);
       set_classes(order, option, base_of(option) + shrinkage);
       order.pricing.quantize(taps);
-      bits += least(order.pricing.bits()) - flat + kTapBits;
+      bits += least(order.pricing.bits()) - flat + kTapBits + kLeastSaving * static_cast<double>(values_.size());
     }
     option.bits = bits + boxes_[option.box].side_bits(option.set) + kParameterBits;
   }
@@ -277,7 +283,7 @@ class Chooser {
     for (int kind = 0; kind < kFactorKinds; kind++)
       if ((option.set >> kind & 1) != 0) stream.factors.push_back(factor_of(option, kind));
     stream.view = view_of(option);
-    Order& order = order_of(option, std::clamp(values_.size() / kFinalShare, kFewestFinal, kMostFinal));
+    Order& order = order_of(option, final_extent(values_.size()));
     stream.base_class = set_classes(order, option, base_of(option));
     const double shrinkage = option.has_taps ? order.pricing.fit_taps(stream.taps) : 0;
     const bool has_taps = stream.taps != std::array<std::int8_t, 3>{};

@@ -4,6 +4,7 @@
 #include <bit>
 #include <cmath>
 #include <cstring>
+#include <utility>
 
 #include "weft/core/trellis.hpp"
 
@@ -250,29 +251,32 @@ void Pricing::pass(std::uint32_t& energy, std::size_t i) const {
 
 Histogram Pricing::count(const std::array<std::int8_t, core::kEnergyBins>& shifts) const {
   const bool moves = std::any_of(shifts.begin(), shifts.end(), [](std::int8_t shift) { return shift != 0; });
-  const ClassRange range = moved_classes();
-  const int begin = range.lowest * kClassEntries;
-  std::vector<std::uint32_t> counts(static_cast<std::size_t>(range.highest + 1 - range.lowest) * kClassEntries);
+  const ClassRange range = moves ? moved_classes() : range_of_classes();
+  const std::size_t begin = static_cast<std::size_t>(range.lowest) * kClassEntries,
+                    end = static_cast<std::size_t>(range.highest + 1) * kClassEntries;
+  work_->counts.resize(std::size_t{kRows} * 256);
+  std::uint32_t* counts = work_->counts.data();
+  const std::uint16_t* entries = work_->entries.data();
   for (std::size_t r = 0; r < rows(); r++) {
+    const std::size_t first = r * kRow + kBefore, last = first + length_of(r);
+    if (!moves) {
+      for (std::size_t i = first; i < last; i++) counts[entries[i]]++;
+      continue;
+    }
+    const std::size_t settled = first + settling();
     std::uint32_t energy = core::kFirstEnergy;
-    const std::size_t first = r * kRow + kBefore, settled = first + settling();
-    for (std::size_t i = first; i < first + length_of(r); i++) {
-      int moved = work_->classes[i];
-      if (moves) {
-        moved = std::clamp(moved + shifts[bin_of(energy)], 0, core::kScaleClasses - 1);
-        pass(energy, i);
-        if (i < settled) continue;
-      }
-      const int entry = work_->entries[i] + (moved - work_->classes[i]) * kClassEntries - begin;
-      counts[static_cast<std::size_t>(entry)]++;
+    for (std::size_t i = first; i < last; i++) {
+      const int from = work_->classes[i], to = std::clamp(from + shifts[bin_of(energy)], 0, core::kScaleClasses - 1);
+      pass(energy, i);
+      if (i >= settled) counts[entries[i] + (to - from) * kClassEntries]++;
     }
   }
   Histogram histogram;
   std::uint64_t counted = 0;
-  for (std::size_t e = 0; e < counts.size(); e++) {
+  for (std::size_t e = begin; e < end; e++) {
     if (counts[e] == 0) continue;
-    histogram.entries.push_back({static_cast<std::uint32_t>(begin) + static_cast<std::uint32_t>(e), counts[e]});
-    counted += counts[e];
+    histogram.entries.push_back({static_cast<std::uint32_t>(e), std::exchange(counts[e], 0)});
+    counted += histogram.entries.back().count;
   }
   histogram.weight = static_cast<double>(sample_.of) / static_cast<double>(std::max<std::uint64_t>(1, counted));
   return histogram;
@@ -297,7 +301,7 @@ double Pricing::fit_shifts(std::uint32_t shape, std::array<std::int8_t, core::kE
   };
   const std::size_t settling = this->settling();
   std::size_t counted = 0, all = 0;
-  for (std::size_t r = 0; r < rows(); r += 2) {
+  const auto count_rows = [&](std::size_t r) {
     const std::size_t first = r * kRow + kBefore, second = first + kRow;
     const std::size_t n = length_of(r), m = r + 1 < rows() ? length_of(r + 1) : 0;
     for (Chain& chain : chains) chain.energy = core::kFirstEnergy;
@@ -315,32 +319,41 @@ double Pricing::fit_shifts(std::uint32_t shape, std::array<std::int8_t, core::kE
     }
     all += n + m;
     counted += std::max(n, settling) - settling + std::max(m, settling) - settling;
-  }
-  auto& sums = chains[0].sums;
-  for (std::size_t bin = 0; bin < sums.size(); bin++)
-    for (std::size_t s = 0; s < sums[bin].size(); s++) sums[bin][s] += chains[1].sums[bin][s];
-  const double weight = weight_ * static_cast<double>(all) / static_cast<double>(std::max<std::size_t>(1, counted));
+  };
   // Bins with little in them keep to what is usual, which is also the cheapest to store.
   constexpr std::array<int, core::kEnergyBins> kUsual{-2, -1, -1, -1, -1, 0, 0, 1, 1, 2, 2, 2};
   constexpr double kUnusualBits = 3;  // of the tensor's
-  // What counts is what is saved over another base class: moving all weights alike is not worth a model.
-  std::array<double, kShifts> alike{};
-  double moved = 0;
-  for (std::size_t bin = 0; bin < sums.size(); bin++) {
-    std::array<double, kShifts> bits{};
-    for (std::size_t s = 0; s < kShifts; s++) {
-      const auto sum = static_cast<double>(sums[bin][s / 4][s % 4]);
-      alike[s] += sum;
-      bits[s] = sum + kUnusualBits / weight * std::abs(static_cast<int>(s) - core::kMaxShift - kUsual[bin]);
-    }
-    const auto best = std::min_element(bits.begin(), bits.end());
-    shifts[bin] = static_cast<std::int8_t>(best - bits.begin() - core::kMaxShift);
-    moved += *best;
-  }
-  const double saved = *std::min_element(alike.begin(), alike.end()) - moved;
   // What fitting to noise saves: of these weights, and of others, which it does not save.
   constexpr double kChance = 10, kElsewhere = 0.01;
-  return (saved - kChance - kElsewhere * static_cast<double>(counted) * (1 - 1 / weight)) * weight;
+  const auto best_shifts = [&](double chance) {
+    const double weight = weight_ * static_cast<double>(all) / static_cast<double>(std::max<std::size_t>(1, counted));
+    // What counts is what is saved over another base class: moving all weights alike is not worth a model.
+    std::array<double, kShifts> alike{};
+    double moved = 0;
+    for (std::size_t bin = 0; bin < core::kEnergyBins; bin++) {
+      std::array<double, kShifts> bits{};
+      for (std::size_t s = 0; s < kShifts; s++) {
+        const FourFloats sum = chains[0].sums[bin][s / 4] + chains[1].sums[bin][s / 4];
+        const auto here = static_cast<double>(sum[s % 4]);
+        alike[s] += here;
+        bits[s] = here + kUnusualBits / weight * std::abs(static_cast<int>(s) - core::kMaxShift - kUsual[bin]);
+      }
+      const auto best = std::min_element(bits.begin(), bits.end());
+      shifts[bin] = static_cast<std::int8_t>(best - bits.begin() - core::kMaxShift);
+      moved += *best;
+    }
+    const double saved = *std::min_element(alike.begin(), alike.end()) - moved;
+    return (saved - chance - kElsewhere * static_cast<double>(counted) * (1 - 1 / weight)) * weight;
+  };
+  // Most tensors have no local energy to speak of, which every fourth pair of rows says.
+  constexpr std::size_t kApart = 8, kFewestRows = 64;
+  for (std::size_t r = 0; r < rows(); r += kApart) count_rows(r);
+  if (rows() >= kFewestRows && best_shifts(0) < 0) {
+    shifts = {};
+    return 0;
+  }
+  for (std::size_t r = 2; r < rows(); r += r % kApart == kApart - 2 ? 4 : 2) count_rows(r);
+  return best_shifts(kChance);
 }
 
 }  // namespace weft::trellis

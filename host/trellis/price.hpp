@@ -34,6 +34,7 @@ struct PricingWork {
   std::vector<float> normal;           // weights over their deviations
   std::vector<std::int16_t> means;     // in quarter steps
   std::vector<std::uint16_t> entries;  // of a PriceBook
+  std::vector<std::uint32_t> counts;   // of entries: zeros, but while they are counted
   bool predicts = false;
 };
 
