@@ -12,7 +12,7 @@ namespace weft::engine {
 namespace {
 
 // Weights that are searched: one of so many, but at least and at most so many.
-constexpr std::size_t kShare = 32, kFewest = 1u << 12, kMost = 1u << 14;
+constexpr std::size_t kShare = 32, kFewest = 1u << 12, kMost = 1u << 15;
 constexpr std::size_t kRun = 64;  // consecutive weights, which make a lane
 constexpr std::size_t kBlock = kRun * core::kLanes;
 
