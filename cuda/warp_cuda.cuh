@@ -25,6 +25,7 @@ static __constant__ std::uint32_t kWordBase = 1u << core::kWordBits;
 #endif
 
 struct CudaWarp {
+  static constexpr std::uint32_t kWidth = core::kLanes;
   struct U32 {
     std::uint32_t value;
   };

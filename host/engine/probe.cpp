@@ -90,14 +90,15 @@ ProbeResult Probe::run(std::span<const float> weights, const TrellisStream& stre
     const std::size_t n = std::min(kBlock, classes.size() - first);
     const std::span<const float> values = std::span(sample.values).subspan(first, n);
     // Lanes of one run each, as far as they come out even.
-    const core::Weave order(static_cast<std::uint32_t>(n), core::lanes_log2_for(n, std::bit_width(kRun)));
+    const core::Weave order =
+        cpu::weave_for(cpu::active_kernels(), n, core::lanes_log2_for(n, std::bit_width(kRun)));
     const auto begin = classes.begin() + static_cast<std::ptrdiff_t>(first);
     work_.classes.assign(begin, begin + static_cast<std::ptrdiff_t>(n));
     cpu::weave_classes(work_, order);
     cpu::quantize_block(cpu::active_kernels(), stream, found, values, order, work_);
     for (std::uint32_t t = 0; t < order.run; t++) {
       const std::uint32_t active = t < order.whole_steps() ? order.lanes : order.active(t);
-      const std::size_t at = std::size_t{t} * core::kLanes;
+      const std::size_t at = std::size_t{t} * order.width;
       for (std::uint32_t lane = 0; lane < active; lane++) {
         const std::uint32_t entry = work_.entries[at + lane];
         if (counts_[entry]++ == 0) seen.push_back(entry);

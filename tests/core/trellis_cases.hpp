@@ -78,7 +78,7 @@ inline std::vector<float> trellis_weights(const TrellisStream& stream, std::size
 struct TrellisBlock {
   TrellisBlock(const cpu::Kernels& kernels, const TrellisStream& stream, const Shape& shape,
                const std::vector<float>& values, int lanes_log2)
-      : weave(static_cast<std::uint32_t>(values.size()), lanes_log2), mode(cpu::mode_of(stream)) {
+      : weave(cpu::weave_for(kernels, values.size(), lanes_log2)), mode(cpu::mode_of(stream)) {
     tables = &work.cache.tables(shape);
     tables->prepare_encode(stream);
     tables->prepare_decode(stream);
@@ -90,25 +90,33 @@ struct TrellisBlock {
              cpu::far_cost(stream),   stream.pins_zero};
     std::vector<std::uint16_t> buffer(core::encode_bound_words(values.size()));
     std::uint16_t* end = buffer.data() + buffer.size();
-    const std::uint32_t count = kernels.trellis->encode(weave, work.entries.data(), tables->encode(), end);
+    const std::uint32_t count = kernels.trellis(weave.width).encode(weave, work.entries.data(), tables->encode(), end);
     words.assign(end - count, end);
   }
 
-  // Levels, woven and biased; whatever the status.
+  // Levels, biased, in the order of the weights; whatever the status.
   core::Status decode(const cpu::Kernels& kernels, const std::vector<std::uint16_t>& from,
                       std::vector<std::uint16_t>& levels) const {
-    levels.assign(std::size_t{weave.run} * core::kLanes, 0);
-    return kernels.trellis->decode(mode, weave, predictor, work.woven_classes.data(), from.data(),
-                                   static_cast<std::uint32_t>(from.size()), tables->decode(), levels.data());
+    const core::Weave order = cpu::weave_for(kernels, weave.n, std::countr_zero(weave.lanes));
+    cpu::TrellisWork other;
+    other.classes = work.classes;
+    cpu::weave_classes(other, order);
+    std::vector<std::uint16_t> woven(order.elements());
+    const core::Status status = kernels.trellis(order.width)
+                                    .decode(mode, order, predictor, other.woven_classes.data(), from.data(),
+                                            static_cast<std::uint32_t>(from.size()), tables->decode(), woven.data());
+    levels = in_order(order, woven);
+    return status;
   }
 
-  // Calls f(element, where it is in woven arrays).
-  template <class F>
-  void for_each(F f) const {
-    for (std::uint32_t lane = 0; lane < weave.lanes; lane++)
-      for (std::uint32_t t = 0, i = lane * weave.run; t < weave.run && i < weave.n; t++, i++)
-        f(i, std::size_t{t} * core::kLanes + lane);
+  // What a woven array has, in the order of the weights.
+  template <class T>
+  static std::vector<T> in_order(const core::Weave& order, const std::vector<T>& woven) {
+    std::vector<T> values(order.n);
+    cpu::for_woven(order, [&](std::uint32_t i, std::size_t at) { values[i] = woven[at]; });
+    return values;
   }
+  [[nodiscard]] std::vector<std::uint16_t> levels() const { return in_order(weave, work.woven_levels); }
 
   core::Weave weave;
   cpu::TrellisMode mode;

@@ -10,7 +10,6 @@
 namespace weft {
 namespace {
 
-using core::kLanes;
 using core::Status;
 using test::TrellisBlock;
 
@@ -19,16 +18,10 @@ WEFT_FOR_ALL_MODELS(TrellisTest);
 
 const Shape& gauss() { return trellis::typical_shapes()[3]; }
 
-std::vector<std::uint16_t> used_levels(const TrellisBlock& block, const std::vector<std::uint16_t>& woven) {
-  std::vector<std::uint16_t> levels(block.weave.n);
-  block.for_each([&](std::uint32_t i, std::size_t at) { levels[i] = woven[at]; });
-  return levels;
-}
-
 TEST_P(TrellisTest, DecodesWhatItEncodes) {
   for (const auto& mode : test::trellis_modes())
     for (const std::uint32_t n : {1u, 2u, 31u, 33u, 64u, 700u, 2049u})
-      for (const int lanes_log2 : {0, 2, 5}) {
+      for (const int lanes_log2 : {0, 2, 3, 4, 5}) {
         if (n > 700 && (lanes_log2 != 5 || mode.states_log2 > 5)) continue;
         SCOPED_TRACE(test::name_of(mode) + ", " + std::to_string(n) + " weights, lanes_log2 " +
                      std::to_string(lanes_log2));
@@ -36,21 +29,23 @@ TEST_P(TrellisTest, DecodesWhatItEncodes) {
         const TrellisBlock block(*GetParam(), stream, gauss(), test::trellis_weights(stream, n, n), lanes_log2);
         std::vector<std::uint16_t> levels;
         ASSERT_EQ(block.decode(*GetParam(), block.words, levels), Status::kOk);
-        ASSERT_EQ(used_levels(block, levels), used_levels(block, block.work.woven_levels));
+        ASSERT_EQ(levels, block.levels());
       }
 }
 
 TEST_P(TrellisTest, MakesTheBytesOfThePortableModel) {
   for (const auto& mode : test::trellis_modes())
-    for (const std::uint32_t n : {5u, 97u, 1500u}) {
+    for (const auto& [n, lanes_log2] : {std::pair{5u, 1}, {97u, 3}, {700u, 2}, {700u, 4}, {1500u, 5}}) {
       if (n > 97 && mode.states_log2 > 6) continue;
-      SCOPED_TRACE(test::name_of(mode) + ", " + std::to_string(n) + " weights");
+      SCOPED_TRACE(test::name_of(mode) + ", " + std::to_string(n) + " weights, lanes_log2 " +
+                   std::to_string(lanes_log2));
       const TrellisStream stream = test::trellis_stream(mode, 17, n + 1);
       const auto weights = test::trellis_weights(stream, n, n, 1.5f);
-      const TrellisBlock expected(cpu::portable_kernels(), stream, gauss(), weights, n < 97 ? 1 : 5);
-      const TrellisBlock block(*GetParam(), stream, gauss(), weights, n < 97 ? 1 : 5);
-      ASSERT_EQ(block.work.entries, expected.work.entries);
-      ASSERT_EQ(block.work.woven_levels, expected.work.woven_levels);
+      const TrellisBlock expected(cpu::portable_kernels(), stream, gauss(), weights, lanes_log2);
+      const TrellisBlock block(*GetParam(), stream, gauss(), weights, lanes_log2);
+      ASSERT_EQ(block.in_order(block.weave, block.work.entries),
+                expected.in_order(expected.weave, expected.work.entries));
+      ASSERT_EQ(block.levels(), expected.levels());
       ASSERT_EQ(block.words, expected.words);
     }
 }
@@ -70,7 +65,7 @@ TEST_P(TrellisTest, PinnedZerosStayZeros) {
       const TrellisBlock block(*GetParam(), stream, gauss(), weights, 3);
       const TrellisBlock expected(cpu::portable_kernels(), stream, gauss(), weights, 3);
       ASSERT_EQ(block.words, expected.words);
-      const auto levels = used_levels(block, block.work.woven_levels);
+      const auto levels = block.levels();
       for (std::size_t i = 0; i < weights.size(); i++)
         ASSERT_TRUE(weights[i] != 0 || levels[i] == core::kLevelBias) << i;
       stream.pins_zero = false;
@@ -85,7 +80,7 @@ TEST_P(TrellisTest, PinnedZerosStayZeros) {
 class Exhaustive {
  public:
   Exhaustive(const TrellisBlock& block, const std::vector<float>& values) : block_(block) {
-    block.for_each([&](std::uint32_t i, std::size_t at) { fixed_.push_back(values[i]), at_.push_back(at); });
+    cpu::for_woven(block.weave, [&](std::uint32_t i, std::size_t at) { fixed_.push_back(values[i]), at_.push_back(at); });
   }
 
   // Cost of a path of a lane, and where it leads; indices as the search gives them.
@@ -165,7 +160,7 @@ TEST_P(TrellisTest, MoreStatesAreNoWorse) {
     const auto values = test::trellis_weights(stream, 12000, 1);
     const TrellisBlock block(*GetParam(), stream, gauss(), values, 5);
     double cost = 0.4 * 16 * static_cast<double>(block.words.size());  // lambda is in squared cells, of two steps
-    block.for_each([&](std::uint32_t i, std::size_t at) {
+    cpu::for_woven(block.weave, [&](std::uint32_t i, std::size_t at) {
       const double miss = static_cast<double>(values[i]) - (block.work.woven_levels[at] - 512.0);
       cost += miss * miss;
     });
@@ -181,7 +176,7 @@ TEST_P(TrellisTest, CorruptWordsEndInAStatusOrOtherLevels) {
     SCOPED_TRACE(test::name_of(mode));
     const TrellisStream stream = test::trellis_stream(mode, 15, 9);
     const TrellisBlock block(*GetParam(), stream, gauss(), test::trellis_weights(stream, 400, 3), 2);
-    const auto good = used_levels(block, block.work.woven_levels);
+    const auto good = block.levels();
     std::vector<std::uint16_t> levels, portable;
     for (std::size_t n = 0; n < block.words.size(); n++) {
       const std::vector<std::uint16_t> cut(block.words.begin(), block.words.begin() + static_cast<std::ptrdiff_t>(n));
@@ -198,7 +193,7 @@ TEST_P(TrellisTest, CorruptWordsEndInAStatusOrOtherLevels) {
       ASSERT_EQ(status, block.decode(cpu::portable_kernels(), bad, portable)) << bit;
       for (const std::uint16_t level : levels) ASSERT_LT(level, 2 * core::kLevelBias) << bit;
       if (status == Status::kOk)
-        EXPECT_NE(used_levels(block, levels), good) << bit;
+        EXPECT_NE(levels, good) << bit;
       else
         refused++;
     }

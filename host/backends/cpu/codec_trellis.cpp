@@ -82,11 +82,11 @@ class TrellisCodec final : public CpuCodec {
     }
     if (plane.mode != PlaneMode::kRans) return "a plane has a mode that its codec does not use";
     if (plane.bytes.size() % 2 != 0) return "a coded plane has an odd size";
-    const core::Weave order(static_cast<std::uint32_t>(n), plane.lanes_log2);
+    const core::Weave order = weave_for(scratch.kernels, n, plane.lanes_log2);
     weave_classes(scratch.trellis, *view.trellis, view.first_unit + (std::uint64_t{block_index} << view.block_log2),
                   order);
-    scratch.trellis.woven_levels.resize(std::size_t{order.run} * core::kLanes);
-    const core::Status status = scratch.kernels.trellis->decode(
+    scratch.trellis.woven_levels.resize(order.elements());
+    const core::Status status = scratch.kernels.trellis(order.width).decode(
         mode_of(*view.trellis), order, predictor_of(*view.trellis, scratch.trellis),
         scratch.trellis.woven_classes.data(), reinterpret_cast<const std::uint16_t*>(plane.bytes.data()),
         static_cast<std::uint32_t>(plane.bytes.size() / 2), scratch.trellis.cache.tables(*view.shape).decode(),
@@ -101,7 +101,7 @@ class TrellisCodec final : public CpuCodec {
                            std::span<const std::byte> units, Inward& inward, EncodedSegment& out) {
     const auto unit_size = static_cast<std::size_t>(unit_bytes(view.dtype));
     const std::size_t n = units.size() / unit_size;
-    const core::Weave order(static_cast<std::uint32_t>(n), trellis_lanes_log2(n));
+    const core::Weave order = weave_for(scratch.kernels, n, trellis_lanes_log2(n));
     const std::span<const float> values(scratch.values.data() + begin, n);
     TrellisWork& work = scratch.trellis;
     weave_classes(work, *view.trellis, view.first_unit + begin, order);
@@ -109,7 +109,7 @@ class TrellisCodec final : public CpuCodec {
     collect_far(work, view, order, values, units, inward);
     work.words.resize(core::encode_bound_words(n));
     std::uint16_t* end = work.words.data() + work.words.size();
-    const std::size_t count = scratch.kernels.trellis->encode(order, work.entries.data(), tables.encode(), end);
+    const std::size_t count = scratch.kernels.trellis(order.width).encode(order, work.entries.data(), tables.encode(), end);
 
     archive::BlockBuilder block(out.bytes, n, 2);
     if (2 * count + work.far.size() < units.size()) {

@@ -85,7 +85,7 @@ struct Kernels {
   void (*compare)(const float* before, const float* after, std::size_t n, PairSums& sums);
   void (*compare_wide)(const double* before, const double* after, std::size_t n, PairSums& sums);
 
-  const TrellisKernels* trellis;
+  const TrellisKernels& (*trellis)(std::uint32_t lanes) noexcept;
 };
 
 [[nodiscard]] const Kernels& portable_kernels() noexcept;

@@ -31,7 +31,7 @@ void from_float_f16c(DType dtype, const float* values, std::size_t n, std::byte*
 }
 
 Kernels make_avx2_kernels() {
-  Kernels kernels = make_kernels<Avx2Warp>("avx2", &avx2_trellis_kernels());
+  Kernels kernels = make_kernels<Avx2Warp>("avx2", avx2_trellis_kernels);
   kernels.crc32c = crc32c_sse42;
   kernels.to_float = to_float_f16c;
   kernels.from_float = from_float_f16c;

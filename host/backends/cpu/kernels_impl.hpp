@@ -311,7 +311,7 @@ void compare(const Value* before, const Value* after, std::size_t n, PairSums& s
 }
 
 template <core::Warp W>
-constexpr Kernels make_kernels(std::string_view name, const TrellisKernels* trellis) {
+constexpr Kernels make_kernels(std::string_view name, decltype(Kernels::trellis) trellis) {
   return {name,
           encode_symbols<W>,
           decode_symbols<W>,

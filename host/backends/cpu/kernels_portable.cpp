@@ -4,7 +4,7 @@
 namespace weft::cpu {
 
 const Kernels& portable_kernels() noexcept {
-  static const Kernels kernels = make_kernels<PortableWarp>("portable", &portable_trellis_kernels());
+  static const Kernels kernels = make_kernels<PortableWarp>("portable", portable_trellis_kernels);
   return kernels;
 }
 

@@ -7,12 +7,6 @@
 #include "trellis/scales.hpp"
 
 namespace weft::cpu {
-namespace {
-
-using core::kLanes;
-
-}  // namespace
-
 TrellisMode mode_of(const TrellisStream& stream) noexcept {
   return {stream.states_log2, stream.keeps_zero, stream.predicts};
 }
@@ -41,7 +35,7 @@ void weave_classes(TrellisWork& work, const TrellisStream& stream, std::uint64_t
 }
 
 void weave_classes(TrellisWork& work, const core::Weave& order) {
-  work.woven_classes.assign(std::size_t{order.run} * kLanes, 0);
+  work.woven_classes.assign(order.elements(), 0);
   const std::uint8_t* from = work.classes.data();
   std::uint8_t* to = work.woven_classes.data();
   for_woven(order, [=](std::uint32_t i, std::size_t at) { to[at] = from[i]; });
@@ -66,7 +60,7 @@ std::int8_t trellis_correction(double sum, double count) noexcept {
 
 void quantize_block(const Kernels& kernels, const TrellisStream& stream, const SearchTables& tables,
                     std::span<const float> values, const core::Weave& order, TrellisWork& work) {
-  const std::size_t woven = std::size_t{order.run} * kLanes;
+  const std::size_t woven = order.elements();
   const TrellisMode mode = mode_of(stream);
   work.woven_fixed.assign(woven, 0);
   std::uint32_t* to = work.woven_fixed.data();
@@ -80,8 +74,9 @@ void quantize_block(const Kernels& kernels, const TrellisStream& stream, const S
   work.woven_levels.resize(woven);
   const core::SearchInput in{work.woven_fixed.data(),    work.woven_classes.data(), tables.prices,   tables.reach,
                              predictor_of(stream, work), far_cost(stream),          stream.pins_zero};
-  kernels.trellis->search(mode, order, in, {work.decisions.data(), work.indices.data()}, work.path.data());
-  kernels.trellis->follow(mode, order, in, work.path.data(), work.entries.data(), work.woven_levels.data());
+  const TrellisKernels& trellis = kernels.trellis(order.width);
+  trellis.search(mode, order, in, {work.decisions.data(), work.indices.data()}, work.path.data());
+  trellis.follow(mode, order, in, work.path.data(), work.entries.data(), work.woven_levels.data());
 }
 
 }  // namespace weft::cpu

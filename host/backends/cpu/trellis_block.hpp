@@ -34,6 +34,11 @@ void weave_classes(TrellisWork& work, const core::Weave& order);
 // Those of the weights from `first` on.
 void weave_classes(TrellisWork& work, const TrellisStream& stream, std::uint64_t first, const core::Weave& order);
 
+// The order of a block of n weights, woven as these kernels want it.
+[[nodiscard]] inline core::Weave weave_for(const Kernels& kernels, std::uint64_t n, int lanes_log2) {
+  return {static_cast<std::uint32_t>(n), lanes_log2, kernels.trellis(1u << lanes_log2).width};
+}
+
 // Calls f(i, where it is in woven arrays) for all weights of a block, in ascending order.
 template <class F>
 void for_woven(const core::Weave& order, F f) {
@@ -41,7 +46,7 @@ void for_woven(const core::Weave& order, F f) {
     const std::uint32_t begin = lane * order.run < order.n ? lane * order.run : order.n;
     const std::uint32_t end = order.n - begin < order.run ? order.n : begin + order.run;
     std::size_t at = lane;
-    for (std::uint32_t i = begin; i < end; i++, at += core::kLanes) f(i, at);
+    for (std::uint32_t i = begin; i < end; i++, at += order.width) f(i, at);
   }
 }
 

@@ -14,7 +14,9 @@ struct TrellisMode {
   bool predicts = false;
 };
 
+// For blocks of at most `width` lanes, and arrays that are woven with it.
 struct TrellisKernels {
+  std::uint32_t width;
   void (*search)(TrellisMode mode, const core::Weave& weave, const core::SearchInput& in,
                  const core::SearchScratch& scratch, std::uint8_t* path);
   void (*follow)(TrellisMode mode, const core::Weave& weave, const core::SearchInput& in, const std::uint8_t* path,
@@ -26,7 +28,14 @@ struct TrellisKernels {
                          const std::uint32_t* tables, std::uint16_t* levels);
 };
 
-[[nodiscard]] const TrellisKernels& portable_trellis_kernels() noexcept;
-[[nodiscard]] const TrellisKernels& avx2_trellis_kernels() noexcept;  // only where avx2_kernels() is not null
+// The narrowest that there are for so many lanes: a small tensor's blocks have few. AVX2 only where avx2_kernels() is not
+// null; a source file for each width, which compile for long.
+[[nodiscard]] const TrellisKernels& portable_trellis_kernels(std::uint32_t lanes) noexcept;
+[[nodiscard]] const TrellisKernels& avx2_trellis_kernels_8() noexcept;
+[[nodiscard]] const TrellisKernels& avx2_trellis_kernels_16() noexcept;
+[[nodiscard]] const TrellisKernels& avx2_trellis_kernels_32() noexcept;
+[[nodiscard]] inline const TrellisKernels& avx2_trellis_kernels(std::uint32_t lanes) noexcept {
+  return lanes <= 8 ? avx2_trellis_kernels_8() : lanes <= 16 ? avx2_trellis_kernels_16() : avx2_trellis_kernels_32();
+}
 
 }  // namespace weft::cpu

@@ -59,7 +59,7 @@ core::Status decode_woven(TrellisMode mode, const core::Weave& weave, const core
 
 template <core::Warp W>
 constexpr TrellisKernels make_trellis_kernels() {
-  return {search<W>, follow<W>, encode_woven<W>, decode_woven<W>};
+  return {W::kWidth, search<W>, follow<W>, encode_woven<W>, decode_woven<W>};
 }
 
 }  // namespace

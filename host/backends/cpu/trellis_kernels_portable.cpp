@@ -3,7 +3,7 @@
 
 namespace weft::cpu {
 
-const TrellisKernels& portable_trellis_kernels() noexcept {
+const TrellisKernels& portable_trellis_kernels(std::uint32_t) noexcept {
   static constexpr TrellisKernels kKernels = make_trellis_kernels<PortableWarp>();
   return kKernels;
 }

@@ -1,12 +1,10 @@
-// The AVX2 model of a warp: four vectors of eight lanes.
+// The AVX2 model of a warp: four vectors of eight lanes, or fewer vectors for blocks of fewer lanes (Warp::kWidth).
 //
 // Include it only in a file that is compiled with AVX2 (kernels_avx2.cpp). An AVX-512 model would stand beside this
 // one: two vectors of sixteen lanes, vpexpandw / vpcompressw in place of the shuffle tables, one line in kernels.cpp.
 #pragma once
 
 #include <immintrin.h>
-
-#include <array>
 
 #include "weft/core/warp.hpp"
 
@@ -39,10 +37,35 @@ constexpr ShuffleTables make_shuffle_tables() {
 }
 inline constexpr ShuffleTables kShuffles = make_shuffle_tables();
 
-struct Avx2Warp {
-  static constexpr int kVectors = 4;
+template <int kVectors>
+struct Avx2Vectors {
+  static constexpr std::uint32_t kWidth = 8 * kVectors;
   struct U32 {
     __m256i v[kVectors];
+    friend WEFT_HD U32 operator+(const U32& a, const U32& b) {
+      return each<U32>([&](int k) { return _mm256_add_epi32(a.v[k], b.v[k]); });
+    }
+    friend WEFT_HD U32 operator-(const U32& a, const U32& b) {
+      return each<U32>([&](int k) { return _mm256_sub_epi32(a.v[k], b.v[k]); });
+    }
+    friend WEFT_HD U32 operator*(const U32& a, const U32& b) {
+      return each<U32>([&](int k) { return _mm256_mullo_epi32(a.v[k], b.v[k]); });
+    }
+    friend WEFT_HD U32 operator&(const U32& a, const U32& b) {
+      return each<U32>([&](int k) { return _mm256_and_si256(a.v[k], b.v[k]); });
+    }
+    friend WEFT_HD U32 operator|(const U32& a, const U32& b) {
+      return each<U32>([&](int k) { return _mm256_or_si256(a.v[k], b.v[k]); });
+    }
+    friend WEFT_HD U32 operator^(const U32& a, const U32& b) {
+      return each<U32>([&](int k) { return _mm256_xor_si256(a.v[k], b.v[k]); });
+    }
+    friend WEFT_HD U32 operator<<(const U32& a, int n) {
+      return each<U32>([&](int k) { return _mm256_slli_epi32(a.v[k], n); });
+    }
+    friend WEFT_HD U32 operator>>(const U32& a, int n) {
+      return each<U32>([&](int k) { return _mm256_srli_epi32(a.v[k], n); });
+    }
   };
   struct Mask {
     __m256i v[kVectors];
@@ -50,7 +73,12 @@ struct Avx2Warp {
 
   template <class R, class F>
   static WEFT_HD R each(F f) {
-    return R{{f(0), f(1), f(2), f(3)}};
+    if constexpr (kVectors == 1)
+      return R{{f(0)}};
+    else if constexpr (kVectors == 2)
+      return R{{f(0), f(1)}};
+    else
+      return R{{f(0), f(1), f(2), f(3)}};
   }
   static WEFT_HD int bits_of(__m256i m) { return _mm256_movemask_ps(_mm256_castsi256_ps(m)); }
 
@@ -68,20 +96,27 @@ struct Avx2Warp {
         [=](int k) { return _mm256_cvtepu8_epi32(_mm_loadl_epi64(reinterpret_cast<const __m128i*>(p + 8 * k))); });
   }
   static WEFT_HD U32 load_bytes(const std::uint8_t* p, const Mask& m) {
-    alignas(32) std::uint8_t buffer[core::kLanes] = {};
+    alignas(32) std::uint8_t buffer[kWidth] = {};
     for_lanes(m, [&](int i) { buffer[i] = p[i]; });
     return load_bytes(buffer);
   }
   static WEFT_HD void store_bytes(std::uint8_t* p, const U32& x) {
     const __m256i low = _mm256_set1_epi32(255);
-    const __m256i a = _mm256_packus_epi32(_mm256_and_si256(x.v[0], low), _mm256_and_si256(x.v[1], low));
-    const __m256i b = _mm256_packus_epi32(_mm256_and_si256(x.v[2], low), _mm256_and_si256(x.v[3], low));
-    const __m256i order = _mm256_setr_epi32(0, 4, 1, 5, 2, 6, 3, 7);
-    const __m256i bytes = _mm256_permutevar8x32_epi32(_mm256_packus_epi16(a, b), order);
-    _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), bytes);
+    if constexpr (kVectors == 4) {
+      const __m256i a = _mm256_packus_epi32(_mm256_and_si256(x.v[0], low), _mm256_and_si256(x.v[1], low));
+      const __m256i b = _mm256_packus_epi32(_mm256_and_si256(x.v[2], low), _mm256_and_si256(x.v[3], low));
+      const __m256i order = _mm256_setr_epi32(0, 4, 1, 5, 2, 6, 3, 7);
+      const __m256i bytes = _mm256_permutevar8x32_epi32(_mm256_packus_epi16(a, b), order);
+      _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), bytes);
+    } else {
+      for (int k = 0; k < kVectors; k++) {
+        const __m128i halves = packed_halves(_mm256_and_si256(x.v[k], low));
+        _mm_storel_epi64(reinterpret_cast<__m128i*>(p + 8 * k), _mm_packus_epi16(halves, halves));
+      }
+    }
   }
   static WEFT_HD void store_bytes(std::uint8_t* p, const U32& x, const Mask& m) {
-    alignas(32) std::uint8_t buffer[core::kLanes];
+    alignas(32) std::uint8_t buffer[kWidth];
     store_bytes(buffer, x);
     for_lanes(m, [&](int i) { p[i] = buffer[i]; });
   }
@@ -120,7 +155,7 @@ struct Avx2Warp {
     });
   }
   static WEFT_HD U32 expand_load_exact(const std::uint16_t* p, const Mask& m) {
-    alignas(32) std::uint16_t buffer[core::kLanes + 8] = {};
+    alignas(32) std::uint16_t buffer[kWidth + 8] = {};
     const std::uint32_t n = count(m);
     for (std::uint32_t i = 0; i < n; i++) buffer[i] = p[i];
     return expand_load(buffer, m);
@@ -129,8 +164,7 @@ struct Avx2Warp {
     std::uint16_t* p = end;
     for (int k = kVectors - 1; k >= 0; k--) {
       const int bits = bits_of(m.v[k]);
-      const __m256i words = _mm256_and_si256(x.v[k], _mm256_set1_epi32(0xFFFF));
-      const __m128i packed = _mm_packus_epi32(_mm256_castsi256_si128(words), _mm256_extracti128_si256(words, 1));
+      const __m128i packed = packed_halves(_mm256_and_si256(x.v[k], _mm256_set1_epi32(0xFFFF)));
       const __m128i shuffle = _mm_load_si128(reinterpret_cast<const __m128i*>(kShuffles.compress[bits]));
       _mm_storeu_si128(reinterpret_cast<__m128i*>(p - 8), _mm_shuffle_epi8(packed, shuffle));
       p -= _mm_popcnt_u32(static_cast<unsigned>(bits));
@@ -145,7 +179,8 @@ struct Avx2Warp {
     return each<U32>([=](int k) { return _mm256_loadu_si256(reinterpret_cast<const __m256i*>(p + 8 * k)); });
   }
   static WEFT_HD std::uint32_t xor_lanes(const U32& x) {
-    const __m256i all = _mm256_xor_si256(_mm256_xor_si256(x.v[0], x.v[1]), _mm256_xor_si256(x.v[2], x.v[3]));
+    __m256i all = x.v[0];
+    for (int k = 1; k < kVectors; k++) all = _mm256_xor_si256(all, x.v[k]);
     const __m128i half = _mm_xor_si128(_mm256_castsi256_si128(all), _mm256_extracti128_si256(all, 1));
     const std::uint64_t pair = static_cast<std::uint64_t>(_mm_cvtsi128_si64(half) ^ _mm_extract_epi64(half, 1));
     return static_cast<std::uint32_t>(pair ^ (pair >> 32));
@@ -174,13 +209,21 @@ struct Avx2Warp {
   }
   static WEFT_HD void store_halves(std::uint16_t* p, const U32& x) {
     const __m256i low = _mm256_set1_epi32(0xFFFF);
-    for (int k = 0; k < kVectors; k += 2) {
-      const __m256i packed = _mm256_packus_epi32(_mm256_and_si256(x.v[k], low), _mm256_and_si256(x.v[k + 1], low));
-      _mm256_storeu_si256(reinterpret_cast<__m256i*>(p + 8 * k), _mm256_permute4x64_epi64(packed, 0xD8));
+    if constexpr (kVectors == 1) {
+      _mm_storeu_si128(reinterpret_cast<__m128i*>(p), packed_halves(_mm256_and_si256(x.v[0], low)));
+    } else {
+      for (int k = 0; k < kVectors; k += 2) {
+        const __m256i packed = _mm256_packus_epi32(_mm256_and_si256(x.v[k], low), _mm256_and_si256(x.v[k + 1], low));
+        _mm256_storeu_si256(reinterpret_cast<__m256i*>(p + 8 * k), _mm256_permute4x64_epi64(packed, 0xD8));
+      }
     }
   }
 
  private:
+  // Eight numbers below 2^16, in 16 bits.
+  static WEFT_HD __m128i packed_halves(__m256i numbers) {
+    return _mm_packus_epi32(_mm256_castsi256_si128(numbers), _mm256_extracti128_si256(numbers, 1));
+  }
   template <class F>
   static WEFT_HD void for_lanes(const Mask& m, F f) {
     for (int k = 0; k < kVectors; k++)
@@ -189,32 +232,7 @@ struct Avx2Warp {
   }
 };
 
-using Avx2U32 = Avx2Warp::U32;
-WEFT_HD Avx2U32 operator+(const Avx2U32& a, const Avx2U32& b) {
-  return Avx2Warp::each<Avx2U32>([&](int k) { return _mm256_add_epi32(a.v[k], b.v[k]); });
-}
-WEFT_HD Avx2U32 operator-(const Avx2U32& a, const Avx2U32& b) {
-  return Avx2Warp::each<Avx2U32>([&](int k) { return _mm256_sub_epi32(a.v[k], b.v[k]); });
-}
-WEFT_HD Avx2U32 operator*(const Avx2U32& a, const Avx2U32& b) {
-  return Avx2Warp::each<Avx2U32>([&](int k) { return _mm256_mullo_epi32(a.v[k], b.v[k]); });
-}
-WEFT_HD Avx2U32 operator&(const Avx2U32& a, const Avx2U32& b) {
-  return Avx2Warp::each<Avx2U32>([&](int k) { return _mm256_and_si256(a.v[k], b.v[k]); });
-}
-WEFT_HD Avx2U32 operator|(const Avx2U32& a, const Avx2U32& b) {
-  return Avx2Warp::each<Avx2U32>([&](int k) { return _mm256_or_si256(a.v[k], b.v[k]); });
-}
-WEFT_HD Avx2U32 operator^(const Avx2U32& a, const Avx2U32& b) {
-  return Avx2Warp::each<Avx2U32>([&](int k) { return _mm256_xor_si256(a.v[k], b.v[k]); });
-}
-WEFT_HD Avx2U32 operator<<(const Avx2U32& a, int n) {
-  return Avx2Warp::each<Avx2U32>([&](int k) { return _mm256_slli_epi32(a.v[k], n); });
-}
-WEFT_HD Avx2U32 operator>>(const Avx2U32& a, int n) {
-  return Avx2Warp::each<Avx2U32>([&](int k) { return _mm256_srli_epi32(a.v[k], n); });
-}
-
-static_assert(core::Warp<Avx2Warp>);
+using Avx2Warp = Avx2Vectors<4>;
+static_assert(core::Warp<Avx2Warp> && core::Warp<Avx2Vectors<1>>);
 
 }  // namespace weft::cpu

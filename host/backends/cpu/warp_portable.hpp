@@ -9,6 +9,7 @@
 namespace weft::cpu {
 
 struct PortableWarp {
+  static constexpr std::uint32_t kWidth = core::kLanes;
   struct U32 {
     std::uint32_t lane[core::kLanes];
   };

@@ -105,11 +105,13 @@ WEFT_HD constexpr std::uint32_t far_record(std::uint32_t position, std::int32_t 
   return position | static_cast<std::uint32_t>(level) << kFarPositionBits;
 }
 
-// The order of a block: lane l has the units from l * run on, so that a weight's left neighbours are in its own lane.
+// The order of a block: lane l has the units from l * run on, so that a weight's left neighbours are in its own lane. In woven
+// arrays unit t of lane l is element t * width + l, and width is at least the number of lanes.
 struct Weave {
-  std::uint32_t n, lanes, run;
-  WEFT_HD constexpr Weave(std::uint32_t units, int lanes_log2)
-      : n(units), lanes(1u << lanes_log2), run((units + lanes - 1) >> lanes_log2) {}
+  std::uint32_t n, lanes, run, width;
+  WEFT_HD constexpr Weave(std::uint32_t units, int lanes_log2, std::uint32_t w = kLanes)
+      : n(units), lanes(1u << lanes_log2), run((units + lanes - 1) >> lanes_log2), width(w) {}
+  [[nodiscard]] WEFT_HD constexpr std::size_t elements() const { return std::size_t{run} * width; }
   // Steps in which all lanes have a unit.
   [[nodiscard]] WEFT_HD constexpr std::uint32_t whole_steps() const {
     return n > (lanes - 1) * run ? n - (lanes - 1) * run : 0;

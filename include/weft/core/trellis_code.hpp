@@ -104,7 +104,7 @@ WEFT_HD void follow_path(const Weave& weave, int states_log2, const Predictor& p
                          std::uint16_t* levels) {
   TrellisWalk<W, kZero, kPredict> walk(states_log2, predictor);
   for (std::uint32_t t = 0; t < weave.run; t++) {
-    const std::size_t at = std::size_t{t} * kLanes;
+    const std::size_t at = std::size_t{t} * W::kWidth;
     walk.look(W::load_bytes(classes + at));
     const auto index = walk.limit(W::load_bytes(path + at), W::gather(reach, walk.scale_class()));
     W::store_table(entries + at, (walk.row() << 8) + walk.symbol_of(index));
@@ -120,11 +120,11 @@ WEFT_HD std::uint32_t rans_encode_woven(const Weave& weave, const std::uint32_t*
   using U32 = typename W::U32;
   static_assert(sizeof(EncodeTable) == 512 * sizeof(std::uint32_t));
   const std::uint32_t* base = tables[0].reciprocal;
-  const auto entry_of = [=](std::uint32_t t) { return W::load_table(entries + std::size_t{t} * kLanes); };
+  const auto entry_of = [=](std::uint32_t t) { return W::load_table(entries + std::size_t{t} * W::kWidth); };
   const auto place_of = [](U32 entry) { return entry + ((entry >> 8) << 8); };
   DirectWords words(end);
   U32 x = W::splat(kStateLow);
-  const std::uint32_t all_lanes = weave.lanes == kLanes ? weave.whole_steps() / kTogether * kTogether : 0;
+  const std::uint32_t all_lanes = weave.lanes == W::kWidth ? weave.whole_steps() / kTogether * kTogether : 0;
   std::uint32_t t = weave.run;
   while (t > all_lanes) {
     const auto active = W::first_lanes(weave.active(--t));
@@ -158,7 +158,7 @@ class NearWords {
  public:
   WEFT_HD NearWords(const std::uint16_t* words, std::uint32_t word_count, std::uint32_t cursor)
       : words_(words), word_count_(word_count), cursor_(cursor) {}
-  WEFT_HD bool ready(std::uint32_t steps) { return word_count_ - cursor_ >= steps * kLanes; }
+  WEFT_HD bool ready(std::uint32_t steps) { return word_count_ - cursor_ >= steps * W::kWidth; }
   WEFT_HD void take(typename W::U32& x) { refill_all<W>(x, words_, cursor_); }
   WEFT_HD void finish(std::uint32_t& cursor) const { cursor = cursor_; }
 
@@ -182,7 +182,7 @@ WEFT_HD Status decode_runs(const Weave& weave, Steps steps, const std::uint16_t*
   static_assert(kSteps % kTile == 0);
   DecodeState<W> rans;
   if (!start_decoding<W>(rans, words, word_count, weave.lanes)) return Status::kTruncated;
-  const std::uint32_t whole = weave.whole_steps(), all_lanes = weave.lanes == kLanes ? whole : 0;
+  const std::uint32_t whole = weave.whole_steps(), all_lanes = weave.lanes == W::kWidth ? whole : 0;
   std::uint32_t t = 0;
   auto stream = near(rans.cursor);
   for (; all_lanes >= t + kSteps && stream.ready(kSteps); t += kSteps) {
@@ -253,8 +253,8 @@ template <Warp W>
 struct WovenClasses {
   static constexpr std::uint32_t kSteps = 1;
   const std::uint8_t* at;
-  WEFT_HD void look_ahead() { at += kLanes; }
-  WEFT_HD typename W::U32 coming(std::uint32_t) const { return W::load_bytes(at - kLanes); }
+  WEFT_HD void look_ahead() { at += W::kWidth; }
+  WEFT_HD typename W::U32 coming(std::uint32_t) const { return W::load_bytes(at - W::kWidth); }
   WEFT_HD typename W::U32 next() {
     look_ahead();
     return coming(0);
@@ -266,13 +266,13 @@ struct WovenLevels {
   std::uint16_t* at;
   WEFT_HD void add(std::uint32_t, typename W::U32 levels) {
     W::store_halves(at, levels);
-    at += kLanes;
+    at += W::kWidth;
   }
   WEFT_HD void flush(std::uint32_t) {}
   WEFT_HD void one(std::uint32_t step, typename W::Mask, typename W::U32 levels) { add(step, levels); }
 };
 
-// The same with everything in arrays: `classes` and `levels` have weave.run * 32 elements.
+// The same with everything in arrays: `classes` and `levels` have weave.run * W::kWidth elements.
 template <Warp W, bool kZero, bool kPredict>
 WEFT_HD Status trellis_decode(const Weave& weave, int states_log2, const Predictor& predictor,
                               const std::uint8_t* classes, const std::uint16_t* words, std::uint32_t word_count,

@@ -6,7 +6,7 @@
 // * Only four branches exist per weight: the best index of each parity in each quantizer. With prediction all states use
 //   the mean that the cheapest survivor predicts; any path decodes, and the chosen one is priced exactly when it is coded.
 // * An error beyond `far_cost` is cut off there: such a weight is stored apart, which costs a fixed number of bits.
-// * Arrays are woven: element [t * 32 + lane] is the lane's t-th weight.
+// * Arrays are woven: element [t * W::kWidth + lane] is the lane's t-th weight.
 #pragma once
 
 #include "weft/core/trellis.hpp"
@@ -38,7 +38,7 @@ struct SearchInput {
 
 struct SearchScratch {
   std::uint32_t* decisions;  // [run][states]: one bit per lane
-  std::uint32_t* indices;    // [run][32]: four candidate indices + 128, a byte each: quantizer * 2 + parity
+  std::uint32_t* indices;    // [run][W::kWidth]: four candidate indices + 128, a byte each: quantizer * 2 + parity
 };
 
 // Rounded to nearest, ties to even.
@@ -271,7 +271,7 @@ WEFT_HD Branches<W> branches_of(typename W::U32 x, typename W::U32 mean, typenam
   return r;
 }
 
-// Finds the path and writes its indices + 128, woven, to `path` ([run * 32] bytes).
+// Finds the path and writes its indices + 128, woven, to `path` ([run * W::kWidth] bytes).
 template <Warp W, int kStatesLog2, bool kZero, bool kPredict>
 WEFT_HD void search_trellis(const Weave& weave, const SearchInput& in, const SearchScratch& scratch,
                             std::uint8_t* path) {
@@ -291,8 +291,8 @@ WEFT_HD void search_trellis(const Weave& weave, const SearchInput& in, const Sea
   for (std::uint32_t t = 0; t < weave.run; t++) {
     const U32 *old = costs[t & 1], *old_history = histories[t & 1], *old_energy = energies[t & 1];
     U32 *next = costs[~t & 1], *next_history = histories[~t & 1], *next_energies = energies[~t & 1];
-    const U32 x = W::load_table(in.fixed + std::size_t{t} * kLanes);
-    const U32 expected = W::load_bytes(in.classes + std::size_t{t} * kLanes);
+    const U32 x = W::load_table(in.fixed + std::size_t{t} * W::kWidth);
+    const U32 expected = W::load_bytes(in.classes + std::size_t{t} * W::kWidth);
     U32 mean = W::splat(0), base = W::splat(0), classes = expected;
     if (kPredict || (t & 15) == 0) {
       base = old[0];
@@ -311,7 +311,7 @@ WEFT_HD void search_trellis(const Weave& weave, const SearchInput& in, const Sea
     }
     const Branches<W> branches =
         branches_of<W, kZero>(x, mean, classes, PriceRows<W>{in.prices}, in.reach, in.far_cost, in.pins_zero);
-    W::store_table(scratch.indices + std::size_t{t} * kLanes, branches.indices);
+    W::store_table(scratch.indices + std::size_t{t} * W::kWidth, branches.indices);
     U32 added[2][2], error[2][2];
     const U32 scale = kPredict ? W::gather(in.predictor.error_scales, expected) : W::splat(0);
     for (int q = 0; q < 2; q++)
@@ -348,7 +348,7 @@ WEFT_HD void search_trellis(const Weave& weave, const SearchInput& in, const Sea
         remember(pair, odd_b, s1, s0);
       }
     }
-    if (count < kLanes)
+    if (count < W::kWidth)
       for (std::uint32_t s = 0; s < kStates; s++) next[s] = W::select(active, next[s], old[s]);
   }
 
@@ -363,9 +363,9 @@ WEFT_HD void search_trellis(const Weave& weave, const SearchInput& in, const Sea
   for (std::uint32_t t = weave.run; t-- > 0;) {
     const U32 z = W::shift_right(W::gather(scratch.decisions + std::size_t{t} * kStates, state), lane) & W::splat(1);
     const U32 q = state >> (kStatesLog2 - 1);
-    const U32 packed = W::load_table(scratch.indices + std::size_t{t} * kLanes);
+    const U32 packed = W::load_table(scratch.indices + std::size_t{t} * W::kWidth);
     const U32 index = W::shift_right(packed, (q << 4) + (z << 3)) & W::splat(255);
-    W::store_bytes(path + std::size_t{t} * kLanes, index);
+    W::store_bytes(path + std::size_t{t} * W::kWidth, index);
     const U32 before =
         (state ^ when_bit<W>(q, W::splat(kParity.h0)) ^ when_bit<W>(z, W::splat(kParity.h1))) & W::splat(kHalf - 1);
     const U32 previous = (before << 1) + q;

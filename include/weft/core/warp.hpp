@@ -4,6 +4,8 @@
 // * The format is defined on 32 lanes, so the width is a constant, not a property of the machine. In the CUDA model a
 //   U32 is one register of one thread; in the CPU models it is a value of 32 elements. The code above cannot tell the
 //   difference.
+// * Woven arrays (trellis.hpp) have kWidth elements a step, which may be fewer than 32: a model of 8 lanes is for blocks of
+//   at most 8. Nothing else may be given such a model.
 // * All branches of core code are warp-uniform; lanes differ by mask and select alone.
 // * expand_load and its dual compress_store are the whole of rANS renormalisation: lane i of the mask gets word
 //   rank(i), where rank counts the lanes of the mask below i.
@@ -19,6 +21,7 @@ template <class W>
 concept Warp = requires(typename W::U32 x, typename W::Mask m, std::uint32_t u, const std::uint32_t* table,
                         const std::uint8_t* bytes, std::uint8_t* out, const std::uint16_t* words, std::uint16_t* end,
                         std::uint32_t* entries) {
+  { W::kWidth } -> std::convertible_to<std::uint32_t>;           // lanes; "32" below means this number
   { W::splat(u) } -> std::same_as<typename W::U32>;              // the same value in all lanes
   { W::first_lanes(u) } -> std::same_as<typename W::Mask>;       // lanes 0 .. u - 1; u <= 32
   { W::load_bytes(bytes) } -> std::same_as<typename W::U32>;     // lane i gets bytes[i]; reads 32 bytes

@@ -6,8 +6,8 @@
 
 namespace weft::cpu {
 
-const TrellisKernels& avx2_trellis_kernels() noexcept {
-  static constexpr TrellisKernels kKernels = make_trellis_kernels<Avx2Warp>();
+const TrellisKernels& avx2_trellis_kernels_32() noexcept {
+  static constexpr TrellisKernels kKernels = make_trellis_kernels<Avx2Vectors<4>>();
   return kKernels;
 }
 
