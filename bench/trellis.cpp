@@ -1,4 +1,5 @@
-// Codec trellis on one thread, models given: segments of 2^20 F32 weights, their tables in the cache as in a long run.
+// Codec trellis on one thread, models given: segments of 2^20 F32 weights, and of a small layer's 64 x 576, their tables in the
+// cache as in a long run.
 #include <stdexcept>
 
 #include "backends/backend.hpp"
@@ -11,12 +12,12 @@
 namespace weft::bench {
 namespace {
 
-constexpr std::size_t kUnits = std::size_t{1} << 20;
+constexpr std::size_t kUnits = std::size_t{1} << 20, kSmall = 64 * 576;
 
-std::vector<std::byte> draw(const TrellisStream& stream) {
+std::vector<std::byte> draw(const TrellisStream& stream, std::size_t units) {
   std::mt19937_64 random(7);
   std::normal_distribution<double> normal(0, 0.02);
-  std::vector<double> values(kUnits);
+  std::vector<double> values(units);
   for (double& value : values) value = normal(random);
   follow_stream(stream, values);
   const std::vector<float> floats(values.begin(), values.end());
@@ -25,14 +26,14 @@ std::vector<std::byte> draw(const TrellisStream& stream) {
 }
 
 // Millions of weights per second, encoding and decoding, and bits per weight.
-std::vector<double> measure(bool predicts, int states_log2) {
+std::vector<double> measure(bool predicts, int states_log2, std::size_t count = kUnits) {
   const TrellisStream stream = trellis_stream(predicts, states_log2);
-  const std::vector<std::byte> units = draw(stream);
+  const std::vector<std::byte> units = draw(stream, count);
   SegmentView view;
   view.codec = CodecId::kTrellis;
   view.dtype = DType::kF32;
   view.block_log2 = 17;
-  view.units = kUnits;
+  view.units = count;
   view.trellis = &stream;
   view.shape = &trellis::typical_shapes()[3];
   CodecSpec spec;
@@ -47,7 +48,8 @@ std::vector<double> measure(bool predicts, int states_log2) {
   const double decode = fastest([&] {
     if (const auto fault = coder->decode(decoding, 0, blocks, back)) throw std::runtime_error(fault->reason);
   });
-  return {kUnits / encode / 1e6, kUnits / decode / 1e6, 8.0 * static_cast<double>(encoded.bytes.size()) / kUnits};
+  const auto weights = static_cast<double>(count);
+  return {weights / encode / 1e6, weights / decode / 1e6, 8.0 * static_cast<double>(encoded.bytes.size()) / weights};
 }
 
 }  // namespace
@@ -57,6 +59,8 @@ std::vector<Table> trellis_tables() {
   for (const int states_log2 : {3, 5, 8})
     table.add(fmt::format("scaled, {} states", 1 << states_log2), measure(false, states_log2));
   table.add("predictive, 8 states", measure(true, 3));
+  table.add("scaled, 8 states, small layers", measure(false, 3, kSmall));
+  table.add("predictive, 8 states, small layers", measure(true, 3, kSmall));
   return {table};
 }
 

@@ -4,6 +4,7 @@
 //   steps: 32 bits. Values that are not finite, and those beyond that, are stored as they are.
 // * A block that all this does not make smaller holds its units as they are.
 #include <algorithm>
+#include <bit>
 #include <cmath>
 
 #include "archive/bytes.hpp"
@@ -21,20 +22,37 @@ float value_of(std::int32_t level, const SegmentView& view) {
   return static_cast<float>(core::fine_level(level, view.corrections.data())) * view.trellis->fine_step;
 }
 
-// How far weights lie inside of their levels, by the level's size: 1, 2, and 3 or more.
-struct Inward {
-  double sum[3] = {}, count[3] = {};
-  void add(std::int32_t level, float offset) {
-    if (level == 0) return;
-    const std::size_t k = static_cast<std::size_t>(std::min(std::abs(level), 3)) - 1;
-    sum[k] += static_cast<double>(level < 0 ? offset : -offset);
-    count[k] += 1;
+// How far weights lie inside of their levels, by the level's size: 0 (which does not count), 1, 2, and 3 or more.
+//
+// In several parts, for one sum would have to wait for itself; such sums are exact (core::InwardOfRun).
+class Inward {
+ public:
+  void add(std::uint32_t i, std::int32_t level, float offset) {
+    Sum& sum = parts_[i % kParts][static_cast<std::size_t>(std::min(std::abs(level), 3))];
+    // -offset unless the level is negative: a branch would be a guess.
+    const std::uint32_t flip = ~static_cast<std::uint32_t>(level) & 0x80000000u;
+    sum.inside += static_cast<double>(std::bit_cast<float>(std::bit_cast<std::uint32_t>(offset) ^ flip));
+    sum.count += 1;
   }
   [[nodiscard]] std::array<std::int8_t, 3> corrections() const {
     std::array<std::int8_t, 3> result{};
-    for (std::size_t k = 0; k < 3; k++) result[k] = trellis_correction(sum[k], count[k]);
+    for (std::size_t k = 0; k < 3; k++) {
+      Sum all;
+      for (const auto& part : parts_) {
+        all.inside += part[k + 1].inside;
+        all.count += part[k + 1].count;
+      }
+      result[k] = trellis_correction(all.inside, all.count);
+    }
     return result;
   }
+
+ private:
+  static constexpr std::uint32_t kParts = 4;
+  struct Sum {
+    double inside = 0, count = 0;
+  };
+  std::array<std::array<Sum, 4>, kParts> parts_{};
 };
 
 class TrellisCodec final : public CpuCodec {
@@ -135,7 +153,7 @@ class TrellisCodec final : public CpuCodec {
       const float offset = values[i] - static_cast<float>(level);
       const bool strays = view.trellis->pins_zero && values[i] == 0 && level != 0;
       if (offset * offset <= limit && std::fabs(static_cast<float>(level)) <= largest && !strays)
-        return inward.add(level, offset);
+        return inward.add(i, level, offset);
       const bool fits = std::fabs(values[i]) < largest;  // false for NaN
       const std::int32_t stored = fits ? static_cast<std::int32_t>(std::lrint(values[i])) : core::kFarExact;
       std::byte record[4];
