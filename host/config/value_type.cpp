@@ -142,7 +142,7 @@ std::string ValueType::expected() const {
       return !words_.empty() ? std::string(words_)
                              : fmt::format("an integer from {} to {}", digits(min_), digits(max_));
     case Kind::kPowerOfTwo:
-      return fmt::format("a power of two from {} to {}", digits(min_), digits(max_));
+      return fmt::format("a power of two from {} to {}{}", digits(min_), digits(max_), or_auto_ ? ", or auto" : "");
     case Kind::kBytes:
       return fmt::format("a number of bytes from {} to {}, or {}", digits(min_), digits(max_), text::kSizeExample);
     case Kind::kText:
@@ -186,6 +186,7 @@ nlohmann::ordered_json ValueType::schema() const {
     case Kind::kPowerOfTwo: {
       Schema powers = Schema::array();
       for (std::int64_t power = whole(min_); power <= whole(max_); power *= 2) powers.push_back(power);
+      if (or_auto_) powers.push_back("auto");
       return {{"enum", std::move(powers)}};
     }
     case Kind::kBytes:

@@ -117,7 +117,7 @@ struct Config {
   std::uint32_t threads = 0;                // 0: all cores
   std::uint64_t memory_limit = 256u << 20;  // bytes of working buffers
   std::uint64_t device_memory = 0;          // bytes on each GPU; 0: most of what is free
-  int block_log2 = 16;                      // elements per block, as a power of two
+  std::optional<int> block_log2;            // elements per block, as a power of two; none: by how many there are
   std::optional<Target> target;             // chooses the steps that no rule gives
   std::vector<Rule> rules;                  // first match wins; none: lossless
 

@@ -187,7 +187,7 @@ TEST(ParseConfig, MessagesNamePlaceExpectedAndFound) {
   EXPECT_EQ(refusal("{\"device\": \"gpu\"}"),
             "c.json: /device: expected auto, cpu, cuda, cuda:N or cuda:all; found the string \"gpu\"");
   EXPECT_EQ(refusal("{\"block_elements\": 1000}"),
-            "c.json: /block_elements: expected a power of two from 1024 to 262144; found 1000");
+            "c.json: /block_elements: expected a power of two from 1024 to 262144, or auto; found 1000");
   EXPECT_EQ(refusal("{\"memory_limit\": \"512M\"}"),
             "c.json: /memory_limit: expected a number of bytes from 1048576 to 1125899906842624, or a size such as "
             "\"512MiB\" or \"1.5GB\" (B, kB, MB, GB, TB, KiB, MiB, GiB, TiB); found the string \"512M\"");

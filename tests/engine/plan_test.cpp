@@ -57,6 +57,38 @@ TEST(Plan, ASharedStreamEnds) {
   EXPECT_EQ(plan.index.streams[1].members.size(), 35u);
 }
 
+// Tensors that are only said to be there.
+class DeclaredNetwork final : public Network {
+ public:
+  explicit DeclaredNetwork(const std::vector<std::uint64_t>& sizes) {
+    files_.push_back({FileInfo::Kind::kSafetensors, "model.safetensors", 0, 0, sizes.size(), "", {}, false});
+    for (const std::uint64_t n : sizes)
+      tensors_.push_back({"t" + std::to_string(tensors_.size()), DType::kBF16, {n}, n, 2 * n});
+  }
+  void read_tensor(std::size_t, std::uint64_t, std::span<std::byte>) const override { FAIL() << "a plan reads nothing"; }
+  void read_file(std::size_t, std::uint64_t, std::span<std::byte>) const override { FAIL() << "a plan reads nothing"; }
+};
+
+int block_log2_of(const std::vector<std::uint64_t>& sizes, const Config& config = {}) {
+  return make_plan(DeclaredNetwork(sizes), config).index.streams.front().block_log2;
+}
+
+TEST(Plan, BlocksAreShorterWhereTheyWouldBeTooFewForAGpu) {
+  EXPECT_EQ(block_log2_of({1u << 20}), 16);
+  EXPECT_EQ(block_log2_of({1u << 25, (1u << 25) - 1}), 16);
+  EXPECT_EQ(block_log2_of({1u << 25, 1u << 25}), 15);
+  EXPECT_EQ(block_log2_of({4999u << 16, (1u << 16) - 1}), 15);
+  EXPECT_EQ(block_log2_of({2500u << 16, 2500u << 16}), 16);
+  EXPECT_EQ(block_log2_of({std::uint64_t{1} << 40}), 16);
+  Config config;
+  config.block_log2 = 13;
+  EXPECT_EQ(block_log2_of({1u << 27}, config), 13);
+  // Lanes of a trellis want long runs whatever the network.
+  config = one_rule(uniform_spec());
+  config.rules.front().spec.codec = CodecId::kTrellis;
+  EXPECT_EQ(block_log2_of({1u << 27}, config), 17);
+}
+
 TEST(Plan, DifferentCodingIsNotShared) {
   Config config;
   Rule raw;
