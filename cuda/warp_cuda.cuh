@@ -101,8 +101,9 @@ struct CudaWarp {
 
   using WordStream = WordRing;
   static constexpr std::size_t kWordBytes = WordRing::kRoom;
-  WEFT_DEVICE void take_words(WordStream& stream, U32& x) {
-    const bool low = x.value < core::kStateLow;
+  WEFT_DEVICE void take_words(WordStream& stream, U32& x) { take_words(stream, x, {true}); }
+  WEFT_DEVICE void take_words(WordStream& stream, U32& x, Mask active) {
+    const bool low = active.value && x.value < core::kStateLow;
     const std::uint32_t bits = __ballot_sync(kAll, low);
     const std::uint32_t word = stream.ahead(rank(bits));
     x.value = low ? x.value * word_base() + word : x.value;

@@ -278,9 +278,11 @@ def main():
             if other := nearest_report(name, loops) or rows_report(name, loops):
                 report["kernels"][name] = other
                 continue
-            rounds, body = max(((rounds_of(name, loop), loop) for loop in loops), key=lambda it: it[0], default=(0, []))
-            if not rounds:
+            # A loop whose lanes go apart and meet again is one for the end of a block.
+            found = [(rounds, loop) for loop in loops if (rounds := rounds_of(name, loop))]
+            if not found:
                 continue
+            rounds, body = min(found, key=lambda it: (sum(op.startswith(("WARPSYNC", "BSYNC")) for op in it[1]), -it[0]))
             entry = report["kernels"][name] = counts(name, body, rounds)
             if name in PER_STORE and (finish := finishing(name, loops)):
                 entry["finishing_per_32_symbols"] = round(finish, 2)

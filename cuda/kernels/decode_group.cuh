@@ -58,8 +58,9 @@ __device__ __forceinline__ void decode_groups(const core::BlockGroup* groups, st
   }
 }
 
-// How many thread blocks a multiprocessor is to hold, by the registers that units of this size take.
-constexpr int resident(std::size_t unit_bytes) { return unit_bytes <= 2 ? 5 : unit_bytes == 4 ? 4 : 2; }
+// How many thread blocks a multiprocessor is to hold, by the registers that units of this size take; `small` of units of
+// one or two bytes.
+constexpr int resident(std::size_t unit_bytes, int small = 6) { return unit_bytes <= 2 ? small : unit_bytes == 4 ? 4 : 2; }
 
 template <class Unit>
 __global__ __launch_bounds__(kDecodeThreads,

@@ -178,9 +178,10 @@ struct PortableWarp {
     const std::uint16_t* words_;
     std::uint32_t count_, taken_ = 0;
   };
-  static void take_words(WordStream& stream, U32& x) {
-    for (std::uint32_t& state : x.lane)
-      if (state < core::kStateLow) state = state << core::kWordBits | stream.next();
+  static void take_words(WordStream& stream, U32& x) { take_words(stream, x, first_lanes(kWidth)); }
+  static void take_words(WordStream& stream, U32& x, const Mask& active) {
+    for (int i = 0; i < core::kLanes; i++)
+      if (active.lane[i] != 0 && x.lane[i] < core::kStateLow) x.lane[i] = x.lane[i] << core::kWordBits | stream.next();
   }
   static void add(std::uint32_t* at, std::uint32_t value) { *at += value; }
   static void add(std::uint64_t* at, std::uint64_t value) { *at += value; }

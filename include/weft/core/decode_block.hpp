@@ -312,16 +312,29 @@ WEFT_HD Status decode_coded(const BlockJob& job, std::uint32_t n, const std::uin
   bool ok = true;
   if (job.lanes_log2 == kLanesLog2) done = tiles(state, words, word_count, ok);
   if (!ok) return Status::kTruncated;
-  const bool enough = decode_last_rounds<W>(state, words, word_count, lanes, table, done, n,
-                                            [&](std::uint32_t at, std::uint32_t size, auto entry, auto active) {
-                                              const std::uint32_t in_tile = at % kTileSymbols;
-                                              W::store_bytes(room.tile + in_tile, entry, active);
-                                              if (in_tile + size < kTileSymbols && at + size < n) return;
-                                              W::sync();
-                                              finish(at - in_tile, in_tile + size);
-                                              W::sync();
-                                            });
-  return enough ? finish_decoding<W>(state, word_count, lanes) : Status::kTruncated;
+  if (done < n) {
+    const std::uint32_t count = word_count - state.cursor;
+    typename W::WordStream stream(words + state.cursor, count, room.words);
+    std::uint32_t rounds = 0;
+    (void)decode_last_rounds<W>(
+        state.x, lanes, table, done, n,
+        [&](auto& x, auto active) {
+          if (rounds++ % (kTileSymbols / kLanes) == 0) stream.ready();
+          W::take_words(stream, x, active);
+          return true;  // whether there were enough is seen in the end
+        },
+        [&](std::uint32_t at, std::uint32_t size, auto entry, auto active) {
+          const std::uint32_t in_tile = at % kTileSymbols;
+          W::store_bytes(room.tile + in_tile, entry, active);
+          if (in_tile + size < kTileSymbols && at + size < n) return;
+          W::sync();
+          finish(at - in_tile, in_tile + size);
+          W::sync();
+        });
+    if (stream.taken() > count) return Status::kTruncated;
+    state.cursor += stream.taken();
+  }
+  return finish_decoding<W>(state, word_count, lanes);
 }
 
 // A whole block without its exceptions. `table` is for coded symbols.

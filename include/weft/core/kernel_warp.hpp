@@ -49,7 +49,8 @@ concept KernelWarp = Warp<W> &&
   { each[u] } -> std::same_as<std::uint32_t&>;  // what lane u keeps for itself; of use only inside for_each_lane
   requires std::constructible_from<typename W::WordStream, decltype(words), std::uint32_t, decltype(room)>;
   stream.ready();
-  W::take_words(stream, x);  // the lanes that have run low, in ascending order, take a word each
+  W::take_words(stream, x);     // the lanes that have run low, in ascending order, take a word each
+  W::take_words(stream, x, m);  // the same of the lanes in the mask
   { stream.taken() } -> std::same_as<std::uint32_t>;
   W::prefetch(room);  // in a lane: the line of far memory with that byte
   // Memory near the warp by its own addresses, which bytes may be added to.

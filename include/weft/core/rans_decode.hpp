@@ -84,19 +84,19 @@ WEFT_HD typename W::U32 decode_full_round(typename W::U32& x, const std::uint16_
   return entry;
 }
 
-// Rounds of symbols [done, n), careful about the end of the words. sink(done, size, entry, active) takes the symbols of
-// a round: the low bytes of the entry's active lanes, of which there are `size`.
-template <Warp W, class Sink>
-WEFT_HD bool decode_last_rounds(DecodeState<W>& state, const std::uint16_t* words, std::uint32_t word_count,
-                                std::uint32_t lanes, const std::uint32_t* table, std::uint32_t done, std::uint32_t n,
-                                Sink sink) {
+// Rounds of symbols [done, n). take(x, active) gives the lanes of `active` that have run low their next words, and false when
+// there are too few; sink(done, size, entry, active) takes the symbols of a round: the low bytes of the entry's active lanes,
+// of which there are `size`.
+template <Warp W, class Take, class Sink>
+WEFT_HD bool decode_last_rounds(typename W::U32& x, std::uint32_t lanes, const std::uint32_t* table, std::uint32_t done,
+                                std::uint32_t n, Take take, Sink sink) {
   while (done < n) {
     const std::uint32_t size = n - done < lanes ? n - done : lanes;
     const auto active = W::first_lanes(size);
-    auto next = state.x;
+    auto next = x;
     const auto entry = decode_step<W>(next, table);
-    state.x = W::select(active, next, state.x);
-    if (!refill<W>(state, active, words, word_count)) return false;
+    x = W::select(active, next, x);
+    if (!take(x, active)) return false;
     sink(done, size, entry, active);
     done += size;
   }
@@ -126,7 +126,8 @@ WEFT_HD Status rans_decode(const std::uint16_t* words, std::uint32_t word_count,
     state.cursor = static_cast<std::uint32_t>(next - words);
   }
   const bool enough = decode_last_rounds<W>(
-      state, words, word_count, lanes, table, done, n,
+      state.x, lanes, table, done, n,
+      [&](auto&, auto active) { return refill<W>(state, active, words, word_count); },
       [out](std::uint32_t at, std::uint32_t, auto entry, auto active) { W::store_bytes(out + at, entry, active); });
   return enough ? finish_decoding<W>(state, word_count, lanes) : Status::kTruncated;
 }

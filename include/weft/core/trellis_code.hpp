@@ -156,6 +156,7 @@ WEFT_HD std::uint32_t rans_encode_woven(const Weave& weave, const std::uint32_t*
 template <Warp W>
 class NearWords {
  public:
+  static constexpr bool kAnyLanes = false;
   WEFT_HD NearWords(const std::uint16_t* words, std::uint32_t word_count, std::uint32_t cursor)
       : words_(words), word_count_(word_count), cursor_(cursor) {}
   WEFT_HD bool ready(std::uint32_t steps) { return word_count_ - cursor_ >= steps * W::kWidth; }
@@ -170,9 +171,10 @@ class NearWords {
 // Decodes words[0 .. word_count), without knowing what to, where the rest comes from and where it goes:
 // * steps.next(x) takes the states past the lanes' next symbols, without the refill, and returns what these stand for; or
 //   look_ahead() looks at the next kTile weights, for which coming(i, x) then does so;
-// * near(cursor) makes what hands out words from there on while all lanes take part: ready(steps) before each kSteps, false if there may
-//   be too few for them, and again before each further kTile; take(x) in each step; finish(cursor) moves the cursor on behind the words that were taken, which may be more than there are;
-// * sink takes what comes out: kSteps of all 32 lanes as add(step, values) and then flush(step of the first), or, where lanes
+// * near(cursor) makes what hands out words from there on while all of the block's lanes take part: ready(steps) before each kSteps, false if
+//   there may be too few for them, and again before each further kTile; take(x) in each step; finish(cursor) moves the cursor on behind the
+//   words that were taken, which may be more than there are. Blocks of fewer lanes than the warp has are for those with kAnyLanes;
+// * sink takes what comes out: kSteps of these lanes as add(step, values) and then flush(step of the first), or, where lanes
 //   are missing or words run low, one step with one(step, active, values). Those come last.
 template <Warp W, class Steps, class Near, class Sink>
 WEFT_HD Status decode_runs(const Weave& weave, Steps steps, const std::uint16_t* words, std::uint32_t word_count,
@@ -182,9 +184,10 @@ WEFT_HD Status decode_runs(const Weave& weave, Steps steps, const std::uint16_t*
   static_assert(kSteps % kTile == 0);
   DecodeState<W> rans;
   if (!start_decoding<W>(rans, words, word_count, weave.lanes)) return Status::kTruncated;
-  const std::uint32_t whole = weave.whole_steps(), all_lanes = weave.lanes == W::kWidth ? whole : 0;
-  std::uint32_t t = 0;
   auto stream = near(rans.cursor);
+  const std::uint32_t whole = weave.whole_steps();
+  const std::uint32_t all_lanes = weave.lanes == W::kWidth || decltype(stream)::kAnyLanes ? whole : 0;
+  std::uint32_t t = 0;
   for (; all_lanes >= t + kSteps && stream.ready(kSteps); t += kSteps) {
     WEFT_UNROLL(2)
     for (std::uint32_t tile = 0; tile < kSteps; tile += kTile) {

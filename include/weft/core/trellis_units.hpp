@@ -12,21 +12,25 @@
 
 namespace weft::core {
 
-// Words for decode_runs() out of a stream, which never runs out; whether it went too far is seen in the end.
+// Words for decode_runs() out of a stream, which never runs out; whether it went too far is seen in the end. Lanes that a
+// block does not have decode something, too, but take no words for it.
 template <KernelWarp W>
 class StreamedWords {
  public:
-  WEFT_HD StreamedWords(const std::uint16_t* words, std::uint32_t word_count, std::uint32_t cursor, std::uint8_t* room)
-      : stream_(words + cursor, word_count - cursor, room) {}
+  static constexpr bool kAnyLanes = true;
+  WEFT_HD StreamedWords(const std::uint16_t* words, std::uint32_t word_count, std::uint32_t cursor, std::uint32_t lanes,
+                        std::uint8_t* room)
+      : stream_(words + cursor, word_count - cursor, room), active_(W::first_lanes(lanes)) {}
   WEFT_HD bool ready(std::uint32_t) {
     stream_.ready();
     return true;
   }
-  WEFT_HD void take(typename W::U32& x) { W::take_words(stream_, x); }
+  WEFT_HD void take(typename W::U32& x) { W::take_words(stream_, x, active_); }
   WEFT_HD void finish(std::uint32_t& cursor) const { cursor += stream_.taken(); }
 
  private:
   typename W::WordStream stream_;
+  typename W::Mask active_;
 };
 
 // Takes words of units (FloatUnit) and stores units, those of kSteps steps at once: at least the 32 bytes that device memory
@@ -38,7 +42,7 @@ class UnitSink {
   static constexpr std::uint32_t kSteps = sizeof(Unit) == 2 ? 16 : 8;
 
   WEFT_HD UnitSink(const Weave& weave, std::uint8_t* out)
-      : out_(out), run_(weave.run), vectors_(is_aligned(out, 16) && weave.run % kPerStore == 0) {}
+      : out_(out), run_(weave.run), lanes_(weave.lanes), vectors_(is_aligned(out, 16) && weave.run % kPerStore == 0) {}
 
   WEFT_HD void add(std::uint32_t step, U32 word) {
     if constexpr (sizeof(Unit) > 2)
@@ -60,7 +64,7 @@ class UnitSink {
       }
       return;
     }
-    const auto all = W::first_lanes(kLanes);
+    const auto all = W::first_lanes(lanes_);
     for (std::uint32_t step = 0; step < kSteps; step++) {
       if (sizeof(Unit) > 2)
         store_one(first + step, all, words_[step]);
@@ -83,13 +87,14 @@ class UnitSink {
   WEFT_HD void store_words(std::uint32_t step, U32 a, U32 b, U32 c, U32 d) {
     W::for_each_lane(
         [&](std::uint32_t lane, std::uint32_t w0, std::uint32_t w1, std::uint32_t w2, std::uint32_t w3) {
-          store_aligned(place(lane, step), Words4{{w0, w1, w2, w3}});
+          if (lane < lanes_) store_aligned(place(lane, step), Words4{{w0, w1, w2, w3}});
         },
         a, b, c, d);
   }
   WEFT_HD void store_doubles(std::uint32_t step, U32 a, U32 b) {
     W::for_each_lane(
         [&](std::uint32_t lane, std::uint32_t first, std::uint32_t second) {
+          if (lane >= lanes_) return;
           const std::uint64_t x = unit_of(first), y = unit_of(second);
           store_aligned(place(lane, step),
                         Words4{{static_cast<std::uint32_t>(x), static_cast<std::uint32_t>(x >> 32),
@@ -107,7 +112,7 @@ class UnitSink {
   }
 
   std::uint8_t* out_;
-  std::uint32_t run_;
+  std::uint32_t run_, lanes_;
   bool vectors_;
   U32 words_[kWords] = {};
 };
@@ -155,7 +160,7 @@ WEFT_HD Status decode_units(const TrellisParameters& stream, const TrellisJob& j
   const auto* words = reinterpret_cast<const std::uint16_t*>(job.words);
   const Status status = decode_runs<W>(
       weave, steps, words, job.word_count,
-      [&](std::uint32_t cursor) { return StreamedWords<W>(words, job.word_count, cursor, room); }, sink);
+      [&](std::uint32_t cursor) { return StreamedWords<W>(words, job.word_count, cursor, weave.lanes, room); }, sink);
   if (status != Status::kOk) return status;
   W::sync();
   return put_far_weights<W, Unit>(stream, job, out);
