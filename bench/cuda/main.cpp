@@ -276,6 +276,7 @@ Json run() {
   for (const auto* work :
        {lossless.get(), bits3.get(), bytes.get(), single.get(), single3.get(), scalars.get(), vectors.get()})
     r["encode"].push_back(bench.encode<cuda::EncodeBatch>(*work, sizes.segments));
+  r["encode"].push_back(bench.encode<cuda::EncodeBatch>(*lossless, sizes.many));
   cpu::TrellisCache tables;
   for (const bool predicts : {false, true})
     for (const int states_log2 : {3, 5, 8}) {
