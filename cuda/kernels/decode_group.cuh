@@ -60,7 +60,9 @@ __device__ __forceinline__ void decode_groups(const core::BlockGroup* groups, st
 
 // How many thread blocks a multiprocessor is to hold, by the registers that units of this size take; `small` of units of
 // one or two bytes.
-constexpr int resident(std::size_t unit_bytes, int small = 6) { return unit_bytes <= 2 ? small : unit_bytes == 4 ? 4 : 2; }
+constexpr int resident(std::size_t unit_bytes, int small = 6) {
+  return unit_bytes <= 2 ? small : unit_bytes == 4 ? 4 : 2;
+}
 
 template <class Unit>
 __global__ __launch_bounds__(kDecodeThreads,

@@ -37,10 +37,11 @@ __global__ __launch_bounds__(kDecodeThreads, kResident<Finish>) void decode_pair
 }
 
 template <core::FloatType kType>
-__global__
-__launch_bounds__(kDecodeThreads, resident(sizeof(typename core::FloatUnit<kType>::Unit), 5)) void dequantize_pairs_kernel(
-    const core::BlockGroup* groups, std::uint32_t count, const core::BlockJob* jobs, std::uint8_t* out,
-    std::uint32_t* status) {
+__global__ __launch_bounds__(kDecodeThreads,
+                             resident(sizeof(typename core::FloatUnit<kType>::Unit),
+                                      5)) void dequantize_pairs_kernel(const core::BlockGroup* groups,
+                                                                       std::uint32_t count, const core::BlockJob* jobs,
+                                                                       std::uint8_t* out, std::uint32_t* status) {
   using Finish = core::PairsToWeights<kType>;
   decode_pair_groups<Finish>(groups, count, jobs, status,
                              [out](const core::BlockGroup& group, const core::BlockJob& job, auto pairs) {

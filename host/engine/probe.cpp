@@ -90,8 +90,7 @@ ProbeResult Probe::run(std::span<const float> weights, const TrellisStream& stre
     const std::size_t n = std::min(kBlock, classes.size() - first);
     const std::span<const float> values = std::span(sample.values).subspan(first, n);
     // Lanes of one run each, as far as they come out even.
-    const core::Weave order =
-        cpu::weave_for(cpu::active_kernels(), n, core::lanes_log2_for(n, std::bit_width(kRun)));
+    const core::Weave order = cpu::weave_for(cpu::active_kernels(), n, core::lanes_log2_for(n, std::bit_width(kRun)));
     const auto begin = classes.begin() + static_cast<std::ptrdiff_t>(first);
     work_.classes.assign(begin, begin + static_cast<std::ptrdiff_t>(n));
     cpu::weave_classes(work_, order);

@@ -18,15 +18,16 @@ constexpr std::size_t kLarge = 4608;  // to compare the best ones
 // To fit the one that is taken: half of a small tensor, and a share of a large one, for the more weights there are, the
 // more a bad fit costs.
 constexpr std::size_t kFewestFinal = 6144, kEnoughFinal = 12288, kFinalShare = 16, kMostFinal = 1u << 17;
-std::size_t final_extent(std::size_t weights) {
-  return std::clamp(weights / kFinalShare, std::clamp(weights / 2, kFewestFinal, kEnoughFinal), kMostFinal);
-}
 constexpr std::size_t kPriced = 5;      // sets of factors that are priced
 constexpr std::size_t kPredicting = 3;  // of these, that are priced with prediction too
 constexpr std::size_t kRepriced = 3;    // options that are compared again
 constexpr double kParameterBits = 40, kTapBits = 24, kShiftBits = 48;
 // What prediction must save of each weight: three taps fit noise, too, and take a decoder twice the time.
 constexpr double kLeastSaving = 0.003;
+
+std::size_t final_extent(std::size_t weights) {
+  return std::clamp(weights / kFinalShare, std::clamp(weights / 2, kFewestFinal, kEnoughFinal), kMostFinal);
+}
 
 // The class of a deviation in steps, as an offset that the factors' codes are added to.
 std::int16_t base_class(double log2_deviation) {
@@ -64,7 +65,7 @@ std::vector<Energies> group(std::span<const float> values, std::span<const std::
     return p;
   };
   const std::uint64_t rest = rank <= 1 ? 1 : product(2, rank);
-  const Box box = rank <= 1 ? Box{{1, 1, product(0, rank)}}
+  const Box box = rank <= 1   ? Box{{1, 1, product(0, rank)}}
                   : rest == 1 ? Box{{shape[0], 1, shape[1]}}  // a matrix by any other shape has no other groups
                               : Box{{shape[0], shape[1], rest}};
   const Box other = rest == 1 ? box : Box{{product(0, rank - 2), shape[rank - 2], shape[rank - 1]}};

@@ -80,7 +80,8 @@ TEST_P(TrellisTest, PinnedZerosStayZeros) {
 class Exhaustive {
  public:
   Exhaustive(const TrellisBlock& block, const std::vector<float>& values) : block_(block) {
-    cpu::for_woven(block.weave, [&](std::uint32_t i, std::size_t at) { fixed_.push_back(values[i]), at_.push_back(at); });
+    cpu::for_woven(block.weave,
+                   [&](std::uint32_t i, std::size_t at) { fixed_.push_back(values[i]), at_.push_back(at); });
   }
 
   // Cost of a path of a lane, and where it leads; indices as the search gives them.

@@ -65,7 +65,9 @@ class DeclaredNetwork final : public Network {
     for (const std::uint64_t n : sizes)
       tensors_.push_back({"t" + std::to_string(tensors_.size()), DType::kBF16, {n}, n, 2 * n});
   }
-  void read_tensor(std::size_t, std::uint64_t, std::span<std::byte>) const override { FAIL() << "a plan reads nothing"; }
+  void read_tensor(std::size_t, std::uint64_t, std::span<std::byte>) const override {
+    FAIL() << "a plan reads nothing";
+  }
   void read_file(std::size_t, std::uint64_t, std::span<std::byte>) const override { FAIL() << "a plan reads nothing"; }
 };
 

@@ -104,11 +104,12 @@ class TrellisCodec final : public CpuCodec {
     weave_classes(scratch.trellis, *view.trellis, view.first_unit + (std::uint64_t{block_index} << view.block_log2),
                   order);
     scratch.trellis.woven_levels.resize(order.elements());
-    const core::Status status = scratch.kernels.trellis(order.width).decode(
-        mode_of(*view.trellis), order, predictor_of(*view.trellis, scratch.trellis),
-        scratch.trellis.woven_classes.data(), reinterpret_cast<const std::uint16_t*>(plane.bytes.data()),
-        static_cast<std::uint32_t>(plane.bytes.size() / 2), scratch.trellis.cache.tables(*view.shape).decode(),
-        scratch.trellis.woven_levels.data());
+    const core::Status status =
+        scratch.kernels.trellis(order.width)
+            .decode(mode_of(*view.trellis), order, predictor_of(*view.trellis, scratch.trellis),
+                    scratch.trellis.woven_classes.data(), reinterpret_cast<const std::uint16_t*>(plane.bytes.data()),
+                    static_cast<std::uint32_t>(plane.bytes.size() / 2),
+                    scratch.trellis.cache.tables(*view.shape).decode(), scratch.trellis.woven_levels.data());
     if (std::string fault = fault_of(status); !fault.empty()) return fault;
     restore(scratch, view, order, units);
     return put_far(view, block.plane(1), unit_size, units);
@@ -127,7 +128,8 @@ class TrellisCodec final : public CpuCodec {
     collect_far(work, view, order, values, units, inward);
     work.words.resize(core::encode_bound_words(n));
     std::uint16_t* end = work.words.data() + work.words.size();
-    const std::size_t count = scratch.kernels.trellis(order.width).encode(order, work.entries.data(), tables.encode(), end);
+    const std::size_t count =
+        scratch.kernels.trellis(order.width).encode(order, work.entries.data(), tables.encode(), end);
 
     archive::BlockBuilder block(out.bytes, n, 2);
     if (2 * count + work.far.size() < units.size()) {

@@ -126,8 +126,7 @@ WEFT_HD Status rans_decode(const std::uint16_t* words, std::uint32_t word_count,
     state.cursor = static_cast<std::uint32_t>(next - words);
   }
   const bool enough = decode_last_rounds<W>(
-      state.x, lanes, table, done, n,
-      [&](auto&, auto active) { return refill<W>(state, active, words, word_count); },
+      state.x, lanes, table, done, n, [&](auto&, auto active) { return refill<W>(state, active, words, word_count); },
       [out](std::uint32_t at, std::uint32_t, auto entry, auto active) { W::store_bytes(out + at, entry, active); });
   return enough ? finish_decoding<W>(state, word_count, lanes) : Status::kTruncated;
 }
