@@ -23,7 +23,10 @@ constexpr std::uint64_t kLongestRow = 1u << 16;    // of such a sample
 constexpr std::uint64_t kWorkBytes = 24;           // per unit looked at: the unit, values, squares, the view
 constexpr double kFinestCell = 1.0 / 24;           // of the rms: below, the alphabet does not reach the tails
 constexpr double kUniformCell = 0.89;              // of a cell: a uniform quantizer's at the same error
-constexpr double kNearZero = 0.35;  // share of weights within a step of zero from which both labellings are tried
+// Shares of weights within a step of zero: from the first one on both labellings are tried; from the second one on the search
+// takes other levels than the nearest ones so often that large tensors' shapes are fitted to what it takes.
+constexpr double kNearZero = 0.35, kNearEnough = 0.2;
+constexpr std::uint64_t kLargeUnits = 1u << 20;
 
 // What is looked at of a tensor, in steps: all of it, or whole rows of a matrix.
 struct Values {
@@ -213,11 +216,11 @@ class ModelMaker {
                              .energy = spec.model == "auto" || spec.model == "predictive",
                              .only_prediction = spec.model == "predictive",
                              .views = spec.choose_view && looked_at.is_whole};
-    std::uint32_t near = 0;
-    for (const float value : looked_at.values) near += std::fabs(value) < 1 ? 1u : 0u;
-    const bool try_zero = spec.labelling == "zero" ||
-                          (spec.labelling == "auto" && !allowed.only_prediction &&
-                           static_cast<double>(near) > kNearZero * static_cast<double>(looked_at.values.size()));
+    std::uint32_t near_ones = 0;
+    for (const float value : looked_at.values) near_ones += std::fabs(value) < 1 ? 1u : 0u;
+    const double near = near_ones / static_cast<double>(std::max<std::size_t>(1, looked_at.values.size()));
+    const bool try_zero =
+        spec.labelling == "zero" || (spec.labelling == "auto" && !allowed.only_prediction && near > kNearZero);
     const bool only_zero = spec.labelling == "zero";
     if (only_zero) {
       allowed.prediction = false;
@@ -227,7 +230,8 @@ class ModelMaker {
     trellis::Choices choices = chooser_.choose(looked_at.values, looked_at.shape, allowed);
     TrellisStream model = model_of(stream.trellis, choices.best, only_zero);
     if (!try_zero) {
-      histogram = std::move(choices.best.histogram);
+      const bool search = near > kNearEnough && looked_at.values.size() >= kLargeUnits;
+      histogram = search ? probe_.run(looked_at.values, model, 0).histogram : std::move(choices.best.histogram);
     } else {
       ProbeResult best = probe_.run(looked_at.values, model, choices.best.side_bits);
       if (!only_zero) {
