@@ -121,8 +121,9 @@ std::unique_ptr<Workload> make_codebook_workload(const std::string& name, std::s
   return work;
 }
 
-std::unique_ptr<Workload> make_trellis_workload(const std::string& name, bool predicts, int states_log2 = 3) {
-  auto work = begin_workload(name, CodecId::kTrellis, DType::kBF16, 17);
+std::unique_ptr<Workload> make_trellis_workload(const std::string& name, bool predicts, int states_log2 = 3,
+                                                int block_log2 = 17) {
+  auto work = begin_workload(name, CodecId::kTrellis, DType::kBF16, block_log2);
   work->view.trellis = &work->trellis;
   work->view.shape = &trellis::typical_shapes()[3];
   work->trellis = trellis_stream(predicts, states_log2);
@@ -267,6 +268,12 @@ Json run() {
     r["decode"].push_back(bench.decode(*work, sizes.many, false));
     r["cpu"].push_back(cpu(*work));
   }
+  // Blocks as small as a small layer's have 8 lanes.
+  for (const bool predicts : {false, true})
+    r["decode"].push_back(
+        bench.decode(*make_trellis_workload(
+                         fmt::format("trellis BF16, {}, 8 lanes", predicts ? "predictive" : "scaled"), predicts, 3, 15),
+                     sizes.segments, false));
   // What pairs of symbols are worth, and codebooks.
   const auto single = make_workload("lossless BF16, no pairs", CodecId::kLossless, DType::kBF16, 1, 16, false);
   const auto single3 =
