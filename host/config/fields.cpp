@@ -129,8 +129,7 @@ const std::vector<Field<Config>>& config_fields() {
           "Memory on each GPU, in bytes or as a size such as \"4GiB\"; 0: most of what is free."),
       {"block_elements", ValueType::power_of_two(1024, 262144).or_auto(),
        "Weights per block, the unit that decodes independently. auto: 65536, but 32768 in networks of 67 to 328 "
-       "million "
-       "weights, which else had fewer blocks than a large GPU has warps.",
+       "million weights, which else had fewer blocks than a large GPU has warps.",
        [](Config& config, const Json& value) {
          config.block_log2.reset();
          if (value.is_null()) return;
