@@ -13,7 +13,6 @@ namespace {
 
 constexpr float kLargestValue = 150;   // in steps: what lies further is stored apart
 constexpr float kMostDeviations = 64;  // one huge weight says nothing about its neighbours
-constexpr std::size_t kSettling = 8;   // weights of a row after which local energy has forgotten how it began
 
 // To the nearest integer, of values below 2^22; lrint is a call.
 std::int32_t rounded(float value) {

@@ -24,7 +24,8 @@ float value_of(std::int32_t level, const SegmentView& view) {
 
 // How far weights lie inside of their levels, by the level's size: 0 (which does not count), 1, 2, and 3 or more.
 //
-// In several parts, for one sum would have to wait for itself; such sums are exact (core::InwardOfRun).
+// In several parts, for one sum would have to wait for itself; such sums are exact (core::InwardOfRun, which does the same in
+// registers alone: here that takes 15 % more of the encode time).
 class Inward {
  public:
   void add(std::uint32_t i, std::int32_t level, float offset) {

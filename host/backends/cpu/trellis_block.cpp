@@ -7,6 +7,7 @@
 #include "trellis/scales.hpp"
 
 namespace weft::cpu {
+
 TrellisMode mode_of(const TrellisStream& stream) noexcept {
   return {stream.states_log2, stream.keeps_zero, stream.predicts};
 }

@@ -28,14 +28,9 @@ struct TrellisKernels {
                          const std::uint32_t* tables, std::uint16_t* levels);
 };
 
-// The narrowest that there are for so many lanes: a small tensor's blocks have few. AVX2 only where avx2_kernels() is not
-// null; a source file for each width, which compile for long.
+// The narrowest that there are for so many lanes: a small tensor's blocks have few.
 [[nodiscard]] const TrellisKernels& portable_trellis_kernels(std::uint32_t lanes) noexcept;
-[[nodiscard]] const TrellisKernels& avx2_trellis_kernels_8() noexcept;
-[[nodiscard]] const TrellisKernels& avx2_trellis_kernels_16() noexcept;
-[[nodiscard]] const TrellisKernels& avx2_trellis_kernels_32() noexcept;
-[[nodiscard]] inline const TrellisKernels& avx2_trellis_kernels(std::uint32_t lanes) noexcept {
-  return lanes <= 8 ? avx2_trellis_kernels_8() : lanes <= 16 ? avx2_trellis_kernels_16() : avx2_trellis_kernels_32();
-}
+[[nodiscard]] const TrellisKernels& avx2_trellis_kernels(
+    std::uint32_t lanes) noexcept;  // only where avx2_kernels() is not null
 
 }  // namespace weft::cpu
