@@ -230,7 +230,7 @@ class ModelMaker {
     trellis::Choices choices = chooser_.choose(looked_at.values, looked_at.shape, allowed);
     TrellisStream model = model_of(stream.trellis, choices.best, only_zero);
     if (!try_zero) {
-      const bool search = near > kNearEnough && looked_at.values.size() >= kLargeUnits;
+      const bool search = near > kNearEnough && stream.units >= kLargeUnits;
       histogram = search ? probe_.run(looked_at.values, model, 0).histogram : std::move(choices.best.histogram);
     } else {
       ProbeResult best = probe_.run(looked_at.values, model, choices.best.side_bits);
