@@ -1,6 +1,7 @@
 // Streams of codec trellis, and weights that are as they say: for timing it without its choice of models.
 #pragma once
 
+#include <algorithm>
 #include <cmath>
 #include <cstdint>
 #include <random>
@@ -20,7 +21,10 @@ inline TrellisStream trellis_stream(bool predicts, int states_log2) {
   stream.lambda = 0.08;
   if (predicts) {
     stream.predicts = true;
-    stream.taps = {20, -8, 4};
+    stream.taps.resize(9);  // a kernel's
+    for (std::size_t place = 0; place < 9; place++)
+      for (std::size_t i = 0; i < std::min<std::size_t>(place, 4); i++)
+        stream.taps[place][i] = static_cast<std::int8_t>(i == 2 ? 8 : i == 0 ? 10 : -3);
     stream.shifts = {-2, -2, -1, -1, -1, 0, 0, 0, 1, 1, 1, 2};
     return stream;
   }
@@ -38,8 +42,8 @@ inline void follow_stream(const TrellisStream& stream, std::vector<double>& valu
   std::vector<std::uint8_t> classes(values.size());
   trellis::scale_classes(stream, 0, classes);
   for (std::size_t i = 0; i < values.size(); i++) values[i] *= std::exp2((classes[i] - stream.base_class) / 3.0);
-  for (std::size_t i = 3; stream.predicts && i < values.size(); i++)
-    for (std::size_t k = 0; k < 3; k++) values[i] += stream.taps[k] / 64.0 * values[i - 1 - k];
+  for (std::size_t i = 4; stream.predicts && i < values.size(); i++)
+    for (std::size_t k = 0; k < 4; k++) values[i] += stream.taps[i % stream.taps.size()][k] / 32.0 * values[i - 1 - k];
 }
 
 }  // namespace weft::bench

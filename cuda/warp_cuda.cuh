@@ -125,6 +125,7 @@ struct CudaWarp {
   WEFT_DEVICE U32 clamp_signed(U32 x, std::uint32_t top) {
     return {static_cast<std::uint32_t>(__vimin_s32_relu(static_cast<int>(x.value), static_cast<int>(top)))};
   }
+  WEFT_DEVICE U32 dot_bytes(U32 a, U32 b) { return {static_cast<std::uint32_t>(core::dot_bytes(a.value, b.value))}; }
 
   WEFT_DEVICE void sync() { __syncwarp(); }
   template <class F, class... Values>

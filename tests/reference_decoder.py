@@ -62,7 +62,7 @@ def read_frame(data):
     check(len(data) >= 56, "the archive is truncated")
     major, minor, reserved, crc = struct.unpack_from("<BBHI", data, 8)
     check(crc == crc32c(data[:12]), "the header's checksum is wrong")
-    check((major, minor, reserved) == (0, 4, 0), f"this decoder reads 0.4, not {major}.{minor} or a reserved bit")
+    check((major, minor, reserved) == (0, 5, 0), f"this decoder reads 0.5, not {major}.{minor} or a reserved bit")
     offset, stored, raw, index_crc, coding, reserved, crc, magic = struct.unpack("<QQQIB3sI4s", data[-40:])
     check(magic == b"WEFT", "the archive is truncated: it has no footer")
     check(crc == crc32c(data[-40:-8]), "the footer's checksum is wrong")
@@ -77,7 +77,7 @@ def read_frame(data):
 def read_index(data, payload_end):
     """2: returns layout, files and streams; the blocks know their places."""
     whole, sections = Reader(data, "the index"), []
-    for number, name in enumerate(("files", "tensors", "tables", "streams", "scale codes"), 1):
+    for number, name in enumerate(("files", "tensors", "tables", "streams", "scale codes", "taps"), 1):
         check(whole.u8() == number, f"the index's section of {name} is not where it belongs")
         sections.append(Reader(whole.take(whole.varint()), f"the index's section of {name}"))
     layout, files = read_files(sections[0])
@@ -89,7 +89,9 @@ def read_index(data, payload_end):
     users = sorted([*assets, *{t.stream for t in tensors}])
     check(users == [*range(count := sections[3].count())], "the streams are not those that tensors and assets name")
     streams = [read_stream(sections[3], n, n in assets, tensors, tables, shapes, books) for n in range(count)]
-    trellis.read_codes(sections[4], streams)
+    trellis.read_codes(sections[4], [f for s in streams for f in s.factors], "scale codes")
+    trellis.read_codes(sections[5], [s.taps for s in streams if s.taps], "taps")
+    trellis.add_taps([s for s in streams if s.taps])
     check(all(r.at == len(r.data) for r in (*sections, whole)), "the index or a section is longer than its content")
     at = 16
     for block in (b for s in streams for segment in s.segments for b in segment.blocks):
@@ -166,7 +168,7 @@ def read_stream(reader, number, is_asset, tensors, tables, shapes, books):
     check(is_possible, f"{what} has an invalid size of blocks or segments")
     check(len({t.dtype for t in s.members}) <= 1, f"{what} has members of several types")
     s.dtype = U8 if is_asset else s.members[0].dtype
-    s.unit, s.segments, s.factors, s.view = TYPES[s.dtype][2], [], [], None
+    s.unit, s.segments, s.factors, s.taps, s.view = TYPES[s.dtype][2], [], [], None, None
     s.units = reader.varint() if is_asset else sum(t.bytes for t in s.members) // s.unit
     planes = {LOSSLESS: (s.unit, s.unit), UNIFORM: (3, 1), CODEBOOK: (2, 1), TRELLIS: (2, 0)}
     s.planes, coded_planes = planes.get(s.codec, (1, 0))
@@ -215,13 +217,13 @@ def rounded(x, code="<f"):
 
 
 def make_header(file):
-    """2.6: the JSON header of a safetensors file."""
+    """2.7: the JSON header of a safetensors file."""
     at, items = 0, {}
     for t in file.tensors:
         items[t.name] = {"dtype": TYPES[t.dtype][0], "shape": t.shape, "data_offsets": [at, at + t.bytes]}
         at += t.bytes
     if file.verbatim is None:
-        metadata = {} if file.metadata is None else {"__metadata__": file.metadata}  # json escapes as 2.6 says
+        metadata = {} if file.metadata is None else {"__metadata__": file.metadata}  # json escapes as 2.7 says
         header = json.dumps({**metadata, **items}, ensure_ascii=False, separators=(",", ":")).encode()
         return header + b" " * (-len(header) % 8)
     try:  # an object with a key that is there twice becomes None, which nothing below takes

@@ -25,6 +25,7 @@ from reference_encoder import (  # noqa: E402
 FOLDER = pathlib.Path(__file__).resolve().parent
 GOLDENS = FOLDER / "golden"
 PROGRAM = os.environ.get("WEFT")
+TAPS = [60, -7, 0, 1]
 
 
 def restored(archive):
@@ -128,8 +129,8 @@ class Refuses(unittest.TestCase):
         size = struct.unpack_from("<Q", w.finish(), len(w.finish()) - 32)[0]
         index = w.finish()[-40 - size : -40]
         weft.decode(w.frame(index))
-        for change in ({"major": 1}, {"minor": 1}, {"minor": 3}, {"minor": 5}, {"reserved": 256}):
-            refuse(self, w.frame(index, **change), "this decoder reads 0.4")
+        for change in ({"major": 1}, {"minor": 1}, {"minor": 4}, {"minor": 6}, {"reserved": 256}):
+            refuse(self, w.frame(index, **change), "this decoder reads 0.5")
         for change in ({"zeros": b"\0\0\1"}, {"coding": 2}):
             refuse(self, w.frame(index, **change), "reserved bit of the footer")
         refuse(self, w.frame(index, raw=len(index) + 1), "the index's size")
@@ -260,18 +261,20 @@ class Refuses(unittest.TestCase):
         refuse(self, self.uniform(step=2.0**-120, channels=b"\1" + varint(1) + string(b"\0")), "not normal")
 
 
-    def trellis(self, plane=None, far=b"", far_mode=0, codes=None, shapes=None, **fields):
+    def trellis(self, plane=None, far=b"", far_mode=0, codes=None, taps=None, shapes=None, **fields):
         w, rng = Writer(), random.Random(1)
         s = weft.Record(shape=(*[0] * 16, 4096, *[0] * 15), base=16, states_log2=3, keeps_zero=0, predicts=1)
-        s.factors, s.taps, s.shifts = [weft.Record(inner=1, codes=[0, 1, 2, 3], count=4)], (60, 0, 0), (4,) * 12
+        s.factors, s.shifts = [weft.Record(inner=1, codes=[0, 1, 2, 3], count=4)], (4,) * 12
+        s.period, s.taps = 1, weft.Record(codes=TAPS)
         levels, coded = random_path(rng, s, 0, 8, 2)
         plane = (2, 1, len(coded), coded) if plane is None else plane
         w.shapes, w.codes = [shapes or bytes([16, 0]) + varint(4096)], [[0, 1, 2, 3]] if codes is None else codes
+        w.taps = [TAPS] if taps is None else taps
         sizes = w.add_block(make_block([plane, (far_mode, 0, len(far), far)], 8), 8)
-        v = {"step": 1 / 64, "flags": 3 | 32, "shape": 0, "base": 16, "taps": s.taps, "shifts": s.shifts, "view": ()}
-        v |= {"factors": [(1, 4)], "dtype": "F32", **fields}
+        v = {"step": 1 / 64, "flags": 3 | 32, "shape": 0, "base": 16, "period": s.period, "shifts": s.shifts}
+        v |= {"view": (), "factors": [(1, 4)], "dtype": "F32", **fields}
         rest = struct.pack("<fB", v["step"], v["flags"]) + varint(v["shape"]) + signed_varint(v["base"])
-        rest += struct.pack("15b", *v["taps"], *v["shifts"]) + b"".join(map(varint, v["view"]))
+        rest += varint(v["period"]) + struct.pack("12b", *v["shifts"]) + b"".join(map(varint, v["view"]))
         rest += bytes([len(v["factors"])]) + b"".join(varint(a) + varint(b) for a, b in v["factors"])
         w.add_tensor("x", v["dtype"], [8], w.add_stream(weft.TRELLIS, 10, 10, rest, bytes(3), sizes))
         w.files.append(network_entry("x.safetensors", 1, varint(0)))
@@ -281,7 +284,7 @@ class Refuses(unittest.TestCase):
         archive, expected, coded = self.trellis()
         self.assertEqual(restored(archive)[""][-32:], expected)
         seen = lambda **fields: restored(self.trellis(**fields)[0])[""][-32:]
-        self.assertEqual(seen(codes=range_coded([[0, 1, 2, 3]])), expected)
+        self.assertEqual(seen(codes=range_coded([[0, 1, 2, 3]]), taps=range_coded([TAPS])), expected)
         units = bytes(range(32))
         self.assertEqual(seen(plane=(0, 0, 32, units)), units)
         value, exact, nan = lambda x: struct.pack("<f", x), struct.pack("<I", 1 | 0x80000000), b"abcd"
@@ -314,6 +317,11 @@ class Refuses(unittest.TestCase):
             ({"codes": b""}, "past the end"), ({"codes": b"\x84\x80\0\0\0\0"}, "range"),
             ({"codes": range_coded([[0, 1, 2, 3]]) + b"\0"}, "do not end"),
             ({"codes": range_coded([[0, 1, 2, 3]])[:-1]}, "do not end"),
+            ({"period": 65}, "period"), ({"period": 1 << 63}, "period"), ({"period": 0}, "longer"),
+            ({"period": 64}, "do not end"), ({"taps": b"\x84\x80\0\0\0\0"}, "range"),
+            ({"taps": b""}, "past the end"), ({"period": 0, "taps": b"\x80\x80\0\0\0\0"}, "longer"),
+            ({"taps": range_coded([TAPS]) + b"\0"}, "do not end"), ({"taps": range_coded([TAPS])[:-1]}, "do not end"),
+            ({"taps": range_coded([TAPS * 2])}, "do not end"), ({"taps": range_coded([TAPS[:2]])}, "do not end"),
             ({"shapes": bytes([31, 1]) + varint(2048) * 2}, "shape"),
             ({"shapes": bytes([0, 1]) + varint(2048) + varint(2047)}, "shape"),
             ({"shapes": bytes([0, 1]) + varint(4096) + varint(0)}, "shape"),

@@ -106,7 +106,7 @@ def make_block(planes, units):
 
 
 def range_coded(factors):
-    """FORMAT.md 2.5: the codes of scale factors."""
+    """FORMAT.md 2.5 and 2.6: the codes of scale factors, or the taps of streams."""
     symbols = [code + 128 for codes in factors for code in codes]
     if not symbols:
         return b""
@@ -124,6 +124,15 @@ def range_coded(factors):
     return bytes([min(symbols), max(symbols)]) + coded.ljust(-(-len(symbols) // 256), b"\0")
 
 
+def differences(taps):
+    """FORMAT.md 2.6: what is stored of the streams' taps. No two periods have as many."""
+    before, stored = {}, []
+    for t in taps:
+        stored.append([(x - y + 128) % 256 - 128 for x, y in zip(t, before.get(len(t), [0] * len(t)))])
+        before[len(t)] = t
+    return stored
+
+
 class Writer:
     """Collects tensors, assets and blocks, and writes an archive with an uncompressed index."""
 
@@ -131,6 +140,7 @@ class Writer:
         self.layout, self.files, self.tensors, self.tables, self.streams = layout, [], [], [], []
         self.books = []  # as bytes
         self.shapes, self.codes = [], []  # each shape as bytes; the codes of each factor, or section 5 as bytes
+        self.taps = []  # of each stream, or section 6 as bytes
         self.payload = bytearray(bytes(16))
         self.pairs = False  # whether planes of an even number of symbols are coded in pairs
 
@@ -250,13 +260,14 @@ class Writer:
         tables += varint(len(self.shapes)) + b"".join(self.shapes)
         tables += varint(len(self.books)) + b"".join(self.books)
         streams = varint(len(self.streams)) + b"".join(self.streams)
-        codes = self.codes if isinstance(self.codes, bytes) else range_coded(self.codes)
-        sections = files, tensors, tables, streams, codes
+        taps = self.taps if isinstance(self.taps, bytes) else differences(self.taps)
+        coded = (x if isinstance(x, bytes) else range_coded(x) for x in (self.codes, taps))
+        sections = files, tensors, tables, streams, *coded
         return self.frame(b"".join(bytes([i + 1]) + string(s) for i, s in enumerate(sections)))
 
     def frame(self, index, **changes):
         """The archive around an index; `changes` are other values for fields of header and footer."""
-        v = {"major": 0, "minor": 4, "reserved": 0, "coding": 0, "raw": len(index), "zeros": bytes(3), **changes}
+        v = {"major": 0, "minor": 5, "reserved": 0, "coding": 0, "raw": len(index), "zeros": bytes(3), **changes}
         header = with_crc(b"\x89WEFT\r\n\x1a" + struct.pack("<BBH", v["major"], v["minor"], v["reserved"]))
         footer = struct.pack("<QQQI", len(self.payload), len(index), v["raw"], weft.crc32c(index))
         footer += bytes([v["coding"]]) + v["zeros"]
@@ -456,10 +467,13 @@ def trellis_archive():
     shapes = [(*[0] * a, *x, *[0] * (32 - a - len(x))) for a, x in zip(starts, shapes)]
 
     def add(name, dtype, code, size, shape, base, lanes_log2, *, states=3, zero=0, taps=None, view=None, factors=(), far=()):
+        """`taps` are the period and its taps, for a stream that predicts."""
         s = weft.Record(shape=shapes[shape], base=base, states_log2=states, keeps_zero=zero, predicts=taps is not None)
         s.factors = [weft.Record(inner=inner, count=len(codes), codes=codes) for inner, codes in factors]
-        s.taps, s.shifts, s.unit = taps or (0,) * 3, [rng.randint(-4, 4) for _ in range(12)], struct.calcsize(code)
+        s.period, s.taps = taps[0] if taps else 0, weft.Record(codes=taps[1:] if taps else ())
+        s.shifts, s.unit = [rng.randint(-4, 4) for _ in range(12)], struct.calcsize(code)
         w.codes += [f.codes for f in s.factors]
+        w.taps.append(s.taps.codes)
         corrections, step, units, sizes = [rng.randint(-63, 63) for _ in range(3)], 2.0**-12, b"", b""
         for at in range(0, size, 1024):
             n = min(1024, size - at)
@@ -476,7 +490,7 @@ def trellis_archive():
             sizes += w.add_block(make_block(planes, n), n)
         flags = states | zero << 4 | s.predicts << 5 | (view is not None) << 6
         rest = struct.pack("<fB", step, flags) + varint(shape) + signed_varint(base)
-        rest += struct.pack("15b", *taps, *s.shifts) if taps else b""
+        rest += varint(s.period) + struct.pack("12b", *s.shifts) if taps else b""
         rest += b"".join(map(varint, view or ())) + bytes([len(factors)])
         rest += b"".join(varint(inner) + varint(len(codes)) for inner, codes in factors)
         s.view = view
@@ -489,10 +503,16 @@ def trellis_archive():
     add("plain", "F32", "<f", 1500, 0, 18, 0)
     add("scaled", "F16", "<e", 1500, 0, 12, 5, states=8, factors=[(50, rows), (1, rows[:10]), (5, rows[:3])])
     add("zero", "F64", "<d", 1025, 2, 6, 2, states=2, zero=1, factors=[(205, [-128, 127, 0, 1, 5])])
-    add("predicted", "F32", "<f", 1200, 0, 20, 1, states=6, taps=(127, -128, 90), factors=[(40, rows)])
-    add("energy", "F32", "<f", 700, 2, 31, 3, states=4, zero=1, taps=(1, 2, 3), far=[(0, 8191), (5, -8192), (699, -8191)])
-    add("view", "F32", "<f", 6 * 7 * 11, 1, 16, 5, states=5, taps=(0, 0, 64), view=(6, 7, 11), factors=[(77, rows[:6])])
-    add("one", "F64", "<d", 1, 1, -1024, 5, states=7, taps=(0, 0, 0), far=[(0, -8192)])
+    add("predicted", "F32", "<f", 1200, 0, 20, 1, states=6, taps=(1, 127, -128, 90, -5), factors=[(40, rows)])
+    add("energy", "F32", "<f", 700, 2, 31, 3, states=4, zero=1, taps=(2, 3), far=[(0, 8191), (5, -8192), (699, -8191)])
+    random_taps = lambda p, size: (p, *(rng.randint(-size, size) for _ in range(sum(trellis.reaches(p)))))
+    long, places = random_taps(64, 12), random_taps(9, 40)
+    add("view", "F32", "<f", 6 * 7 * 11, 1, 16, 5, states=5, taps=long, view=(6, 7, 11), factors=[(77, rows[:6])])
+    add("one", "F64", "<d", 1, 1, -1024, 5, states=7, taps=(0,), far=[(0, -8192)])
+    add("places", "F32", "<f", 1500, 0, 14, 2, states=3, taps=places, factors=[(50, rows), (1, rows[:3])])
+    add("pairs", "F32", "<f", 1100, 2, 24, 3, states=8, taps=(2, -31))
+    add("again", "F32", "<f", 700, 1, 18, 2, taps=random_taps(9, 127))
+    add("shifted", "F16", "<e", 300, 0, 22, 1, states=2, taps=(0,))
     w.files.append(network_entry("t.safetensors", len(tensors), varint(0)))
     return w.finish(), {"": safetensors(tensors)}
 

@@ -9,7 +9,8 @@ from types import SimpleNamespace as Record
 from reference_reader import Rans, check, slots
 
 # 3.4
-RATIOS = (4, 5, 6, 8, 10, 13, 16, 20, 25, 32, 40, 51, 64, 81, 102, 128, 161, 203, 256, 323, 406, 512, 645, 813, 1024)
+D = (4, 5, 6, 8, 10, 13, 16, 20, 25, 32, 40, 51, 64, 81, 102, 128)
+D += (161, 203, 256, 323, 406, 512, 645, 813, 1024, 1290, 1625, 2048, 2580, 3251, 4096, 5161)
 EDGES = (4, 5, 6, 8, 10, 13, 16, 20, 25, 32, 40)
 PARITY = {2: (2, 1), 3: (5, 2), 4: (9, 2), 5: (18, 4), 6: (33, 10), 7: (78, 43), 8: (166, 121)}
 F = (7053, 7029, 6992, 6934, 6844, 6709, 6510, 6228, 5847, 5363, 4793, 4173, 3547, 2955, 2425, 1968)
@@ -23,6 +24,11 @@ V = (524288, 416127, 330280)
 
 def clamp(x, low, high):
     return min(max(x, low), high)
+
+
+def reaches(period):
+    """2.6: how many taps each place of a period has."""
+    return [4] if period == 1 else [min(4, q) for q in range(period)]
 
 
 def read_shapes(reader):
@@ -44,10 +50,12 @@ def read_stream(reader, s, shapes, segment_log2, what):
     is_possible = s.states_log2 in PARITY and flags < 128 and abs(s.base) <= 1024
     check(is_possible and 2.0**-126 <= s.steps[0] < 2.0**128, f"{what} has invalid parameters")
     check(shape < len(shapes), f"{what} names a shape that is not there")
-    s.shape, s.taps, s.shifts = shapes[shape], (0,) * 3, (0,) * 12
+    s.shape, s.period, s.shifts = shapes[shape], 0, (0,) * 12
     if s.predicts:
-        s.taps, s.shifts = reader.signed(3), reader.signed(12)
+        s.period, s.shifts = reader.varint(), reader.signed(12)
+        check(s.period <= 64, f"{what} has a period that is too long")
         check(max(map(abs, s.shifts)) <= 4, f"{what} has a shift that is too large")
+    s.taps = Record(count=sum(reaches(s.period)), codes=[])
     s.view = [reader.varint() for _ in range(3)] if flags >> 6 & 1 else None
     if s.view:
         a, b, c = s.view
@@ -88,15 +96,14 @@ class CodeModel:
             self.counts = {s: c // 2 for s, c in self.counts.items()}
 
 
-def read_codes(reader, streams):
-    """2.5"""
-    factors = [f for s in streams for f in s.factors]
+def read_codes(reader, factors, what):
+    """2.5, and 2.6 with the taps of a stream as a factor."""
     total = sum(f.count for f in factors)
     if total == 0:
         return
-    check(total // 256 <= reader.left(), "there are more scale codes than can be")
+    check(total // 256 <= reader.left(), f"there are more {what} than can be")
     first, last = reader.u8(), reader.u8()
-    check(first <= last, "the scale codes have no range")
+    check(first <= last, f"the {what} have no range")
     data = reader.take(reader.left())
     model, span, code, at = CodeModel(first, last), 2**32 - 1, int.from_bytes(data[:4].ljust(4, b"\0"), "big"), 4
     for f in factors:
@@ -113,7 +120,15 @@ def read_codes(reader, streams):
                 span, at = span << 8, at + 1
             model.add(first + s)
             f.codes.append(first + s - 128)
-    check(len(data) == max(at, -(-total // 256)) and not any(data[at:]), "the scale codes do not end with their section")
+    check(len(data) == max(at, -(-total // 256)) and not any(data[at:]), f"the {what} do not end with their section")
+
+
+def add_taps(streams):
+    """2.6: from what is stored of the streams' taps to themselves."""
+    before = {}
+    for s in streams:
+        b = before.get(s.period, [0] * len(s.taps.codes))
+        s.taps.codes = before[s.period] = [(x + y + 128) % 256 - 128 for x, y in zip(s.taps.codes, b)]
 
 
 def mass_below(t, x):
@@ -168,7 +183,9 @@ class Lane:
     """3.4: what a lane knows between two units."""
 
     def __init__(self, s):
-        self.s, self.state, self.energy, self.past = s, 0, 384, [(0, 0)] * 3
+        self.s, self.state, self.energy, self.past = s, 0, 384, [0] * 4
+        taps = iter(s.taps.codes)
+        self.taps = [[next(taps) for _ in range(n)] for n in reaches(s.period)]
 
     def step(self, e, decode):
         """The level of element e; decode(table) gives a symbol."""
@@ -177,10 +194,9 @@ class Lane:
         c, m, q = expected, 0, self.state % 2
         if s.predicts:
             c = clamp(expected + s.shifts[sum(self.energy // 32 >= edge for edge in EDGES)], 0, 31)
-        if s.predicts and not s.keeps_zero:
-            ratios = [RATIOS[clamp(expected - before, -12, 12) + 12] for _, before in self.past]
-            p = sum(tap * ratio * level for tap, ratio, (level, _) in zip(s.taps, ratios, self.past))
-            m = clamp((p + 512) // 1024, -224, 224)
+        if s.period and not s.keeps_zero:
+            p = sum(tap * u for tap, u in zip(self.taps[e % s.period], self.past))
+            m = clamp((p * D[expected] + 4096) // 8192, -224, 224)
         if s.keeps_zero and q:
             i = decode(table_of(s.shape, c, 5)) - 128
             k = 2 * i - (i > 0) + (i < 0)
@@ -193,7 +209,7 @@ class Lane:
         h0, h1 = PARITY[s.states_log2]
         self.state = self.state // 2 ^ h0 * q ^ h1 * (i % 2)
         self.energy += min(abs(4 * k - m) * F[expected] // 256, 1023) - self.energy // 8
-        self.past = [(k, expected), *self.past[:2]]
+        self.past = [clamp((k * F[expected] + 128) // 256, -127, 127), *self.past[:3]]
         return k
 
 

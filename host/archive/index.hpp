@@ -44,7 +44,7 @@ void lay_out_stream(Index& index, StreamRecord& stream);
 // Serializes everything but block offsets, which follow from the sizes.
 [[nodiscard]] std::vector<std::byte> serialize_index(const Index& index);
 
-// Bytes at the end of a serialized index that are entropy-coded already: the codes of its last section.
+// Bytes at the end of a serialized index that are entropy-coded already: the codes of its last two sections.
 [[nodiscard]] std::size_t coded_tail(std::span<const std::byte> serialized);
 
 // Parses and checks an index; `payload_end` is the offset at which the last block must end. Throws Error(kArchive).

@@ -321,6 +321,9 @@ Index parse_index(std::span<const std::byte> bytes, std::uint64_t payload_end) {
   auto codes = section(5);
   read_scale_codes(codes, code_counts, index);
   codes.expect_end("the section of scale codes is longer than its content");
+  auto taps = section(6);
+  read_taps(taps, index);
+  taps.expect_end("the section of taps is longer than its content");
   in.expect_end("there are bytes after the last section");
   std::uint64_t end = 0;
   check(place_blocks(index, payload_end, end), "the blocks run past the end of the payload");

@@ -100,10 +100,12 @@ void put_stream(ByteWriter& out, const Index& index, const StreamRecord& stream)
     for (std::uint32_t b = 0; b < segment.block_count; b++) out.put_varint(index.blocks[segment.first_block + b].size);
 }
 
+constexpr std::uint8_t kFirstCodedSection = 5;
+
 }  // namespace
 
 std::vector<std::byte> serialize_index(const Index& index) {
-  ByteWriter files, tensors, tables, streams, codes, out;
+  ByteWriter files, tensors, tables, streams, codes, taps, out;
   put_files(files, index);
   put_tensors(tensors, index);
   put_tables(tables, index);
@@ -114,18 +116,17 @@ std::vector<std::byte> serialize_index(const Index& index) {
   put_section(out, 3, tables);
   put_section(out, 4, streams);
   put_scale_codes(codes, index);
-  put_section(out, 5, codes);
+  put_section(out, kFirstCodedSection, codes);
+  put_taps(taps, index);
+  put_section(out, kFirstCodedSection + 1, taps);
   return std::move(out.bytes());
 }
 
 std::size_t coded_tail(std::span<const std::byte> serialized) {
   ByteReader in(serialized, [](const char* what) { throw Error(ErrorKind::kInternal, what); });
-  std::size_t length = 0;
-  while (in.left() > 0) {
-    (void)in.get_u8();  // the section's number
-    length = in.take(in.get_varint()).size();
-  }
-  return length;
+  while (in.get_u8() != kFirstCodedSection) (void)in.take(in.get_varint());
+  (void)in.get_varint();
+  return in.left();
 }
 
 }  // namespace weft::archive

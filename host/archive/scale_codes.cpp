@@ -181,7 +181,7 @@ void put_codes(ByteWriter& out, std::span<const std::span<const std::int8_t>> fa
 void read_codes(ByteReader& in, std::span<const std::span<std::int8_t>> factors) {
   if (std::all_of(factors.begin(), factors.end(), [](const auto& codes) { return codes.empty(); })) return;
   const int first = in.get_u8(), last = in.get_u8();
-  in.require(first <= last, "the scale codes have no range");
+  in.require(first <= last, "a section of codes has no range");
   const std::uint64_t size = in.left();
   Model model(first, last);
   RangeDecoder decoder(in.take(size));
@@ -198,7 +198,7 @@ void read_codes(ByteReader& in, std::span<const std::span<std::int8_t>> factors)
   std::uint64_t total = 0;
   for (const auto& codes : factors) total += codes.size();
   in.require(size == std::max(decoder.consumed(), least_bytes(total)) && decoder.rest_is_zero(),
-             "the section of scale codes is shorter or longer than its content");
+             "a section of codes is shorter or longer than its content");
 }
 
 }  // namespace weft::archive

@@ -1,4 +1,4 @@
-// The codes of scale factors as bytes (FORMAT.md 2.6): a range coder whose model follows each factor.
+// The codes of scale factors, and taps, as bytes (FORMAT.md 2.5, 2.6): a range coder whose model follows each factor.
 //
 // Read me first:
 // * A factor's codes are alike, and different factors' are not: counts begin anew with every factor, on a prior that earlier

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <map>
 #include <span>
 
 #include "archive/index.hpp"
@@ -12,6 +13,12 @@ namespace weft::archive {
 namespace {
 
 constexpr std::size_t kMaxFactors = 3;
+
+// Those of a place that do not reach before its period's begin.
+std::size_t stored_taps(const TrellisStream& stream, std::size_t place) {
+  constexpr std::size_t kAll = core::kMaxTaps;
+  return stream.taps.size() == 1 ? kAll : std::min(place, kAll);
+}
 
 enum Flag : std::uint8_t { kStatesMask = 15, kKeepsZero = 16, kPredicts = 32, kHasView = 64 };
 
@@ -55,7 +62,7 @@ void put_trellis(ByteWriter& out, const TrellisStream& stream) {
   out.put_varint(stream.shape);
   out.put_signed_varint(stream.base_class);
   if (stream.predicts) {
-    for (const std::int8_t tap : stream.taps) out.put(tap);
+    out.put_varint(stream.taps.size());
     for (const std::int8_t shift : stream.shifts) out.put(shift);
   }
   if (has_view(stream))
@@ -86,7 +93,9 @@ void read_trellis(ByteReader& in, std::uint64_t elements, std::size_t shapes, St
   in.require(base >= -1024 && base <= 1024, "a trellis stream has a base class out of range");
   t.base_class = static_cast<std::int16_t>(base);
   if (t.predicts) {
-    for (std::int8_t& tap : t.taps) tap = in.get<std::int8_t>();
+    const std::uint64_t period = in.get_varint();
+    in.require(period <= core::kMaxPeriod, "a trellis stream has taps of too long a period");
+    t.taps.resize(period);
     for (std::int8_t& shift : t.shifts) {
       shift = in.get<std::int8_t>();
       in.require(std::abs(shift) <= core::kMaxShift, "a shift of classes is too large");
@@ -113,6 +122,71 @@ void read_trellis(ByteReader& in, std::uint64_t elements, std::size_t shapes, St
                "a scale factor does not divide its tensor");
     t.factors.push_back(std::move(factor));
     code_counts.push_back(count);
+  }
+}
+
+namespace {
+
+// Calls f(tap, the same tap of the last stream before with such a period, or 0) for each stored tap of a stream. Tensors of a
+// network are alike.
+class TapWalk {
+ public:
+  template <class Stream, class F>
+  void walk(Stream& stream, F f) {
+    if (stream.taps.empty()) return;
+    auto& before = before_[stream.taps.size()];
+    before.resize(stream.taps.size());
+    for (std::size_t place = 0; place < stream.taps.size(); place++)
+      for (std::size_t i = 0; i < stored_taps(stream, place); i++) {
+        f(stream.taps[place][i], before[place][i]);
+        before[place][i] = stream.taps[place][i];
+      }
+  }
+
+ private:
+  std::map<std::size_t, decltype(TrellisStream::taps)> before_;  // by period
+};
+
+std::size_t count_taps(const TrellisStream& stream) {
+  std::size_t count = 0;
+  for (std::size_t place = 0; place < stream.taps.size(); place++) count += stored_taps(stream, place);
+  return count;
+}
+
+}  // namespace
+
+void put_taps(ByteWriter& out, const Index& index) {
+  std::vector<std::vector<std::int8_t>> codes;
+  TapWalk taps;
+  for (const StreamRecord& stream : index.streams) {
+    codes.emplace_back();
+    taps.walk(stream.trellis, [&](std::int8_t tap, std::int8_t before) {
+      codes.back().push_back(static_cast<std::int8_t>(tap - before));  // modulo 256
+    });
+  }
+  std::erase_if(codes, [](const auto& of_stream) { return of_stream.empty(); });
+  const std::vector<std::span<const std::int8_t>> spans(codes.begin(), codes.end());
+  put_codes(out, spans);
+}
+
+void read_taps(ByteReader& in, Index& index) {
+  std::vector<std::vector<std::int8_t>> codes;
+  std::uint64_t total = 0;
+  for (const StreamRecord& stream : index.streams) {
+    const std::size_t count = count_taps(stream.trellis);
+    if (count > 0) codes.emplace_back(count);
+    total += count;
+  }
+  in.require(total / kCodesPerByte <= in.left(), "there are more taps than bytes for them");
+  const std::vector<std::span<std::int8_t>> spans(codes.begin(), codes.end());
+  read_codes(in, spans);
+  TapWalk taps;
+  std::size_t next = 0;
+  for (StreamRecord& stream : index.streams) {
+    if (stream.trellis.taps.empty()) continue;
+    const std::int8_t* code = codes[next++].data();
+    taps.walk(stream.trellis,
+              [&](std::int8_t& tap, std::int8_t before) { tap = static_cast<std::int8_t>(before + *code++); });
   }
 }
 

@@ -38,6 +38,7 @@ TrellisReport describe(const TrellisStream& stream) {
   report.model = stream.predicts ? "predictive" : stream.factors.empty() ? "order0" : "scaled";
   if (archive::has_view(stream)) report.view.assign(stream.view.begin(), stream.view.end());
   for (const ScaleFactor& factor : stream.factors) report.scales.push_back(factor.codes.size());
+  report.period = static_cast<std::uint32_t>(stream.taps.size());
   report.shape = stream.shape;
   return report;
 }

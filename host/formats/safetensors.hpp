@@ -28,7 +28,7 @@ struct SafetensorsHeader {
 [[nodiscard]] SafetensorsHeader parse_safetensors_header(std::string_view text, std::uint64_t data_bytes,
                                                          const std::string& where);
 
-// The header of FORMAT.md 2.6 for these tensors, padding included.
+// The header of FORMAT.md 2.7 for these tensors, padding included.
 [[nodiscard]] std::string canonical_header(std::span<const TensorInfo> tensors,
                                            std::span<const std::pair<std::string, std::string>> metadata,
                                            bool has_metadata);

@@ -21,8 +21,8 @@ constexpr std::size_t kFewestFinal = 6144, kEnoughFinal = 12288, kFinalShare = 1
 constexpr std::size_t kPriced = 5;      // sets of factors that are priced
 constexpr std::size_t kPredicting = 3;  // of these, that are priced with prediction too
 constexpr std::size_t kRepriced = 3;    // options that are compared again
-constexpr double kParameterBits = 40, kTapBits = 24, kShiftBits = 48;
-// What prediction must save of each weight: three taps fit noise, too, and take a decoder twice the time.
+constexpr double kParameterBits = 40, kShiftBits = 72;
+// What prediction must save of each weight: taps fit noise, too, and take a decoder twice the time.
 constexpr double kLeastSaving = 0.003;
 
 std::size_t final_extent(std::size_t weights) {
@@ -156,6 +156,8 @@ class Chooser {
     orders.values = values;
     orders.taken = 0;
     std::vector<Energies> groups = group(values, shape);
+    for (std::size_t i = 2; i < shape.size(); i++) kernel_ *= shape[i];
+    has_kernels_ = shape.size() > 2;
     boxes_.reserve(groups.size());
     for (Energies& energies : groups) boxes_.emplace_back(std::move(energies), boxes_.data());
   }
@@ -207,8 +209,18 @@ class Chooser {
     return option.has_view ? mirror(box(option), kind, factor) : factor;
   }
 
-  // Sets the classes of the option's factors and of a deviation; returns the base class.
-  std::int16_t set_classes(Order& order, const Option& option, double log2_deviation) {
+  // Weights in a row that a kernel has, in the option's order: neighbours of a weight are others by its place there.
+  std::uint32_t period_of(const Option& option) const {
+    constexpr std::uint64_t kLongestReversed = 32;  // there it may be any other dimension
+    const std::uint64_t period = option.has_view ? box(option).size[0] : kernel_;
+    return has_kernels_ && period <= (option.has_view ? kLongestReversed : core::kMaxPeriod)
+               ? static_cast<std::uint32_t>(std::max<std::uint64_t>(1, period))
+               : 1;
+  }
+
+  // Sets the classes of the option's factors and of a deviation, and more by places in a period; returns the base class.
+  std::int16_t set_classes(Order& order, const Option& option, double log2_deviation,
+                           const std::vector<std::int8_t>& of_places = {}) {
     std::array<const SampledCodes*, kFactorKinds> factors{};
     std::size_t count = 0;
     for (int kind = 0; kind < kFactorKinds; kind++) {
@@ -216,6 +228,10 @@ class Chooser {
       auto& [is_there, codes] = order.codes[option.box * kFactorKinds + static_cast<std::size_t>(kind)];
       if (!std::exchange(is_there, true)) order.pricing.sample(factor_of(option, kind), codes);
       factors[count++] = &codes;
+    }
+    if (!of_places.empty()) {
+      order.pricing.sample({1, of_places}, of_places_);
+      factors[count++] = &of_places_;
     }
     const std::int16_t base = base_class(log2_deviation);
     order.pricing.set_classes(base, std::span(factors).first(count));
@@ -234,6 +250,11 @@ class Chooser {
     return *known;
   }
 
+  TapFit fit_taps(Order& order, const Option& option) {
+    set_classes(order, option, base_of(option));
+    return order.pricing.fit_taps(period_of(option));
+  }
+
   void price_option(std::size_t extent, Option& option) {
     Option plain = option;
     plain.has_view = false;
@@ -242,37 +263,33 @@ class Chooser {
       Order& order = order_of(option, extent);
       // A view's sample has other weights, so what counts is what taps save there.
       const double flat = flat_bits(order, option);
-      set_classes(order, option, base_of(option));
-      std::array<std::int8_t, 3> taps{};
-      const double shrinkage = order.pricing.fit_taps(taps);
-      set_classes(order, option, base_of(option) + shrinkage);
-      order.pricing.quantize(taps);
-      bits += least(order.pricing.bits()) - flat + kTapBits + kLeastSaving * static_cast<double>(values_.size());
+      const TapFit fit = fit_taps(order, option);
+      if (!fit.taps.empty()) {
+        set_classes(order, option, base_of(option) + fit.log2_left, fit.classes);
+        order.pricing.quantize(fit.taps);
+        bits += least(order.pricing.bits()) - flat + fit.side_bits + fit.chance_bits;
+      }
+      bits += kLeastSaving * static_cast<double>(values_.size());
     }
     option.bits = bits + boxes_[option.box].side_bits(option.set) + kParameterBits;
   }
 
   // Adds the set with prediction, in the order in which neighbours say more, if they can say enough.
   void consider_prediction(const Option& plain, std::vector<Option>& predicting) {
-    const auto shrinkage_of = [&](const Option& option) {
-      Order& order = order_of(option, kQuick);
-      set_classes(order, option, base_of(option));
-      std::array<std::int8_t, 3> taps{};
-      const double shrinkage = order.pricing.fit_taps(taps);
-      return taps == std::array<std::int8_t, 3>{} ? 0 : shrinkage;
-    };
+    const auto saved_bits = [&](const Option& option) { return fit_taps(order_of(option, kQuick), option).saved_bits; };
     const auto& size = box(plain).size;
     const bool may_reverse = allowed_.views && (size[0] > 1) + (size[1] > 1) + (size[2] > 1) > 1;
     Option option = plain;
     option.has_taps = true;
-    double shrinkage = shrinkage_of(option);
-    if (may_reverse) {
+    double saved = saved_bits(option);
+    // Of two sides that may be kernels, the shorter one is.
+    if (may_reverse && (period_of(option) == 1 || size[0] < kernel_)) {
       Option other = option;
       other.has_view = true;
-      const double more = shrinkage_of(other);
-      if (more < shrinkage) shrinkage = more, option = other;
+      const double more = saved_bits(other);
+      if (more > saved) saved = more, option = other;
     }
-    if (!allowed_.only_prediction && -shrinkage * static_cast<double>(values_.size()) < kTapBits) return;
+    if (!allowed_.only_prediction && saved <= 0) return;
     price_option(kQuick, option);
     predicting.push_back(option);
   }
@@ -285,12 +302,17 @@ class Chooser {
       if ((option.set >> kind & 1) != 0) stream.factors.push_back(factor_of(option, kind));
     stream.view = view_of(option);
     Order& order = order_of(option, final_extent(values_.size()));
-    stream.base_class = set_classes(order, option, base_of(option));
-    const double shrinkage = option.has_taps ? order.pricing.fit_taps(stream.taps) : 0;
-    const bool has_taps = stream.taps != std::array<std::int8_t, 3>{};
+    TapFit fit;
+    if (option.has_taps) fit = fit_taps(order, option);
+    stream.base_class = set_classes(order, option, base_of(option) + fit.log2_left, fit.classes);
+    const bool has_taps = !fit.taps.empty();
     if (has_taps) {
-      stream.base_class = set_classes(order, option, base_of(option) + shrinkage);
-      order.pricing.quantize(stream.taps);
+      // Levels leave something else now.
+      const auto period = static_cast<std::uint32_t>(fit.taps.size());
+      if (TapFit again = order.pricing.fit_taps(period); again.taps.size() == period) fit.taps = std::move(again.taps);
+      order.pricing.quantize(fit.taps);
+      if (!fit.classes.empty()) add_factor(stream, fit.classes);
+      stream.taps = std::move(fit.taps);
     } else {
       order.pricing.quantize();
     }
@@ -299,17 +321,39 @@ class Chooser {
     stream.predicts = has_taps || allowed_.only_prediction;
     if (allowed_.energy) {
       const double saved = order.pricing.fit_shifts(stream.shape, stream.shifts);
-      stream.predicts = stream.predicts || saved > kTapBits + kShiftBits;
+      stream.predicts = stream.predicts || saved > kShiftBits;
       if (!stream.predicts) stream.shifts = {};
     }
     if (!allowed_.flat) choice.histogram = order.pricing.count(stream.shifts);
-    choice.side_bits = boxes_[option.box].side_bits(option.set) + kParameterBits + (option.has_taps ? kTapBits : 0);
+    choice.side_bits = boxes_[option.box].side_bits(option.set) + kParameterBits + fit.side_bits;
     return choice;
   }
 
+  // Adds codes by places in a period: to those of a factor that tells these places apart, or as one more, in which those are
+  // that repeat with the period.
+  static void add_factor(TrellisStream& stream, std::vector<std::int8_t> of_places) {
+    const std::size_t period = of_places.size();
+    for (ScaleFactor& factor : stream.factors) {
+      if (factor.inner != 1 || factor.codes.size() % period != 0) continue;
+      for (std::size_t i = 0; i < factor.codes.size(); i++)
+        factor.codes[i] = static_cast<std::int8_t>(factor.codes[i] + of_places[i % period]);
+      return;
+    }
+    std::erase_if(stream.factors, [&](const ScaleFactor& factor) {
+      if (period % (factor.inner * factor.codes.size()) != 0) return false;
+      for (std::size_t i = 0; i < period; i++)
+        of_places[i] = static_cast<std::int8_t>(of_places[i] + factor.codes[i / factor.inner % factor.codes.size()]);
+      return true;
+    });
+    stream.factors.push_back({1, std::move(of_places)});
+  }
+
   std::span<const float> values_;
+  std::uint64_t kernel_ = 1;  // weights of a kernel, if the last dimensions are one
+  bool has_kernels_ = false;
   const Allowed allowed_;
   Orders& orders_;
+  SampledCodes of_places_;
   std::vector<ScaleFactors> boxes_;
 };
 

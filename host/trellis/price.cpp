@@ -34,6 +34,8 @@ FourFloats load_four(const float* p) {
   return four;
 }
 
+constexpr std::size_t kTaps = core::kMaxTaps;
+
 constexpr int kClassEntries = PriceBook::kClassEntries;
 static_assert(kClassEntries * core::kScaleClasses <= 1 << 16);
 
@@ -46,14 +48,18 @@ std::size_t bin_of(std::uint32_t energy) {
   return kBins[std::min(energy >> 5, core::kEnergyEntries - 1)];
 }
 
-// Of each class: its deviation in steps, and the inverse.
+// Of a class, in steps: its deviation, the inverse of that, and what a level is multiplied by to predict others.
+struct ClassDeviation {
+  float deviation, inverse, error_scale;
+};
 using Deviations = std::array<ClassDeviation, core::kScaleClasses>;
 const Deviations& deviations() {
   static const Deviations table = [] {
     Deviations d{};
     for (std::size_t c = 0; c < d.size(); c++) {
       const double deviation = std::exp2(static_cast<double>(c) / 3) / 16;
-      d[c] = {static_cast<float>(deviation), static_cast<float>(1 / deviation)};
+      d[c] = {static_cast<float>(deviation), static_cast<float>(1 / deviation),
+              2.0f * static_cast<float>(core::kErrorScale[c]) / 4096};
     }
     return d;
   }();
@@ -77,6 +83,7 @@ void Pricing::take(std::span<const float> values, const std::array<std::uint64_t
   for (std::size_t i = 0; i < n; i++) index[i] = static_cast<std::int16_t>(rounded(v[i] * 0.5f));
   if (work.classes.size() >= n) return;
   work.classes.resize(n);
+  work.targets.resize(n);
   work.normal.resize(kBefore + n);  // after zeros
   work.deviations.resize(n);
   work.means.resize(n);
@@ -119,51 +126,156 @@ void Pricing::set_classes(int base, std::span<const SampledCodes* const> factors
     add_up_classes(base, classes, factors[0]->data());
   } else if (n == 2) {
     add_up_classes(base, classes, factors[0]->data(), factors[1]->data());
-  } else {
+  } else if (n == 3) {
     add_up_classes(base, classes, factors[0]->data(), factors[1]->data(), factors[2]->data());
+  } else {
+    add_up_classes(base, classes, factors[0]->data(), factors[1]->data(), factors[2]->data(), factors[3]->data());
   }
 }
 
-double Pricing::fit_taps(std::array<std::int8_t, 3>& taps) {
-  constexpr std::size_t kTaps = core::kMaxTaps, kParts = 4;
-  static_assert((kRow - kBefore) % kParts == 0);
+void Pricing::normalise() {
+  constexpr float kMost = static_cast<float>(core::kMaxNormal) / (1 << core::kNormalBits);
   const Deviations& table = deviations();
   const std::uint8_t* classes = work_->classes.data();
   float* __restrict u = work_->normal.data() + kBefore;
-  ClassDeviation* __restrict of = work_->deviations.data();
+  float* __restrict y = work_->targets.data();
+  float* __restrict deviation = work_->deviations.data();
   const float* v = sample_.values.data();
+  const std::int16_t* indices = indices_.data();
   const std::size_t n = sample_.values.size();
-  for (std::size_t i = 0; i < n; i++) of[i] = table[classes[i]];
-  for (std::size_t i = 0; i < n; i++) u[i] = limited(v[i] * of[i].inverse, kMostDeviations);
-  std::array<double, kTaps + 1> correlation{};
-  for (std::size_t r = 0; r < rows(); r++) {  // zeros follow the last row's weights
-    std::array<FourFloats, kTaps + 1> sums{};
-    for (std::size_t i = r * kRow + kBefore; i < (r + 1) * kRow; i += kParts) {
-      const FourFloats here = load_four(u + i);
-      sums[0] += here * here;
-      for (std::size_t lag = 1; lag <= kTaps; lag++) sums[lag] += here * load_four(u + i - lag);
-    }
-    for (std::size_t lag = 0; lag <= kTaps; lag++)
-      correlation[lag] += static_cast<double>((sums[lag][0] + sums[lag][1]) + (sums[lag][2] + sums[lag][3]));
+  for (std::size_t i = 0; i < n; i++) {
+    const ClassDeviation& of = table[classes[i]];
+    y[i] = limited(v[i] * of.inverse, kMostDeviations);
+    u[i] = limited(static_cast<float>(indices[i]) * of.error_scale, kMost);
+    deviation[i] = of.deviation;
   }
-  taps = {};
-  if (!(correlation[0] > 0)) return 0;
-  // Levinson and Durbin.
+}
+
+namespace {
+
+// The first `order` taps (Cholesky), and what of the weights' own squares they leave.
+double solve(const Moments& m, std::size_t order, std::array<std::int8_t, kTaps>& taps) {
+  constexpr double kRidge = 4;  // squares of neighbours that say nothing: few weights shall not say much
+  std::array<std::array<double, kTaps>, kTaps> l{};
   std::array<double, kTaps> a{};
-  double error = correlation[0];
-  for (std::size_t m = 0; m < kTaps; m++) {
-    double k = correlation[m + 1];
-    for (std::size_t i = 0; i < m; i++) k -= a[i] * correlation[m - i];
-    k = std::clamp(k / error, -0.999, 0.999);  // the lags' sums are not over the same weights
-    std::array<double, kTaps> next = a;
-    next[m] = k;
-    for (std::size_t i = 0; i < m; i++) next[i] = a[i] - k * a[m - 1 - i];
-    a = next;
-    error *= 1 - k * k;
+  for (std::size_t i = 0; i < order; i++) {
+    for (std::size_t k = 0; k <= i; k++) {
+      double sum = m.among(i, k) + (i == k ? kRidge : 0);
+      for (std::size_t p = 0; p < k; p++) sum -= l[i][p] * l[k][p];
+      l[i][k] = i == k ? std::sqrt(std::max(sum, 1e-6)) : sum / l[k][k];
+    }
+    a[i] = m.cross(i);
+    for (std::size_t p = 0; p < i; p++) a[i] -= l[i][p] * a[p];
+    a[i] /= l[i][i];
   }
-  for (std::size_t p = 0; p < kTaps; p++)
-    taps[p] = static_cast<std::int8_t>(std::clamp<long>(std::lrint(a[p] * 64), -127, 127));
-  return 0.5 * std::log2(std::max(error / correlation[0], 1e-9));
+  for (std::size_t i = order; i-- > 0;) {
+    for (std::size_t p = i + 1; p < order; p++) a[i] -= l[p][i] * a[p];
+    a[i] /= l[i][i];
+  }
+  double left = m.own();
+  for (std::size_t i = 0; i < order; i++) {
+    taps[i] = static_cast<std::int8_t>(std::clamp<long>(std::lrint(a[i] * (1 << core::kTapBits)), -127, 127));
+    a[i] = static_cast<double>(taps[i]) / (1 << core::kTapBits);
+    left -= 2 * a[i] * m.cross(i);
+    for (std::size_t k = 0; k < i; k++) left += 2 * a[i] * a[k] * m.among(i, k);
+    left += a[i] * a[i] * m.among(i, i);
+  }
+  return std::max(left, 1e-6 * m.own());
+}
+
+}  // namespace
+
+// Their moments, by the place in a period.
+std::vector<Moments> Pricing::moments(std::uint32_t period) const {
+  constexpr std::size_t kProducts = Moments::kProducts, kSums = 1 + kProducts, kPart = 4;
+  static_assert((kRow - kBefore) % kPart == 0);
+  // A row's weights go on from the place of its first one.
+  const std::size_t places = (period + kRow) / kPart * kPart;
+  std::vector<float>& memory = work_->moments;
+  memory.assign(kSums * places, 0);
+  const float *u = work_->normal.data() + kBefore, *y = work_->targets.data();
+  for (std::size_t r = 0; r < rows(); r++) {
+    const std::size_t first = r * kRow + kBefore, n = length_of(r);
+    float* sums = memory.data() + sample_.begins[r] % period;
+    const auto add = [&](std::size_t i, const auto& load, const auto& store) {
+      const auto own = load(y + first + i);
+      decltype(load(y)) before[kTaps];
+      for (std::size_t tap = 0; tap < kTaps; tap++) before[tap] = load(u + first + i - tap - 1);
+      float* to = sums + i;
+      const auto put = [&](const auto& value) {
+        store(to, value);
+        to += places;
+      };
+      put(own * 0 + 1);
+      put(own * own);
+      for (std::size_t tap = 0; tap < kTaps; tap++) put(own * before[tap]);
+      for (std::size_t tap = 0; tap < kTaps; tap++)
+        for (std::size_t other = 0; other <= tap; other++) put(before[tap] * before[other]);
+    };
+    std::size_t i = 0;
+    for (; i + kPart <= n; i += kPart)
+      add(i, load_four, [](float* to, FourFloats value) {
+        value += load_four(to);
+        std::memcpy(to, &value, sizeof value);
+      });
+    for (; i < n; i++)
+      add(
+          i, [](const float* p) { return *p; }, [](float* to, float value) { *to += value; });
+  }
+  std::vector<Moments> of(period);
+  std::size_t place = 0;
+  for (std::size_t i = 0; i < places; i++) {
+    of[place].count += static_cast<double>(memory[i]);
+    for (std::size_t k = 0; k < kProducts; k++) of[place].sums[k] += static_cast<double>(memory[(1 + k) * places + i]);
+    place = place + 1 == period ? 0 : place + 1;
+  }
+  return of;
+}
+
+TapFit Pricing::fit_taps(std::uint32_t period) {
+  constexpr double kFitBits = 8, kTapBits = 4.5,
+                   kClassBits = 3;  // what is stored: of all, of a tap, of a place's class
+  constexpr double kChance = 1.1;   // bits of each weight that is not in the sample, by a tap over the sample's weights
+  normalise();
+  const std::vector<Moments> of = moments(period);
+  Moments all;
+  for (const Moments& m : of) all.add(m);
+  TapFit fit;
+  if (!(all.own() > 0)) return fit;
+  const double weights = weight_ * all.count, unseen = weights / all.count - 1;
+  // The same taps for all.
+  fit.taps.resize(1);
+  fit.log2_left = 0.5 * std::log2(solve(all, kTaps, fit.taps[0]) / all.own());
+  fit.side_bits = kFitBits + kTapBits * kTaps;
+  fit.chance_bits = kChance * kTaps * unseen;
+  fit.saved_bits = -fit.log2_left * weights - fit.side_bits - fit.chance_bits;
+  if (period > 1) {
+    TapFit apart;
+    apart.taps.resize(period);
+    std::vector<double> left(period);
+    double count = 0;
+    for (std::size_t place = 0; place < period; place++) {
+      const std::size_t order = std::min(place, kTaps);
+      count += static_cast<double>(order);
+      if (!(of[place].own() > 0)) continue;
+      left[place] = std::log2(solve(of[place], order, apart.taps[place]) / of[place].count * (all.count / all.own()));
+      apart.log2_left += 0.5 * left[place] * of[place].count / all.count;
+    }
+    apart.side_bits = kFitBits + kTapBits * count + kClassBits * period;
+    apart.chance_bits = kChance * (count + period) * unseen;
+    apart.saved_bits = -apart.log2_left * weights - apart.side_bits - apart.chance_bits;
+    if (apart.saved_bits > fit.saved_bits) {
+      fit = std::move(apart);
+      for (const double l : left)
+        fit.classes.push_back(
+            static_cast<std::int8_t>(std::clamp<long>(std::lrint(1.5 * l - 3 * fit.log2_left), -30, 30)));
+      if (std::all_of(fit.classes.begin(), fit.classes.end(), [](std::int8_t c) { return c == 0; }))
+        fit.classes.clear();
+    }
+  }
+  const auto is_none = [](const auto& taps) { return taps == std::array<std::int8_t, kTaps>{}; };
+  if (std::all_of(fit.taps.begin(), fit.taps.end(), is_none)) return {};
+  return fit;
 }
 
 void Pricing::quantize() {
@@ -176,20 +288,30 @@ void Pricing::quantize() {
     entries[i] = static_cast<std::uint16_t>(indices[i] + core::kIndexZero + classes[i] * kClassEntries);
 }
 
-void Pricing::quantize(const std::array<std::int8_t, 3>& taps) {
+void Pricing::quantize(const Taps& taps) {
   work_->predicts = true;
-  const float* first = work_->normal.data() + kBefore - 1;  // of each weight: the one before, and those before that
-  const float *second = first - 1, *third = first - 2;
-  const ClassDeviation* of = work_->deviations.data();
+  const std::size_t period = taps.size(), places = period + kRow, n = indices_.size();
+  std::vector<float>& tap_of_place = work_->tap_of_place;
+  tap_of_place.resize(kTaps * places);
+  // Taps are in 1/32, means in quarter steps.
+  for (std::size_t tap = 0; tap < kTaps; tap++)
+    for (std::size_t i = 0, place = 0; i < places; i++, place = place + 1 == period ? 0 : place + 1)
+      tap_of_place[tap * places + i] = static_cast<float>(taps[place][tap]) / 8;
   std::int16_t* __restrict means = work_->means.data();
-  // Taps are in 1/64, means in quarter steps.
-  const float a = static_cast<float>(taps[0]) / 16, b = static_cast<float>(taps[1]) / 16,
-              c = static_cast<float>(taps[2]) / 16;
-  const std::size_t n = indices_.size();
-  for (std::size_t i = 0; i < n; i++) {
-    std::int32_t mean = rounded((a * first[i] + b * second[i] + c * third[i]) * of[i].deviation);  // below 2^22
-    mean = mean < core::kMaxMean ? mean : core::kMaxMean;
-    means[i] = static_cast<std::int16_t>(-core::kMaxMean < mean ? mean : -core::kMaxMean);
+  std::fill_n(means, n, std::int16_t{0});
+  for (std::size_t r = 0; r < rows(); r++) {
+    const std::size_t first = r * kRow + kBefore, length = length_of(r);
+    const float* a = tap_of_place.data() + sample_.begins[r] % period;
+    const float* u = work_->normal.data() + kBefore + first;
+    const float* deviation = work_->deviations.data() + first;
+    for (std::size_t i = 0; i < length; i++) {
+      const float* left = u + i;
+      const float sum =
+          a[i] * left[-1] + a[places + i] * left[-2] + a[2 * places + i] * left[-3] + a[3 * places + i] * left[-4];
+      std::int32_t mean = rounded(sum * deviation[i]);  // below 2^22
+      mean = mean < core::kMaxMean ? mean : core::kMaxMean;
+      means[first + i] = static_cast<std::int16_t>(-core::kMaxMean < mean ? mean : -core::kMaxMean);
+    }
   }
   const std::int16_t* indices = indices_.data();
   const std::uint8_t* classes = work_->classes.data();

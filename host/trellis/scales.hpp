@@ -93,6 +93,11 @@ struct ClassRange {
 // A factor's codes for elements [begin, begin + codes.size()).
 void factor_codes(const ScaleFactor& factor, std::uint64_t begin, std::span<std::int8_t> codes);
 
+// Of the stream's taps: at least 1.
+[[nodiscard]] inline std::uint32_t period_of(const TrellisStream& stream) noexcept {
+  return stream.taps.empty() ? 1 : static_cast<std::uint32_t>(stream.taps.size());
+}
+
 // The classes of elements [begin, begin + classes.size()) of a tensor with these factors.
 void scale_classes(const TrellisStream& stream, std::uint64_t begin, std::span<std::uint8_t> classes);
 

@@ -20,7 +20,7 @@
 namespace weft {
 
 inline constexpr int kFormatMajor = 0;
-inline constexpr int kFormatMinor = 4;
+inline constexpr int kFormatMinor = 5;
 
 // A frequency table: consecutive symbols from `first` on; the frequencies sum to 4096. With a pair_base what is coded are
 // pairs of symbols (core/pairs.hpp).
@@ -81,12 +81,12 @@ struct TrellisStream {
   bool predicts = false;
   std::uint32_t shape = 0;  // in Index::shapes
   std::int16_t base_class = 0;
-  std::array<std::int8_t, 12> shifts{};        // of classes by local energy, -4 to 4, if it predicts
-  std::array<std::int8_t, 3> taps{};           // in 1/64, if it predicts
-  std::array<std::uint64_t, 3> view{1, 1, 1};  // a box of the tensor's data that is coded with its axes reversed
-  std::vector<ScaleFactor> factors;            // at most three
-  double lambda = 0;                           // squared cells that a bit may cost the encoder; not in the archive
-  bool pins_zero = false;                      // the encoder gives zeros back as zeros; not in the archive
+  std::array<std::int8_t, 12> shifts{};          // of classes by local energy, -4 to 4, if it predicts
+  std::vector<std::array<std::int8_t, 4>> taps;  // in 1/32, by the place in a period of so many units, if it predicts
+  std::array<std::uint64_t, 3> view{1, 1, 1};    // a box of the tensor's data that is coded with its axes reversed
+  std::vector<ScaleFactor> factors;              // at most three
+  double lambda = 0;                             // squared cells that a bit may cost the encoder; not in the archive
+  bool pins_zero = false;                        // the encoder gives zeros back as zeros; not in the archive
   bool operator==(const TrellisStream&) const = default;
 };
 

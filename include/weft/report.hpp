@@ -34,6 +34,7 @@ struct TrellisReport {
   std::string model;                  // order0 | scaled | predictive
   std::vector<std::uint64_t> view;    // the box whose axes are reversed; empty: memory order
   std::vector<std::uint64_t> scales;  // codes of each scale factor
+  std::uint32_t period = 0;           // weights after which the taps of the prediction repeat: a kernel's; 0: no taps
   std::uint32_t shape = 0;            // in the archive's bank
 };
 

@@ -97,7 +97,7 @@ Index rich_index() {
                                     1,
                                     -1024,
                                     {-4, 4, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1},
-                                    {-128, 127, 1},
+                                    {{}, {-128}, {127, 1}},
                                     {6, 20, 5},
                                     {{20, std::vector<std::int8_t>(30, -128)}, {1, {0, 1, -2, 127}}},
                                     0};
@@ -366,6 +366,7 @@ TEST(Index, LiesAreRefused) {
       {"unknown shape", [](Index& i) { i.streams[6].trellis.shape = 2; }, "shape that does not exist"},
       {"low base", [](Index& i) { i.streams[6].trellis.base_class = -1025; }, "base class"},
       {"high base", [](Index& i) { i.streams[6].trellis.base_class = 1025; }, "base class"},
+      {"long period", [](Index& i) { i.streams[6].trellis.taps.resize(65); }, "too long a period"},
       {"shift up", [](Index& i) { i.streams[6].trellis.shifts[5] = 5; }, "shift"},
       {"shift down", [](Index& i) { i.streams[6].trellis.shifts[11] = -5; }, "shift"},
       {"view of others", [](Index& i) { i.streams[6].trellis.view[1] = 10; }, "does not fit its tensor"},
@@ -432,9 +433,9 @@ TEST(Index, SectionsAreUsedUpAndCountsAreBelieved) {
   Index index = rich_index();
   const std::uint64_t end = payload_end(index);
   const auto sections = sections_of(serialize_index(index));
-  ASSERT_EQ(sections.size(), 5u);
+  ASSERT_EQ(sections.size(), 6u);
   ASSERT_NO_THROW((void)parse_index(join(sections), end));
-  EXPECT_EQ(coded_tail(serialize_index(index)), sections.back().size());
+  EXPECT_EQ(coded_tail(serialize_index(index)), sections[4].size() + 2 + sections[5].size());  // and what frames that
   for (std::size_t s = 0; s < sections.size(); s++) {
     SCOPED_TRACE(s);
     auto longer = sections;

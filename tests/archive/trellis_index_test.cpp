@@ -142,6 +142,55 @@ TEST(TrellisIndex, BadScaleCodesAreRefused) {
   }
 }
 
+// Streams with taps of these periods, in 1/32; those that are not stored are zero.
+Index index_with_taps(const std::vector<std::size_t>& periods) {
+  std::mt19937 random(5);
+  std::normal_distribution<double> normal(0, 6);
+  Index index;
+  for (const std::size_t period : periods) {
+    TrellisStream& stream = index.streams.emplace_back().trellis;
+    stream.taps.resize(period);
+    for (std::size_t place = 0; place < period; place++)
+      for (std::size_t i = 0; i < 4 && (period == 1 || i < place); i++)
+        stream.taps[place][i] = static_cast<std::int8_t>(std::clamp(normal(random), -128.0, 127.0));
+  }
+  return index;
+}
+
+TEST(TrellisIndex, TapsComeBack) {
+  for (const std::vector<std::size_t>& periods :
+       {std::vector<std::size_t>{}, {0}, {1}, {2}, {3, 0, 1}, {9, 9, 0, 25}, {64, 1, 63, 2}}) {
+    const Index index = index_with_taps(periods);
+    ByteWriter out;
+    put_taps(out, index);
+    const bool has_taps = std::any_of(periods.begin(), periods.end(), [](std::size_t period) { return period > 0; });
+    EXPECT_EQ(out.bytes().empty(), !has_taps);
+    const auto read = [&](const Bytes& section) {
+      Index back = index_with_taps(periods);
+      for (StreamRecord& stream : back.streams)
+        for (auto& taps : stream.trellis.taps) taps = {};
+      ByteReader in(section, fail);
+      read_taps(in, back);
+      in.expect_end("longer");
+      return back;
+    };
+    expect_same_codes(read(out.bytes()), index);
+    Bytes longer = out.bytes();
+    longer.push_back(std::byte{0});
+    expect_error(ErrorKind::kArchive, {"longer"}, [&] { (void)read(longer); });
+    if (!has_taps) continue;
+    expect_error(ErrorKind::kArchive, {}, [&] { (void)read({longer.begin(), longer.end() - 2}); });
+    expect_error(ErrorKind::kArchive, {}, [&] { (void)read({}); });
+  }
+}
+
+TEST(TrellisIndex, TapsOfManyTensorsTakeFewBits) {
+  const Index index = index_with_taps(std::vector<std::size_t>(50, 9));
+  ByteWriter out;
+  put_taps(out, index);
+  EXPECT_LT(8.0 * static_cast<double>(out.bytes().size()) / (50 * 26), 5.6);  // the difference of two N(0, 6) has 5.1 bits
+}
+
 TEST(TrellisIndex, AFewBytesCannotAskForMuchMemory) {
   Index index;
   index.streams.resize(1);

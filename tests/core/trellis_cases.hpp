@@ -50,7 +50,11 @@ inline TrellisStream trellis_stream(const cpu::TrellisMode& mode, int base, std:
   stream.base_class = static_cast<std::int16_t>(base);
   stream.lambda = 0.1;
   if (mode.predicts) {
-    for (auto& tap : stream.taps) tap = draw(-30, 50);
+    constexpr std::size_t kPeriods[] = {9, 1, 0, 2, 64};
+    stream.taps.resize(kPeriods[seed % 5]);
+    for (std::size_t place = 0; place < stream.taps.size(); place++)
+      for (std::size_t i = 0; i < core::kMaxTaps && (stream.taps.size() == 1 || i < place); i++)
+        stream.taps[place][i] = draw(-15, 25);
     for (auto& shift : stream.shifts) shift = draw(-4, 4);
   }
   for (const std::uint64_t inner : {1u, 16u}) {
@@ -87,7 +91,7 @@ struct TrellisBlock {
     cpu::weave_classes(work, stream, 0, weave);
     cpu::quantize_block(kernels, stream, cpu::search_tables(*tables), values, weave, work);
     input = {work.woven_fixed.data(), work.woven_classes.data(), tables->prices(), tables->reach(), predictor,
-             cpu::far_cost(stream),   stream.pins_zero};
+             work.places.data(),      cpu::far_cost(stream),     stream.pins_zero};
     std::vector<std::uint16_t> buffer(core::encode_bound_words(values.size()));
     std::uint16_t* end = buffer.data() + buffer.size();
     const std::uint32_t count = kernels.trellis(weave.width).encode(weave, work.entries.data(), tables->encode(), end);
@@ -102,9 +106,10 @@ struct TrellisBlock {
     other.classes = work.classes;
     cpu::weave_classes(other, order);
     std::vector<std::uint16_t> woven(order.elements());
-    const core::Status status = kernels.trellis(order.width)
-                                    .decode(mode, order, predictor, other.woven_classes.data(), from.data(),
-                                            static_cast<std::uint32_t>(from.size()), tables->decode(), woven.data());
+    const core::Status status =
+        kernels.trellis(order.width)
+            .decode(mode, order, predictor, work.places.data(), other.woven_classes.data(), from.data(),
+                    static_cast<std::uint32_t>(from.size()), tables->decode(), woven.data());
     levels = in_order(order, woven);
     return status;
   }

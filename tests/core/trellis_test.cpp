@@ -202,10 +202,8 @@ TEST_P(TrellisTest, CorruptWordsEndInAStatusOrOtherLevels) {
   }
 }
 
-TEST(Trellis, RatiosAndBinsAreThirdsOfAnOctave) {
-  constexpr core::RatioTable kRatios = core::make_ratios();
-  for (int i = 0; i < core::kRatios; i++)
-    EXPECT_EQ(kRatios.value[i], std::lrint(64 * std::exp2((i - core::kRatioReach) / 3.0))) << i;
+TEST(Trellis, DeviationsAndBinsAreThirdsOfAnOctave) {
+  for (int c = 0; c < core::kScaleClasses; c++) EXPECT_EQ(core::kDeviation[c], std::lrint(4 * std::exp2(c / 3.0))) << c;
   for (std::uint32_t energy = 0, bin = 0; energy < core::kEnergyEntries; energy++) {
     const auto here = static_cast<std::uint32_t>(core::energy_bin(energy));
     EXPECT_TRUE(here == bin || here == bin + 1) << energy;

@@ -144,8 +144,8 @@ void expect_same_trellis() {
     std::vector<std::uint16_t> levels(woven), decoded(woven), buffer(core::encode_bound_words(n));
     const auto* classes = expected.input.classes;
     emulation::run_warp([&] {
-      core::follow_path<CudaWarp, kZero, kPredict>(weave, kStatesLog2, expected.predictor, classes,
-                                                   expected.input.reach, path, entries.data(), levels.data());
+      core::follow_path<CudaWarp, kZero, kPredict>(weave, kStatesLog2, expected.input, path, entries.data(),
+                                                   levels.data());
     });
     EXPECT_EQ(entries, expected.work.entries);
     EXPECT_EQ(levels, expected.work.woven_levels);
@@ -156,9 +156,9 @@ void expect_same_trellis() {
     for (const std::uint32_t missing : {0u, 1u}) {
       const std::vector<std::uint16_t> words(expected.words.begin(), expected.words.end() - missing);
       const core::Status status = answer_of_warp([&] {
-        return core::trellis_decode<CudaWarp, kZero, kPredict>(weave, kStatesLog2, expected.predictor, classes,
-                                                               words.data(), static_cast<std::uint32_t>(words.size()),
-                                                               expected.tables->decode(), decoded.data());
+        return core::trellis_decode<CudaWarp, kZero, kPredict>(
+            weave, kStatesLog2, expected.predictor, expected.input.places, classes, words.data(),
+            static_cast<std::uint32_t>(words.size()), expected.tables->decode(), decoded.data());
       });
       std::vector<std::uint16_t> portable;
       EXPECT_EQ(status, expected.decode(cpu::portable_kernels(), words, portable));

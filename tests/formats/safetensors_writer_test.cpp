@@ -8,7 +8,7 @@ namespace {
 
 using Pairs = std::vector<std::pair<std::string, std::string>>;
 
-// FORMAT.md 2.6, byte for byte.
+// FORMAT.md 2.7, byte for byte.
 TEST(CanonicalHeader, IsExact) {
   EXPECT_EQ(canonical_header({}, {}, false), "{}      ");
   EXPECT_EQ(canonical_header({}, {}, true), R"({"__metadata__":{}}     )");

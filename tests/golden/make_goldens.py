@@ -222,7 +222,7 @@ def trellis_types(rng):
 
 
 def trellis_models(rng):
-    """Scales of rows and columns, prediction along the data and along a view, several lanes and blocks."""
+    """Scales of rows and columns, prediction along the data, along a view and in kernels, several lanes and blocks."""
     scales = [[0.02 * 2 ** rng.uniform(-2, 2) for _ in range(d)] for d in (60, 90)]
     scaled = [rng.gauss(0, a * b) for a in scales[0] for b in scales[1]]
     smooth, across = [0.0], [[0.0] * 200]
@@ -232,6 +232,9 @@ def trellis_models(rng):
         across.append([0.9 * v + rng.gauss(0, 0.02) for v in across[-1]])
     tensors = [("scaled", "F32", [60, 90], pack("F32", scaled)), ("smooth", "BF16", [60, 100], pack("BF16", smooth))]
     tensors.append(("across", "F32", [30, 200], pack("F32", sum(across, []))))
+    kernels = [v + rng.gauss(0, 0.02) for v in gaussian(rng, 800) for _ in range(9)]
+    tensors.append(("kernels", "F32", [40, 20, 3, 3], pack("F32", kernels)))
+    tensors.append(("turned", "F16", [3, 3, 20, 40], pack("F16", [kernels[9 * i + k] for k in range(9) for i in range(800)])))
     config = trellis({"relative_step": 0.4}, ("scaled", {"relative_step": 0.6, "model": "scaled", "labelling": "natural"}))
     return safetensors(tensors), {**config, "block_elements": 4096}
 

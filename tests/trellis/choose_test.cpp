@@ -38,7 +38,7 @@ TEST(Choose, PlainWeightsGetAPlainModel) {
   const Choice choice = choose_model(gaussian(10000, 2), shape, {}).best;
   EXPECT_FALSE(has_view(choice.stream));
   EXPECT_TRUE(choice.stream.factors.empty());
-  EXPECT_EQ(choice.stream.taps, (std::array<std::int8_t, 3>{}));
+  EXPECT_TRUE(choice.stream.taps.empty());
   EXPECT_NEAR(choice.stream.base_class, 3 * std::log2(16 * 2), 1.01);
   EXPECT_LT(choice.side_bits, 400);
 }
@@ -56,7 +56,8 @@ TEST(Choose, SmoothWeightsArePredicted) {
   const std::vector<std::uint64_t> shape{80, 100};
   const Choice choice = choose_model(smooth(8000, 1), shape, {}).best;
   EXPECT_TRUE(choice.stream.predicts);
-  EXPECT_GT(choice.stream.taps[0], 32);
+  ASSERT_EQ(choice.stream.taps.size(), 1u);
+  EXPECT_GT(choice.stream.taps[0][0], 16);
   EXPECT_FALSE(choose_model(smooth(8000, 1), shape, kNothing).best.stream.predicts);
 }
 
@@ -79,7 +80,7 @@ TEST(Choose, TheBestWithoutPredictionComesOnDemand) {
   const Choices smooth_choices = choose_model(smooth(8000, 1), shape, both);
   ASSERT_TRUE(smooth_choices.flat.has_value());
   EXPECT_NE(smooth_choices.best.stream.taps, smooth_choices.flat->stream.taps);
-  EXPECT_EQ(smooth_choices.flat->stream.taps, (std::array<std::int8_t, 3>{}));
+  EXPECT_TRUE(smooth_choices.flat->stream.taps.empty());
   const Choices plain = choose_model(gaussian(8000, 2), shape, both);
   EXPECT_EQ(plain.flat->stream.base_class, plain.best.stream.base_class);
   EXPECT_FALSE(choose_model(gaussian(8000, 2), shape, {}).flat.has_value());
@@ -111,11 +112,38 @@ TEST(Choose, WhatCameBeforeDoesNotMatter) {
     }
 }
 
+// Kernels whose weights lie around a value of their own: in PyTorch's order, and in Keras's, where they get a view.
+TEST(Choose, KernelsArePredictedPlaceByPlace) {
+  constexpr std::size_t kKernels = 64 * 40;
+  const std::vector<float> noise = gaussian(9 * kKernels, 2), offsets = gaussian(kKernels, 3, 2);
+  std::vector<float> values(9 * kKernels), turned(9 * kKernels);
+  for (std::size_t i = 0; i < values.size(); i++) {
+    values[i] = noise[i] + offsets[i / 9];
+    turned[i % 9 * kKernels + i / 9] = values[i];
+  }
+  const Choice choice = choose_model(values, std::vector<std::uint64_t>{64, 40, 3, 3}, {}).best;
+  EXPECT_EQ(choice.stream.taps.size(), 9u);
+  EXPECT_FALSE(has_view(choice.stream));
+  const Choice other = choose_model(turned, std::vector<std::uint64_t>{3, 3, 40, 64}, {}).best;
+  EXPECT_EQ(other.stream.taps.size(), 9u);
+  EXPECT_TRUE(has_view(other.stream));
+  // The first weight of a kernel is as wide as all were, and the others are less so.
+  for (const Choice* found : {&choice, &other}) {
+    ASSERT_FALSE(found->stream.factors.empty());
+    const ScaleFactor& places = found->stream.factors.back();
+    EXPECT_EQ(places.inner, 1u);
+    ASSERT_EQ(places.codes.size(), 9u);
+    EXPECT_GT(places.codes[0], places.codes[8]);
+  }
+}
+
 // What a decoder insists on, whatever the weights.
 TEST(Choose, EveryModelIsOneThatTheIndexCanHold) {
   std::uint32_t seed = 0;
   const std::vector<std::vector<std::uint64_t>> shapes = {
-      {}, {1}, {7}, {1, 1, 1}, {1, 500}, {500, 1}, {3, 5, 7}, {16, 8, 3, 3}, {64, 1, 5}, {2, 2, 2, 2, 2, 2}};
+      {},           {1},          {7},           {1, 1, 1},  {1, 500},
+      {500, 1},     {3, 5, 7},    {16, 8, 3, 3}, {64, 1, 5}, {2, 2, 2, 2, 2, 2},
+      {9, 7, 8, 8}, {3, 5, 9, 9}, {200, 1, 3, 3}};
   for (const auto& shape : shapes)
     for (int kind = 0; kind < 5; kind++) {
       std::size_t n = 1;
@@ -131,6 +159,9 @@ TEST(Choose, EveryModelIsOneThatTheIndexCanHold) {
         EXPECT_EQ(n % (f.inner * f.codes.size()), 0u);
       }
       for (const std::int8_t shift : stream.shifts) EXPECT_LE(std::abs(shift), 4);
+      EXPECT_LE(stream.taps.size(), core::kMaxPeriod);
+      for (std::size_t place = 0; place < stream.taps.size(); place++)  // what reaches before the period is not stored
+        for (std::size_t i = place; stream.taps.size() > 1 && i < 4; i++) EXPECT_EQ(stream.taps[place][i], 0);
       if (has_view(stream)) {
         EXPECT_EQ(stream.view[0] * stream.view[1] * stream.view[2], n);
       }

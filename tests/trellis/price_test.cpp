@@ -79,25 +79,72 @@ TEST(Price, CodesOfFactorsMakeTheClasses) {
 }
 
 TEST(Price, TapsAreThoseOfTheProcess) {
-  std::vector<float> values = gaussian(50000, 1);
+  std::vector<float> values = gaussian(50000, 8);
   for (std::size_t i = 2; i < values.size(); i++) values[i] += 0.6f * values[i - 1] + 0.25f * values[i - 2];
   for (const std::size_t wanted : {50000u, 12000u}) {
     Priced priced(values, wanted);
     double energy = 0;
     for (const float v : values) energy += static_cast<double>(v) * static_cast<double>(v);
-    const double deviation = std::sqrt(energy / 50000);
-    priced.pricing.set_classes(class_of(deviation), {});
+    const double deviation = std::sqrt(energy / 50000) / 8;
+    priced.pricing.set_classes(class_of(8 * deviation), {});
     priced.pricing.quantize();
     const double flat = priced.pricing.bits()[3];
-    std::array<std::int8_t, 3> taps{};
-    const double shrinkage = priced.pricing.fit_taps(taps);
-    EXPECT_NEAR(taps[0], 0.6 * 64, 3);
-    EXPECT_NEAR(taps[1], 0.25 * 64, 3);
-    EXPECT_NEAR(taps[2], 0, 3);
-    EXPECT_NEAR(shrinkage, -std::log2(deviation), 0.03);
-    priced.pricing.set_classes(class_of(1), {});
-    priced.pricing.quantize(taps);
+    const TapFit fit = priced.pricing.fit_taps(9);  // no place in nine is another than the others
+    ASSERT_EQ(fit.taps.size(), 1u);
+    EXPECT_TRUE(fit.classes.empty());
+    EXPECT_NEAR(fit.taps[0][0], 0.6 * 32, 2);
+    EXPECT_NEAR(fit.taps[0][1], 0.25 * 32, 2);
+    EXPECT_NEAR(fit.taps[0][2], 0, 2);
+    EXPECT_NEAR(fit.taps[0][3], 0, 2);
+    EXPECT_NEAR(fit.log2_left, -std::log2(deviation), 0.05);
+    EXPECT_NEAR(fit.saved_bits, 50000 * std::log2(deviation), 0.06 * 50000);
+    priced.pricing.set_classes(class_of(8), {});
+    priced.pricing.quantize(fit.taps);
     EXPECT_LT(priced.pricing.bits()[3], flat - 0.3 * 50000);
+  }
+}
+
+// Kernels of nine weights around a value of their own, which the first of them tells of.
+TEST(Price, TapsFollowThePlaceInAKernel) {
+  std::vector<float> values = gaussian(9 * 6000, 2);
+  const std::vector<float> offsets = gaussian(6000, 4);
+  for (std::size_t i = 0; i < values.size(); i++) values[i] += offsets[i / 9];
+  const double deviation = std::sqrt(4.0 + 16.0);
+  for (const std::size_t wanted : {9u * 6000, 12000u}) {
+    Priced priced(values, wanted);
+    priced.pricing.set_classes(class_of(deviation), {});
+    const TapFit alike = priced.pricing.fit_taps(1), fit = priced.pricing.fit_taps(9);
+    ASSERT_EQ(fit.taps.size(), 9u);
+    EXPECT_EQ(fit.taps[0], (std::array<std::int8_t, 4>{}));
+    EXPECT_NEAR(fit.taps[1][0], 0.8 * 32, 2);
+    EXPECT_EQ(fit.taps[1][1], 0);
+    for (const std::int8_t tap : fit.taps[8]) EXPECT_NEAR(tap, 32 * 4.0 / 17, 2);
+    // The first weight is as wide as it was, and the others are less so.
+    ASSERT_EQ(fit.classes.size(), 9u);
+    EXPECT_NEAR(fit.classes[0] - fit.classes[8], 3 * std::log2(deviation / std::sqrt(4 + 16.0 / 17)), 1.01);
+    EXPECT_GT(fit.saved_bits, alike.saved_bits + 0.2 * 54000);
+    ScaleFactor places{1, fit.classes};
+    SampledCodes codes;
+    priced.pricing.sample(places, codes);
+    const SampledCodes* all[] = {&codes};
+    priced.pricing.quantize();
+    const double flat = priced.pricing.bits()[3];
+    priced.pricing.set_classes(static_cast<int>(std::lrint(class_of(deviation) + 3 * fit.log2_left)), all);
+    const TapFit again = priced.pricing.fit_taps(9);
+    priced.pricing.quantize(again.taps);
+    EXPECT_NEAR(flat - priced.pricing.bits()[3], fit.saved_bits, 0.1 * 54000);
+  }
+}
+
+// Taps of few weights are noise, which costs what it takes to store and saves nothing elsewhere.
+TEST(Price, ChanceSavesNothing) {
+  for (const std::size_t n : {100u, 1000u, 10000u}) {
+    const std::vector<float> values = gaussian(n, 3);
+    for (const std::size_t wanted : {n, n / 4}) {
+      Priced priced(values, wanted);
+      priced.pricing.set_classes(class_of(3), {});
+      for (const std::uint32_t period : {1u, 2u, 9u, 64u}) EXPECT_LT(priced.pricing.fit_taps(period).saved_bits, 5);
+    }
   }
 }
 
@@ -153,9 +200,12 @@ TEST(Price, FewAndHugeWeightsAreFinite) {
       EXPECT_EQ(priced.pricing.weight(), 1);
       for (const int base : {-500, 0, 20, 31, 500}) {
         priced.pricing.set_classes(base, {});
-        std::array<std::int8_t, 3> taps{};
-        EXPECT_TRUE(std::isfinite(priced.pricing.fit_taps(taps)));
-        priced.pricing.quantize(taps);
+        priced.pricing.quantize();
+        for (const std::uint32_t period : {1u, 9u, 64u}) {
+          const TapFit fit = priced.pricing.fit_taps(period);
+          EXPECT_TRUE(std::isfinite(fit.saved_bits) && std::isfinite(fit.log2_left));
+          if (!fit.taps.empty()) priced.pricing.quantize(fit.taps);
+        }
         for (const double bits : priced.pricing.bits()) EXPECT_TRUE(bits >= 0 && bits < 100.0 * 121) << n;
         std::array<std::int8_t, core::kEnergyBins> shifts{};
         EXPECT_TRUE(std::isfinite(priced.pricing.fit_shifts(0, shifts)));

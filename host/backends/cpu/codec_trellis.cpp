@@ -108,7 +108,8 @@ class TrellisCodec final : public CpuCodec {
     const core::Status status =
         scratch.kernels.trellis(order.width)
             .decode(mode_of(*view.trellis), order, predictor_of(*view.trellis, scratch.trellis),
-                    scratch.trellis.woven_classes.data(), reinterpret_cast<const std::uint16_t*>(plane.bytes.data()),
+                    scratch.trellis.places.data(), scratch.trellis.woven_classes.data(),
+                    reinterpret_cast<const std::uint16_t*>(plane.bytes.data()),
                     static_cast<std::uint32_t>(plane.bytes.size() / 2),
                     scratch.trellis.cache.tables(*view.shape).decode(), scratch.trellis.woven_levels.data());
     if (std::string fault = fault_of(status); !fault.empty()) return fault;

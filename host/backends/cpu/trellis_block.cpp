@@ -13,11 +13,10 @@ TrellisMode mode_of(const TrellisStream& stream) noexcept {
 }
 
 void make_predictor(const TrellisStream& stream, TrellisWork& work) {
-  constexpr core::RatioTable kRatio = core::make_ratios();
-  work.taps.resize(std::size_t{core::kMaxTaps} * core::kRatios);
-  for (std::size_t p = 0; p < core::kMaxTaps; p++)
-    for (std::size_t i = 0; i < core::kRatios; i++)
-      work.taps[p * core::kRatios + i] = static_cast<std::uint32_t>(stream.taps[p] * kRatio.value[i]);
+  work.taps.assign(trellis::period_of(stream), 0);
+  for (std::size_t place = 0; place < stream.taps.size(); place++)
+    for (std::size_t i = 0; i < core::kMaxTaps; i++)
+      work.taps[place] |= std::uint32_t{static_cast<std::uint8_t>(stream.taps[place][i])} << (8 * i);
   work.shifts.resize(core::kEnergyEntries);
   for (std::uint32_t energy = 0; energy < core::kEnergyEntries; energy++)
     work.shifts[energy] =
@@ -26,13 +25,16 @@ void make_predictor(const TrellisStream& stream, TrellisWork& work) {
 
 core::Predictor predictor_of(const TrellisStream& stream, const TrellisWork& work) noexcept {
   if (!stream.predicts) return {};
-  return {work.taps.data(), work.shifts.data(), core::kErrorScale};
+  return {work.taps.data(), work.shifts.data(), core::kErrorScale, core::kDeviation, trellis::period_of(stream)};
 }
 
 void weave_classes(TrellisWork& work, const TrellisStream& stream, std::uint64_t first, const core::Weave& order) {
   work.classes.resize(order.n);
   trellis::scale_classes(stream, first, work.classes);
   weave_classes(work, order);
+  for (std::uint32_t lane = 0; lane < core::kLanes; lane++)
+    work.places[lane] =
+        static_cast<std::uint32_t>((first + std::uint64_t{lane} * order.run) % trellis::period_of(stream));
 }
 
 void weave_classes(TrellisWork& work, const core::Weave& order) {
@@ -73,8 +75,8 @@ void quantize_block(const Kernels& kernels, const TrellisStream& stream, const S
   work.path.resize(woven);
   work.entries.resize(woven);
   work.woven_levels.resize(woven);
-  const core::SearchInput in{work.woven_fixed.data(),    work.woven_classes.data(), tables.prices,   tables.reach,
-                             predictor_of(stream, work), far_cost(stream),          stream.pins_zero};
+  const core::SearchInput in{work.woven_fixed.data(),    work.woven_classes.data(), tables.prices,    tables.reach,
+                             predictor_of(stream, work), work.places.data(),        far_cost(stream), stream.pins_zero};
   const TrellisKernels& trellis = kernels.trellis(order.width);
   trellis.search(mode, order, in, {work.decisions.data(), work.indices.data()}, work.path.data());
   trellis.follow(mode, order, in, work.path.data(), work.entries.data(), work.woven_levels.data());

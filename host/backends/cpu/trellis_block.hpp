@@ -1,6 +1,7 @@
 // Quantizing one block of weights along the trellis: what encoding a block and trying a model have in common.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <span>
 #include <vector>
@@ -17,6 +18,7 @@ namespace weft::cpu {
 struct TrellisWork {
   TrellisCache cache;
   std::vector<std::uint32_t> taps, shifts, woven_fixed, decisions, indices, entries;
+  std::array<std::uint32_t, core::kLanes> places;  // where in the period of the taps the lanes begin
   std::vector<std::uint8_t> classes, woven_classes, path;
   std::vector<std::uint16_t> woven_levels, words;
   std::vector<float> levels;
@@ -25,13 +27,13 @@ struct TrellisWork {
 
 [[nodiscard]] TrellisMode mode_of(const TrellisStream& stream) noexcept;
 
-// The stream's predictor: products of taps and scale ratios, and how energies move classes. Made once per segment.
+// The stream's predictor: taps, a word for each place in their period, and how energies move classes. Made once per segment.
 void make_predictor(const TrellisStream& stream, TrellisWork& work);
 [[nodiscard]] core::Predictor predictor_of(const TrellisStream& stream, const TrellisWork& work) noexcept;
 
 // The classes in `work`, of the block's weights in their own order, woven.
 void weave_classes(TrellisWork& work, const core::Weave& order);
-// Those of the weights from `first` on.
+// Those of the weights from `first` on, and where in the period their lanes begin.
 void weave_classes(TrellisWork& work, const TrellisStream& stream, std::uint64_t first, const core::Weave& order);
 
 // The order of a block of n weights, woven as these kernels want it.
@@ -78,7 +80,7 @@ struct SearchTables {
 }
 
 // Finds the path of the weights (in steps; those that are not finite count as zero) and leaves its entries and levels in
-// `work`. The tables are prepared for the stream, the predictor made, the classes woven.
+// `work`. The tables are prepared for the stream, the predictor made, the classes woven, the lanes' places known.
 void quantize_block(const Kernels& kernels, const TrellisStream& stream, const SearchTables& tables,
                     std::span<const float> values, const core::Weave& order, TrellisWork& work);
 

@@ -24,8 +24,8 @@ struct TrellisKernels {
   std::uint32_t (*encode)(const core::Weave& weave, const std::uint32_t* entries, const core::EncodeTable* tables,
                           std::uint16_t* end);
   core::Status (*decode)(TrellisMode mode, const core::Weave& weave, const core::Predictor& predictor,
-                         const std::uint8_t* classes, const std::uint16_t* words, std::uint32_t word_count,
-                         const std::uint32_t* tables, std::uint16_t* levels);
+                         const std::uint32_t* places, const std::uint8_t* classes, const std::uint16_t* words,
+                         std::uint32_t word_count, const std::uint32_t* tables, std::uint16_t* levels);
 };
 
 // The narrowest that there are for so many lanes: a small tensor's blocks have few.

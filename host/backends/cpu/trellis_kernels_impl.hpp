@@ -36,8 +36,8 @@ template <core::Warp W>
 void follow(TrellisMode mode, const core::Weave& weave, const core::SearchInput& in, const std::uint8_t* path,
             std::uint32_t* entries, std::uint16_t* levels) {
   with_flags(mode, [&](auto zero, auto predict) {
-    core::follow_path<W, decltype(zero)::value, decltype(predict)::value>(weave, mode.states_log2, in.predictor,
-                                                                          in.classes, in.reach, path, entries, levels);
+    core::follow_path<W, decltype(zero)::value, decltype(predict)::value>(weave, mode.states_log2, in, path, entries,
+                                                                          levels);
   });
 }
 
@@ -49,11 +49,11 @@ std::uint32_t encode_woven(const core::Weave& weave, const std::uint32_t* entrie
 
 template <core::Warp W>
 core::Status decode_woven(TrellisMode mode, const core::Weave& weave, const core::Predictor& predictor,
-                          const std::uint8_t* classes, const std::uint16_t* words, std::uint32_t word_count,
-                          const std::uint32_t* tables, std::uint16_t* levels) {
+                          const std::uint32_t* places, const std::uint8_t* classes, const std::uint16_t* words,
+                          std::uint32_t word_count, const std::uint32_t* tables, std::uint16_t* levels) {
   return with_flags(mode, [&](auto zero, auto predict) {
     return core::trellis_decode<W, decltype(zero)::value, decltype(predict)::value>(
-        weave, mode.states_log2, predictor, classes, words, word_count, tables, levels);
+        weave, mode.states_log2, predictor, places, classes, words, word_count, tables, levels);
   });
 }
 

@@ -192,6 +192,14 @@ struct Avx2Vectors {
       return _mm256_blend_epi32(even, odd, 0xAA);
     });
   }
+  static WEFT_HD U32 dot_bytes(const U32& a, const U32& b) {
+    return each<U32>([&](int k) {
+      const auto even = [](__m256i x) { return _mm256_srai_epi16(_mm256_slli_epi16(x, 8), 8); };
+      const auto odd = [](__m256i x) { return _mm256_srai_epi16(x, 8); };
+      return _mm256_add_epi32(_mm256_madd_epi16(even(a.v[k]), even(b.v[k])),
+                              _mm256_madd_epi16(odd(a.v[k]), odd(b.v[k])));
+    });
+  }
   static WEFT_HD U32 shift_right(const U32& x, const U32& n) {
     return each<U32>([&](int k) { return _mm256_srlv_epi32(x.v[k], _mm256_and_si256(n.v[k], _mm256_set1_epi32(31))); });
   }

@@ -135,6 +135,7 @@ void TrellisBatch::fill_stream(const Stream& stream, std::byte* upload, std::uin
   const Rows& rows = rows_[*stream.rows];
   auto* to = ::new (upload + stream.parameters) core::TrellisParameters{};
   stream.scales.fill(upload, device, to->scales, to->predictor);
+  to->period = trellis::period_of(from);
   to->rows = as<std::uint32_t>(device + rows.at);
   to->row_words = rows.words();
   to->row_count = rows.count();

@@ -174,6 +174,7 @@ void TrellisEncodeBatch::fill_item(const Item& plan, std::byte* upload, std::uin
   const Rows& rows = rows_[plan.rows];
   auto* to = ::new (upload + plan.encoding) core::TrellisEncoding{};
   plan.scales.fill(upload, device, to->scales, to->predictor);
+  to->period = trellis::period_of(stream);
   to->prices = as<const std::uint32_t>(device + rows.prices);
   to->coders = as<const core::EncodeTable>(device + rows.coders);
   std::copy_n(cache_.tables(*rows.shape).reach(), core::kScaleClasses, to->reaches);

@@ -30,6 +30,7 @@ void TrellisUpload::fill(std::byte* upload, const std::uint8_t* device, core::Sc
   std::copy(work.taps.begin(), work.taps.end(), words);
   std::copy(work.shifts.begin(), work.shifts.end(), words + core::PredictorWords::kShifts);
   std::copy(std::begin(core::kErrorScale), std::end(core::kErrorScale), words + core::PredictorWords::kErrorScales);
+  std::copy(std::begin(core::kDeviation), std::end(core::kDeviation), words + core::PredictorWords::kDeviations);
 }
 
 }  // namespace weft::cuda

@@ -25,10 +25,11 @@ inline constexpr int kMaxMean = 224;      // and its size at most this: 56 steps
 inline constexpr int kScaleClasses = 32;  // deviation of a class: 2^(class / 3) / 16 steps
 inline constexpr int kClassTables = 6;    // per class: distance of the mean from an index, 0 to 4 eighths; 5: odd, zero
 inline constexpr int kOddZeroTable = 5;
-inline constexpr int kMaxTaps = 3;
-inline constexpr int kRatioReach = 12;  // scale ratios of neighbours are limited to 2^(12 / 3)
-inline constexpr int kRatios = 2 * kRatioReach + 1;
-inline constexpr int kTapBits = 6 + 6;  // a tap times a ratio is in 1/4096
+inline constexpr int kMaxTaps = 4;               // of a place in the period
+inline constexpr std::uint32_t kMaxPeriod = 64;  // that taps repeat with: a kernel's weights
+inline constexpr int kTapBits = 5;               // a tap is in 1/32
+inline constexpr int kNormalBits = 4;            // a level that predicts others is in 1/16 deviations
+inline constexpr std::uint32_t kMaxNormal = 127;
 
 // The parity checks' upper bits; the lowest bit of h0 is what Q feeds back.
 struct Parity {
@@ -53,22 +54,11 @@ WEFT_HD constexpr Parity parity_of(int states_log2) {
   }
 }
 
-// 2^(delta / 3) in 1/64, for delta from -kRatioReach on.
-struct RatioTable {
-  std::int32_t value[kRatios];
-};
-constexpr RatioTable make_ratios() {
-  // 2^(i/3) in 1/2^20, rounded.
-  constexpr std::int64_t kThirds[3] = {1048576, 1321123, 1664511};
-  RatioTable t{};
-  for (int i = 0; i < kRatios; i++) {
-    const int delta = i - kRatioReach, octave = (delta + 12) / 3 - 4, third = delta - 3 * octave;
-    const std::int64_t value = kThirds[third] * 64;
-    const int shift = 20 - octave;
-    t.value[i] = static_cast<std::int32_t>((value + (std::int64_t{1} << (shift - 1))) >> shift);
-  }
-  return t;
-}
+// A class's deviation in 1/16 quarter steps: 4 * 2^(class / 3).
+inline constexpr int kDeviationBits = 4;
+inline constexpr std::uint32_t kDeviation[kScaleClasses] = {
+    4,   5,   6,   8,   10,  13,  16,  20,  25,   32,   40,   51,   64,   81,   102,  128,
+    161, 203, 256, 323, 406, 512, 645, 813, 1024, 1290, 1625, 2048, 2580, 3251, 4096, 5161};
 
 // Local energy: how large the last errors of prediction in a lane were, against what their classes expect. It moves the
 // class of the next weight up or down.

@@ -20,8 +20,9 @@ class TrellisWalk {
  public:
   using U32 = typename W::U32;
 
-  WEFT_HD TrellisWalk(int states_log2, const Predictor& predictor)
-      : parity_(parity_of(states_log2)), predictor_(predictor) {}
+  // place: where in the predictor's period the lanes begin.
+  WEFT_HD TrellisWalk(int states_log2, const Predictor& predictor, U32 place)
+      : parity_(parity_of(states_log2)), predictor_(predictor), place_(place, predictor.period) {}
 
   // Looks at the next weight: its class and table, from the class that its scales expect.
   WEFT_HD void look(U32 expected) {
@@ -32,8 +33,8 @@ class TrellisWalk {
       class_ = moved_class<W>(expected, energy_, predictor_.shifts);
     }
     if (kZero || !kPredict) return;
-    mean_ = predict_mean<W>(predictor_.taps, history_, expected, past_classes_);
-    past_classes_ = (past_classes_ << 8) | expected;
+    mean_ = predict_mean<W>(W::gather(predictor_.taps, place_.next()), history_,
+                            W::gather(predictor_.deviations, expected));
     const Placement<W> placed = place<W>(mean_ - (q_ << 2));
     centre_ = placed.index;
     table_ = placed.table;
@@ -75,7 +76,7 @@ class TrellisWalk {
     state_ =
         (state_ >> 1) ^ when_bit<W>(q_, W::splat(parity_.h0)) ^ when_bit<W>(index & W::splat(1), W::splat(parity_.h1));
     if (kPredict) {
-      if (!kZero) history_ = push_level<W>(history_, level);
+      if (!kZero) history_ = push_level<W>(history_, leave<W>(level, scale_));
       energy_ = next_energy<W>(energy_, error_of<W>(level, mean_, scale_));
     }
     return level;
@@ -90,7 +91,8 @@ class TrellisWalk {
 
   Parity parity_;
   Predictor predictor_;
-  U32 state_ = W::splat(0), q_ = W::splat(0), history_ = W::splat(kNoHistory), past_classes_ = W::splat(0);
+  PeriodWalk<W> place_;
+  U32 state_ = W::splat(0), q_ = W::splat(0), history_ = W::splat(0);
   U32 mean_ = W::splat(0), centre_ = W::splat(0), class_ = W::splat(0), table_ = W::splat(0), scale_ = W::splat(0);
   U32 energy_ = W::splat(kFirstEnergy);
   typename W::Mask mirrored_ = W::first_lanes(0);
@@ -99,14 +101,13 @@ class TrellisWalk {
 // Follows a path: where each symbol is in the tables (row * 256 + symbol), and its level. All woven. A mean that the search
 // took from another survivor may have let an index stray: it is drawn back.
 template <Warp W, bool kZero, bool kPredict>
-WEFT_HD void follow_path(const Weave& weave, int states_log2, const Predictor& predictor, const std::uint8_t* classes,
-                         const std::uint32_t* reach, const std::uint8_t* path, std::uint32_t* entries,
-                         std::uint16_t* levels) {
-  TrellisWalk<W, kZero, kPredict> walk(states_log2, predictor);
+WEFT_HD void follow_path(const Weave& weave, int states_log2, const SearchInput& in, const std::uint8_t* path,
+                         std::uint32_t* entries, std::uint16_t* levels) {
+  TrellisWalk<W, kZero, kPredict> walk(states_log2, in.predictor, kPredict ? W::load_table(in.places) : W::splat(0));
   for (std::uint32_t t = 0; t < weave.run; t++) {
     const std::size_t at = std::size_t{t} * W::kWidth;
-    walk.look(W::load_bytes(classes + at));
-    const auto index = walk.limit(W::load_bytes(path + at), W::gather(reach, walk.scale_class()));
+    walk.look(W::load_bytes(in.classes + at));
+    const auto index = walk.limit(W::load_bytes(path + at), W::gather(in.reach, walk.scale_class()));
     W::store_table(entries + at, (walk.row() << 8) + walk.symbol_of(index));
     W::store_halves(levels + at, walk.advance(index));
   }
@@ -275,16 +276,18 @@ struct WovenLevels {
   WEFT_HD void one(std::uint32_t step, typename W::Mask, typename W::U32 levels) { add(step, levels); }
 };
 
-// The same with everything in arrays: `classes` and `levels` have weave.run * W::kWidth elements.
+// The same with everything in arrays: `classes` and `levels` have weave.run * W::kWidth elements, `places` W::kWidth.
 template <Warp W, bool kZero, bool kPredict>
 WEFT_HD Status trellis_decode(const Weave& weave, int states_log2, const Predictor& predictor,
-                              const std::uint8_t* classes, const std::uint16_t* words, std::uint32_t word_count,
-                              const std::uint32_t* tables, std::uint16_t* levels) {
+                              const std::uint32_t* places, const std::uint8_t* classes, const std::uint16_t* words,
+                              std::uint32_t word_count, const std::uint32_t* tables, std::uint16_t* levels) {
   WovenLevels<W> sink{levels};
   return decode_runs<W>(
       weave,
       PathSteps<W, kZero, kPredict, SlotTables<W>, WovenClasses<W>>{
-          TrellisWalk<W, kZero, kPredict>(states_log2, predictor), {tables}, {classes}},
+          TrellisWalk<W, kZero, kPredict>(states_log2, predictor, kPredict ? W::load_table(places) : W::splat(0)),
+          {tables},
+          {classes}},
       words, word_count, [=](std::uint32_t cursor) { return NearWords<W>(words, word_count, cursor); }, sink);
 }
 

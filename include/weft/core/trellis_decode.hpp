@@ -19,12 +19,14 @@ struct TrellisMemory {
   // No index that a row can say is further from zero than 96 + 28, so levels lie within 256.
   static constexpr std::uint32_t kValueBias = 256, kValues = 0;
   static_assert(2 * (kMaxReach + (kMaxMean + 8) / 8) + 1 < kValueBias);
-  // Taps by the difference of two classes; of a word more than there are.
-  static constexpr std::uint32_t kTapWords = 2 * kScaleClasses, kTaps = 2 * kValueBias;
+  // By the place in the period, again and again, so that a tile of steps finds its taps side by side.
+  static constexpr std::uint32_t kTaps = 2 * kValueBias, kTapWords = kMaxPeriod + kClassesAhead;
   // Shifts, signed bytes, by an eighth of the energy, what it will lose. It stays below eight times the largest error.
-  static constexpr std::uint32_t kShifts = kTaps + kMaxTaps * kTapWords, kShiftBytes = kLargestError + 1;
+  static constexpr std::uint32_t kShifts = kTaps + kTapWords, kShiftBytes = kLargestError + 1;
   static_assert(kEnergyEntries << 5 == kShiftBytes << kEnergyDecay);
-  static constexpr std::uint32_t kErrorScales = kShifts + kShiftBytes / 4, kRows = kErrorScales + kScaleClasses;
+  // Of each class, kErrorScale and kDeviation side by side.
+  static constexpr std::uint32_t kClasses = kShifts + kShiftBytes / 4, kRows = kClasses + 2 * kScaleClasses;
+  static_assert(kClasses % 2 == 0);
 };
 
 // Bytes of it.
@@ -55,17 +57,15 @@ WEFT_HD void fill_trellis_memory(const TrellisGroup& group, std::uint32_t* memor
   }
   const std::uint32_t* predictor = stream.predictor;
   if (predictor == nullptr) return;
-  for (std::uint32_t i = thread; i < kMaxTaps * Memory::kTapWords; i += threads) {
-    const std::int32_t apart = static_cast<std::int32_t>(i % Memory::kTapWords) - (kScaleClasses - 1) + kRatioReach;
-    const std::int32_t ratio = apart < 0 ? 0 : apart < kRatios ? apart : kRatios - 1;
-    memory[Memory::kTaps + i] = predictor[PredictorWords::kTaps + i / Memory::kTapWords * kRatios + ratio];
-  }
+  for (std::uint32_t i = thread; i < Memory::kTapWords; i += threads)
+    memory[Memory::kTaps + i] = predictor[PredictorWords::kTaps + i % stream.period];
   auto* shifts = reinterpret_cast<std::uint8_t*>(memory + Memory::kShifts);
   for (std::uint32_t i = thread; i < Memory::kShiftBytes; i += threads)
     shifts[i] = static_cast<std::uint8_t>(
         predictor[PredictorWords::kShifts + i / (Memory::kShiftBytes / kEnergyEntries)] - kMaxShift);
-  for (std::uint32_t i = thread; i < kScaleClasses; i += threads)
-    memory[Memory::kErrorScales + i] = predictor[PredictorWords::kErrorScales + i];
+  for (std::uint32_t i = thread; i < 2 * kScaleClasses; i += threads)
+    memory[Memory::kClasses + i] =
+        predictor[(i % 2 == 0 ? PredictorWords::kErrorScales : PredictorWords::kDeviations) + i / 2];
 }
 
 // Steps of decode_runs() to words of units.
@@ -75,26 +75,37 @@ class RowSteps {
   using U32 = typename W::U32;
   static constexpr std::uint32_t kTile = ScaleWalk<W>::kSteps;
 
-  WEFT_HD RowSteps(const TrellisParameters& stream, const std::uint32_t* memory, ScaleWalk<W> classes)
+  // taps: four times the lanes' places in the period.
+  WEFT_HD RowSteps(const TrellisParameters& stream, const std::uint32_t* memory, ScaleWalk<W> classes, U32 taps)
       : memory_(reinterpret_cast<const std::uint8_t*>(memory)),
         row_bytes_(4 * (kExact ? exact_row_words(stream.row_words) : stream.row_words)),
         class_bytes_(row_bytes_ * tables_in_use(kZero, kPredict)),
         skipped_(stream.lowest_class * class_bytes_),
         flips_(flips_of(parity_of(stream.states_log2))),
-        classes_(classes) {}
+        period_bytes_(4 * stream.period),
+        tile_bytes_(4 * (kTile % stream.period)),
+        classes_(classes),
+        taps_(taps) {}
 
   WEFT_HD void look_ahead() { classes_.look_ahead(); }
-  WEFT_HD U32 coming(std::uint32_t i, U32& x) { return step(classes_.coming(i), x); }
-  WEFT_HD U32 next(U32& x) { return step(classes_.next(), x); }
+  WEFT_HD U32 coming(std::uint32_t i, U32& x) {
+    const U32 unit = step(classes_.coming(i), i, x);
+    if (i == kTile - 1) move_taps(tile_bytes_);
+    return unit;
+  }
+  WEFT_HD U32 next(U32& x) {
+    const U32 unit = step(classes_.next(), 0, x);
+    move_taps(4);
+    return unit;
+  }
 
  private:
   using Memory = TrellisMemory;
   static constexpr bool kMeans = kPredict && !kZero;
 
-  // What a lane knows of its past: the trellis's state, the energy, levels, and four times their expected classes.
+  // What a lane knows of its past: the trellis's state, the energy, what levels have left.
   struct Past {
-    std::uint32_t state, energy;
-    std::int32_t levels[kMaxTaps], places[kMaxTaps];
+    std::uint32_t state, energy, history;
   };
   // What it finds out about the next weight: where the class's row is, its kErrorScale, and the predicted mean as it is seen
   // from the quantizer, in quarter steps and 4 more.
@@ -116,25 +127,35 @@ class RowSteps {
   // Of a mean, from -4 to 3, and mirrored below zero.
   WEFT_HD static std::int32_t phase_of(std::int32_t mean) { return (mean & 7) - 4; }
 
-  WEFT_HD Look look(Past& past, std::uint32_t expected) const {
+  // To the places after these bytes of taps.
+  WEFT_HD void move_taps(std::uint32_t bytes) {
+    if constexpr (kMeans)
+      W::for_each_lane(
+          [this, bytes](std::uint32_t, std::uint32_t& taps) {
+            taps += bytes;
+            taps -= taps < period_bytes_ ? 0 : period_bytes_;
+          },
+          taps_);
+  }
+
+  // taps: where they are.
+  WEFT_HD Look look(const Past& past, std::uint32_t expected, std::uint32_t taps) const {
     Look to{};
-    const auto place = static_cast<std::int32_t>(4 * expected);
     auto scale_class = static_cast<std::int32_t>(expected);
+    NearPair of_class{};
     if constexpr (kPredict) {
-      to.scale = word_at(Memory::kErrorScales, place);
+      of_class = load_aligned<NearPair>(memory_ + 4 * Memory::kClasses + 8 * expected);
+      to.scale = of_class.first;
       scale_class += static_cast<std::int8_t>(memory_[4 * Memory::kShifts + (past.energy >> kEnergyDecay)]);
       scale_class = limited(scale_class, 0, kScaleClasses - 1);
     }
     std::uint32_t table = past.state & 1;
     if constexpr (kMeans) {
-      constexpr int kShift = kTapBits - kQuarterBits;
-      std::uint32_t sum = (1u << (kShift - 1)) + (4u << kShift);
-      for (std::uint32_t p = 0; p < kMaxTaps; p++)
-        sum += word_at(Memory::kTaps + p * Memory::kTapWords + kScaleClasses - 1, place - past.places[p]) *
-               static_cast<std::uint32_t>(past.levels[p]);
-      const std::int32_t mean = limited(static_cast<std::int32_t>(sum) >> kShift, 4 - kMaxMean, 4 + kMaxMean) -
-                                static_cast<std::int32_t>(4 * table);
-      past.places[2] = past.places[1], past.places[1] = past.places[0], past.places[0] = place;
+      constexpr int kShift = kTapBits + kNormalBits + kDeviationBits;
+      const std::int32_t normal = dot_bytes(word_at(Memory::kTaps, signed_of(taps)), past.history);
+      const std::int32_t sum = normal * signed_of(of_class.second) + (1 << (kShift - 1)) + (4 << kShift);
+      const std::int32_t mean =
+          limited(sum >> kShift, 4 - kMaxMean, 4 + kMaxMean) - static_cast<std::int32_t>(4 * table);
       to.mean = static_cast<std::uint32_t>(mean);
       table = static_cast<std::uint32_t>(size_of(phase_of(mean)));
     }
@@ -164,44 +185,41 @@ class RowSteps {
       const std::uint32_t scaled = static_cast<std::uint32_t>(size_of(error)) * to.scale >> 8;
       past.energy += (scaled < kLargestError ? scaled : kLargestError) - (past.energy >> kEnergyDecay);
     }
-    past.levels[2] = past.levels[1], past.levels[1] = past.levels[0], past.levels[0] = level;
+    if constexpr (kMeans) {
+      constexpr int kShift = 14 - kQuarterBits - kNormalBits, kMost = static_cast<int>(kMaxNormal);
+      const std::int32_t left = limited((level * signed_of(to.scale) + (1 << (kShift - 1))) >> kShift, -kMost, kMost);
+      past.history = permute_bytes(unsigned_of(left), past.history, 0x6540);
+    }
     return word_at(Memory::kValues + Memory::kValueBias, 4 * level);
   }
 
-  // Calls f(past, value, look, x) for each lane.
+  // Calls f(past, value, look, x, taps) for each lane.
   template <class F>
   WEFT_HD void for_each_lane(F f, U32& value, U32 (&look)[3], U32& x) {
     W::for_each_lane(
         [&f](std::uint32_t, std::uint32_t& value_of, std::uint32_t& row, std::uint32_t& scale, std::uint32_t& mean,
-             std::uint32_t& coder, std::uint32_t& state, std::uint32_t& energy, std::uint32_t& level0,
-             std::uint32_t& level1, std::uint32_t& level2, std::uint32_t& place0, std::uint32_t& place1,
-             std::uint32_t& place2) {
-          Past past{state,
-                    energy,
-                    {signed_of(level0), signed_of(level1), signed_of(level2)},
-                    {signed_of(place0), signed_of(place1), signed_of(place2)}};
+             std::uint32_t& coder, std::uint32_t& state, std::uint32_t& energy, std::uint32_t& history,
+             std::uint32_t taps) {
+          Past past{state, energy, history};
           Look to{row, scale, mean};
-          f(past, value_of, to, coder);
+          f(past, value_of, to, coder, taps);
           row = to.row, scale = to.scale, mean = to.mean;
-          state = past.state, energy = past.energy;
-          level0 = unsigned_of(past.levels[0]), level1 = unsigned_of(past.levels[1]),
-          level2 = unsigned_of(past.levels[2]);
-          place0 = unsigned_of(past.places[0]), place1 = unsigned_of(past.places[1]),
-          place2 = unsigned_of(past.places[2]);
+          state = past.state, energy = past.energy, history = past.history;
         },
-        value, look[0], look[1], look[2], x, state_, energy_, levels_[0], levels_[1], levels_[2], places_[0],
-        places_[1], places_[2]);
+        value, look[0], look[1], look[2], x, state_, energy_, history_, taps_);
   }
   WEFT_HD static std::int32_t signed_of(std::uint32_t x) { return static_cast<std::int32_t>(x); }
   WEFT_HD static std::uint32_t unsigned_of(std::int32_t x) { return static_cast<std::uint32_t>(x); }
 
-  WEFT_HD U32 step(U32 value, U32& x) {
+  // `ahead`: of the taps, in places.
+  WEFT_HD U32 step(U32 value, std::uint32_t ahead, U32& x) {
     U32 looks[3] = {};
-    for_each_lane([this](Past& past, std::uint32_t& expected, Look& to, std::uint32_t&) { to = look(past, expected); },
+    for_each_lane([this, ahead](Past& past, std::uint32_t& expected, Look& to, std::uint32_t&,
+                                std::uint32_t taps) { to = look(past, expected, taps + 4 * ahead); },
                   value, looks, x);
     value = find_symbol(looks[0], x);
     for_each_lane(
-        [this](Past& past, std::uint32_t& packed_then_unit, Look& to, std::uint32_t& coder) {
+        [this](Past& past, std::uint32_t& packed_then_unit, Look& to, std::uint32_t& coder, std::uint32_t) {
           const std::uint32_t packed = packed_then_unit;
           coder = symbol_frequency(packed) * (coder >> kProbBits) + slots_after(packed, coder);
           packed_then_unit = move_on(past, to, symbol_distance(packed));
@@ -238,9 +256,9 @@ class RowSteps {
   }
 
   const std::uint8_t* memory_;
-  std::uint32_t row_bytes_, class_bytes_, skipped_, flips_;
+  std::uint32_t row_bytes_, class_bytes_, skipped_, flips_, period_bytes_, tile_bytes_;
   ScaleWalk<W> classes_;
-  U32 state_ = W::splat(0), energy_ = W::splat(kFirstEnergy), levels_[kMaxTaps] = {}, places_[kMaxTaps] = {};
+  U32 state_ = W::splat(0), energy_ = W::splat(kFirstEnergy), history_ = W::splat(0), taps_;
 };
 
 // A whole block. `memory` has been filled for its group; `room` has W::kWordBytes, aligned to 16.
@@ -248,10 +266,12 @@ template <KernelWarp W, class Unit, bool kZero, bool kPredict, bool kExact>
 WEFT_HD Status decode_trellis_block(const TrellisParameters& stream, const TrellisJob& job, const std::uint32_t* memory,
                                     std::uint8_t* room, std::uint8_t* outputs) {
   const Weave weave(job.n, job.lanes_log2);
-  return decode_units<W, Unit>(
-      stream, job, weave,
-      RowSteps<W, kZero, kPredict, kExact>(stream, memory, ScaleWalk<W>(stream.scales, job.first_element, weave.run)),
-      room, outputs);
+  const auto taps =
+      kPredict && !kZero ? places_of_lanes<W>(job.first_element, weave.run, stream.period) << 2 : W::splat(0);
+  return decode_units<W, Unit>(stream, job, weave,
+                               RowSteps<W, kZero, kPredict, kExact>(
+                                   stream, memory, ScaleWalk<W>(stream.scales, job.first_element, weave.run), taps),
+                               room, outputs);
 }
 
 }  // namespace weft::core

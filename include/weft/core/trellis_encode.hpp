@@ -28,6 +28,7 @@ struct TrellisEncoding {
   const std::uint32_t* prices;     // of symbols kIndexZero - reach .. kIndexZero + reach
   const EncodeTable* coders;       // whole rows
   const std::uint32_t* predictor;  // PredictorWords; null without prediction
+  std::uint32_t period;            // of its taps; at least 1
   std::uint32_t reaches[kScaleClasses];
   std::uint32_t price_reach, row_count, lowest_class;
   std::uint32_t far_cost;

@@ -62,11 +62,9 @@ WEFT_HD void code_trellis_block(TrellisEncodeJob& job) {
   using U32 = typename W::U32;
   const TrellisEncoding& stream = *job.stream;
   const Weave weave = job.weave();
-  const std::uint32_t* predicted = stream.predictor;
-  const Predictor predictor =
-      kPredict ? Predictor{predicted, predicted + PredictorWords::kShifts, predicted + PredictorWords::kErrorScales}
-               : Predictor{};
-  TrellisWalk<W, kZero, kPredict> walk(stream.states_log2, predictor);
+  TrellisWalk<W, kZero, kPredict> walk(
+      stream.states_log2, kPredict ? predictor_at(stream.predictor, stream.period) : Predictor{},
+      kPredict && !kZero ? places_of_lanes<W>(job.first_element, weave.run, stream.period) : W::splat(0));
   const std::uint32_t tables = tables_in_use(kZero, kPredict);
   typename W::template PerLane<InwardOfRun> seen{};
   constexpr std::uint32_t kTogether = 4;  // steps whose memory is asked for at once

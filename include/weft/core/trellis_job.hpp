@@ -8,17 +8,30 @@
 
 namespace weft::core {
 
-// What a predictor looks up, in words of device memory: taps by ratio, shifts by energy, kErrorScale.
+// What a predictor looks up, in words of device memory: taps by place, shifts by energy, kErrorScale, kDeviation.
 struct PredictorWords {
-  static constexpr std::uint32_t kTaps = 0, kShifts = kMaxTaps * kRatios;
-  static constexpr std::uint32_t kErrorScales = kShifts + kEnergyEntries, kCount = kErrorScales + kScaleClasses;
+  static constexpr std::uint32_t kTaps = 0, kShifts = kMaxPeriod, kErrorScales = kShifts + kEnergyEntries;
+  static constexpr std::uint32_t kDeviations = kErrorScales + kScaleClasses, kCount = kDeviations + kScaleClasses;
 };
+WEFT_HD Predictor predictor_at(const std::uint32_t* words, std::uint32_t period) {
+  return {words + PredictorWords::kTaps, words + PredictorWords::kShifts, words + PredictorWords::kErrorScales,
+          words + PredictorWords::kDeviations, period};
+}
+
+// Where in the period the lanes of a block begin.
+template <KernelWarp W>
+WEFT_HD typename W::U32 places_of_lanes(std::uint64_t first_element, std::uint32_t run, std::uint32_t period) {
+  return W::each_lane_value([=](std::uint32_t lane) {
+    return static_cast<std::uint32_t>((first_element + std::uint64_t{lane} * run) % period);
+  });
+}
 
 // A stream, in device memory.
 struct TrellisParameters {
   ScaleParameters scales;
   const std::uint32_t* rows;       // compact, [class - lowest_class][table in use]
   const std::uint32_t* predictor;  // PredictorWords; null without prediction
+  std::uint32_t period;            // of its taps; at least 1
   std::uint32_t row_words;         // of a row
   std::uint32_t row_count;
   std::uint32_t lowest_class;

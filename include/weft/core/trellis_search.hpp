@@ -17,11 +17,13 @@ namespace weft::core {
 inline constexpr std::uint32_t kLevelBias = 512;
 inline constexpr std::uint32_t kPinnedCost = 1u << 24;  // more than any far_cost
 
-// What the past of a lane is turned into; all null without prediction.
+// What the past of a lane is turned into; all null without prediction. Lanes gather from these.
 struct Predictor {
-  const std::uint32_t* taps;          // [kMaxTaps][kRatios], in 1/4096
+  const std::uint32_t* taps;          // [period]: four signed bytes, in 1/32, that of the last weight lowest
   const std::uint32_t* shifts;        // [kEnergyEntries]: by how many classes an energy moves a weight, plus kMaxShift
-  const std::uint32_t* error_scales;  // kErrorScale, where lanes can gather from it
+  const std::uint32_t* error_scales;  // kErrorScale
+  const std::uint32_t* deviations;    // kDeviation
+  std::uint32_t period;               // at least 1
 };
 
 struct SearchInput {
@@ -30,7 +32,8 @@ struct SearchInput {
   const std::uint32_t* prices;  // [class * kClassTables + table][256]: lambda times code length
   const std::uint32_t* reach;   // per class: largest |symbol - kIndexZero|
   Predictor predictor;
-  std::uint32_t far_cost;  // below 2^24
+  const std::uint32_t* places;  // where in the period the lanes begin, with prediction
+  std::uint32_t far_cost;       // below 2^24
   bool pins_zero =
       false;  // with the zero-keeping labelling: a weight that is 0 gets another level only where that saves
               // kPinnedCost, and is then for the caller to store apart
@@ -105,32 +108,66 @@ WEFT_HD typename W::U32 size_of(typename W::U32 x) {
   return negate_where<W>(signed_less<W>(x, W::splat(0)), x);
 }
 
-// The mean that the last levels predict, in quarter steps. history: three levels + 512, ten bits each, the last one lowest.
+// The products of four signed bytes each, added up. A model may know a shorter way.
 template <Warp W>
-WEFT_HD typename W::U32 predict_mean(const std::uint32_t* taps, typename W::U32 history, typename W::U32 classes,
-                                     typename W::U32 past_classes) {
-  auto sum = W::splat(1u << (kTapBits - kQuarterBits - 1));
-  for (int p = 0; p < kMaxTaps; p++) {
-    const auto level = ((history >> (10 * p)) & W::splat(1023)) - W::splat(512);
-    const auto delta =
-        clamp_signed<W>(classes + W::splat(kRatioReach) - ((past_classes >> (8 * p)) & W::splat(255)), kRatios - 1);
-    sum = sum + W::gather(taps + p * kRatios, delta) * level;
+WEFT_HD typename W::U32 dot_bytes(typename W::U32 a, typename W::U32 b) {
+  if constexpr (requires { W::dot_bytes(a, b); }) {
+    return W::dot_bytes(a, b);
+  } else {
+    const auto byte = [](typename W::U32 x, int i) {
+      return (((x >> (8 * i)) & W::splat(255)) ^ W::splat(128)) - W::splat(128);
+    };
+    auto sum = W::splat(0);
+    for (int i = 0; i < 4; i++) sum = sum + byte(a, i) * byte(b, i);
+    return sum;
   }
-  const auto mean = shift_signed<W>(sum, kTapBits - kQuarterBits) + W::splat(kMaxMean);
+}
+
+// Where the lanes' next weights stand in the period of the taps.
+template <Warp W>
+class PeriodWalk {
+ public:
+  using U32 = typename W::U32;
+  WEFT_HD PeriodWalk(U32 first, std::uint32_t period) : place_(first), period_(period) {}
+  WEFT_HD U32 next() {
+    const U32 here = place_, then = here + W::splat(1);
+    place_ = W::select(W::less(then, W::splat(period_)), then, W::splat(0));
+    return here;
+  }
+
+ private:
+  U32 place_;
+  std::uint32_t period_;
+};
+
+// The mean that the last levels predict, in quarter steps. history: what leave() made of them, a byte each, the last one
+// lowest; taps: the word for the weight's place.
+template <Warp W>
+WEFT_HD typename W::U32 predict_mean(typename W::U32 taps, typename W::U32 history, typename W::U32 deviation) {
+  constexpr int kBits = kTapBits + kNormalBits + kDeviationBits;
+  const auto sum = dot_bytes<W>(taps, history) * deviation + W::splat(1u << (kBits - 1));
+  const auto mean = shift_signed<W>(sum, kBits) + W::splat(kMaxMean);
   return clamp_signed<W>(mean, 2 * kMaxMean) - W::splat(kMaxMean);
+}
+
+// What a level (biased by kLevelBias) leaves to the weights after it: its size against what its class expects, in a byte.
+template <Warp W>
+WEFT_HD typename W::U32 leave(typename W::U32 level, typename W::U32 scale) {
+  constexpr int kBits = 14 - kQuarterBits - kNormalBits;
+  const auto normal = shift_signed<W>((level - W::splat(kLevelBias)) * scale + W::splat(1u << (kBits - 1)), kBits);
+  const auto limited = clamp_signed<W>(normal + W::splat(kMaxNormal), 2 * kMaxNormal) - W::splat(kMaxNormal);
+  return limited & W::splat(255);
 }
 
 // A history after one more level, and an energy after one more error.
 template <Warp W>
-WEFT_HD typename W::U32 push_level(typename W::U32 history, typename W::U32 level) {
-  return (history << 10 & W::splat((1u << 30) - 1)) | level;
+WEFT_HD typename W::U32 push_level(typename W::U32 history, typename W::U32 left) {
+  return (history << 8) | left;
 }
 template <Warp W>
 WEFT_HD typename W::U32 next_energy(typename W::U32 energy, typename W::U32 error) {
   return energy - (energy >> kEnergyDecay) + error;
 }
-
-inline constexpr std::uint32_t kNoHistory = 512u | 512u << 10 | 512u << 20;
 
 // The class of a weight after the lane's energy has moved it.
 template <Warp W>
@@ -283,10 +320,10 @@ WEFT_HD void search_trellis(const Weave& weave, const SearchInput& in, const Sea
   for (std::uint32_t s = 0; s < kStates; s++) costs[0][s] = W::splat(s == 0 ? 0 : kUnreached);
   if (kPredict)
     for (std::uint32_t s = 0; s < kStates; s++) {
-      histories[0][s] = W::splat(kNoHistory);
+      histories[0][s] = W::splat(0);
       energies[0][s] = W::splat(kFirstEnergy);
     }
-  U32 past_classes = W::splat(0);
+  PeriodWalk<W> place(kPredict && !kZero ? W::load_table(in.places) : W::splat(0), in.predictor.period);
 
   for (std::uint32_t t = 0; t < weave.run; t++) {
     const U32 *old = costs[t & 1], *old_history = histories[t & 1], *old_energy = energies[t & 1];
@@ -304,20 +341,22 @@ WEFT_HD void search_trellis(const Weave& weave, const SearchInput& in, const Sea
         if (kPredict) energy = W::select(better, old_energy[s], energy);
       }
       if (kPredict) {
-        if (!kZero) mean = predict_mean<W>(in.predictor.taps, history, expected, past_classes);
-        past_classes = (past_classes << 8) | expected;
+        if (!kZero)
+          mean = predict_mean<W>(W::gather(in.predictor.taps, place.next()), history,
+                                 W::gather(in.predictor.deviations, expected));
         classes = moved_class<W>(expected, energy, in.predictor.shifts);
       }
     }
     const Branches<W> branches =
         branches_of<W, kZero>(x, mean, classes, PriceRows<W>{in.prices}, in.reach, in.far_cost, in.pins_zero);
     W::store_table(scratch.indices + std::size_t{t} * W::kWidth, branches.indices);
-    U32 added[2][2], error[2][2];
+    U32 added[2][2], error[2][2], left[2][2];
     const U32 scale = kPredict ? W::gather(in.predictor.error_scales, expected) : W::splat(0);
     for (int q = 0; q < 2; q++)
       for (int z = 0; z < 2; z++) {
         added[q][z] = branches.of[q][z].cost - base;
         if (kPredict) error[q][z] = error_of<W>(branches.of[q][z].level, mean, scale);
+        if (kPredict && !kZero) left[q][z] = leave<W>(branches.of[q][z].level, scale);
       }
     const std::uint32_t count = weave.active(t);
     const auto active = W::first_lanes(count);
@@ -339,7 +378,7 @@ WEFT_HD void search_trellis(const Weave& weave, const SearchInput& in, const Sea
                                   std::uint32_t odd_from) {
           if (!kZero) {
             const U32 history = W::select(odd, old_history[odd_from], old_history[even_from]);
-            next_history[to] = push_level<W>(history, W::select(odd, branches.of[q][1].level, branches.of[q][0].level));
+            next_history[to] = push_level<W>(history, W::select(odd, left[q][1], left[q][0]));
           }
           const U32 energy = W::select(odd, old_energy[odd_from], old_energy[even_from]);
           next_energies[to] = next_energy<W>(energy, W::select(odd, error[q][1], error[q][0]));

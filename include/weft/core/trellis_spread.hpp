@@ -49,18 +49,28 @@ class BlockSearch {
         chains_(kSpread ? kLanes / search_warps(states_log2()) : kLanes),
         first_chain_(part * chains_),
         decisions_(job.decisions + std::size_t{part} * (padded_run(weave_.run) / 4 * kLanes)),
-        own_chain_(W::lane_numbers() & W::splat(chains_ - 1)) {
+        own_chain_(W::lane_numbers() & W::splat(chains_ - 1)),
+        place_(W::splat(0), job.stream->period) {
     length_ = W::each_lane_value([&](std::uint32_t lane) -> std::uint32_t {
       const std::uint32_t chain = first_chain_ + (lane & (chains_ - 1)), begin = chain * weave_.run;
       if (chain >= weave_.lanes || begin >= weave_.n) return 0;
       return weave_.n - begin < weave_.run ? weave_.n - begin : weave_.run;
     });
+    if constexpr (kPredict && !kZero) {
+      const std::uint64_t first = job.first_element + std::uint64_t{first_chain_} * weave_.run;
+      const std::uint32_t period = job.stream->period;
+      place_ = {
+          W::each_lane_value([&](std::uint32_t lane) {
+            return static_cast<std::uint32_t>((first + std::uint64_t{lane & (chains_ - 1)} * weave_.run) % period);
+          }),
+          period};
+    }
     if constexpr (kSpread) choose_places();
     WEFT_UNROLL(8)
     for (std::uint32_t r = 0; r < kStates; r++) {
       costs_[r] = W::splat(r == 0 && !kSpread ? 0 : kUnreached);
       if (kSpread && r == 0) costs_[0] = W::select(W::less(part_, W::splat(1)), W::splat(0), costs_[0]);
-      if (kPredict) histories_[r] = W::splat(kNoHistory), energies_[r] = W::splat(kFirstEnergy);
+      if (kPredict) histories_[r] = W::splat(0), energies_[r] = W::splat(kFirstEnergy);
     }
   }
 
@@ -153,7 +163,7 @@ class BlockSearch {
 
   // What a step adds to survivors, by quantizer and parity; a lane of a chain that is spread has one quantizer.
   struct Added {
-    U32 cost[2][2], level[2][2], error[2][2];
+    U32 cost[2][2], left[2][2], error[2][2];
   };
 
   // Steps t to t + 3: step(t + i) takes all states over one and returns the decisions, a bit for each state of a lane.
@@ -244,8 +254,9 @@ class BlockSearch {
     if constexpr (kPredict) {
       U32 history = W::splat(0), energy = W::splat(0);
       look_back(t, base, history, energy);
-      if (!kZero) mean = predict_mean<W>(memory_ + SearchMemory::kTaps, history, expected, past_classes_);
-      past_classes_ = (past_classes_ << 8) | expected;
+      if (!kZero)
+        mean = predict_mean<W>(W::gather(memory_ + SearchMemory::kTaps, place_.next()), history,
+                               W::gather(memory_ + SearchMemory::kDeviations, expected));
       classes = moved_class<W>(expected, energy, memory_ + SearchMemory::kShifts);
     }
     const Branches<W> branches =
@@ -262,13 +273,13 @@ class BlockSearch {
     for (int z = 0; z < 2; z++) {
       for (int q = 0; q < 2; q++) {
         added.cost[q][z] = branches.of[q][z].cost - base;
-        added.level[q][z] = branches.of[q][z].level;
-        if (kPredict) added.error[q][z] = error_of<W>(added.level[q][z], mean, scale);
+        if (kPredict) added.error[q][z] = error_of<W>(branches.of[q][z].level, mean, scale);
+        if (kPredict && !kZero) added.left[q][z] = leave<W>(branches.of[q][z].level, scale);
       }
       if constexpr (kSpread) {
         const Mask odd = W::less(W::splat(0), q_);
         added.cost[0][z] = W::select(odd, added.cost[1][z], added.cost[0][z]);
-        added.level[0][z] = W::select(odd, added.level[1][z], added.level[0][z]);
+        added.left[0][z] = W::select(odd, added.left[1][z], added.left[0][z]);
         added.error[0][z] = W::select(odd, added.error[1][z], added.error[0][z]);
       }
     }
@@ -326,8 +337,8 @@ class BlockSearch {
         };
         if constexpr (!kZero) {
           survivors(1, histories_, histories[n], histories[pair]);
-          histories[n] = push_level<W>(histories[n], W::select(b.odd[0], added.level[q][1], added.level[q][0]));
-          histories[pair] = push_level<W>(histories[pair], W::select(b.odd[1], added.level[q][1], added.level[q][0]));
+          histories[n] = push_level<W>(histories[n], W::select(b.odd[0], added.left[q][1], added.left[q][0]));
+          histories[pair] = push_level<W>(histories[pair], W::select(b.odd[1], added.left[q][1], added.left[q][0]));
         }
         survivors(2, energies_, energies[n], energies[pair]);
         energies[n] = next_energy<W>(energies[n], W::select(b.odd[0], added.error[q][1], added.error[q][0]));
@@ -422,7 +433,7 @@ class BlockSearch {
   U32 from_[kStates] = {}, first_state_ = W::splat(0);  // of a lane; a lane's state r is that one xor states_[r]
   std::uint32_t states_[kStates] = {};
   U32 costs_[kStates], histories_[kStates], energies_[kStates];
-  U32 past_classes_ = W::splat(0);
+  PeriodWalk<W> place_;
 };
 
 }  // namespace weft::core

@@ -59,6 +59,7 @@ struct SearchMemory {
   static constexpr std::uint32_t kReaches = 0, kPlaces = kScaleClasses, kTaps = kPlaces + (1u << kMaxStatesLog2);
   static constexpr std::uint32_t kShifts = kTaps + PredictorWords::kShifts;
   static constexpr std::uint32_t kErrorScales = kTaps + PredictorWords::kErrorScales;
+  static constexpr std::uint32_t kDeviations = kTaps + PredictorWords::kDeviations;
   static constexpr std::uint32_t kPrices = kTaps + PredictorWords::kCount;
 };
 WEFT_HD constexpr std::uint32_t search_memory_bytes(std::uint32_t price_words, std::uint32_t row_count) {

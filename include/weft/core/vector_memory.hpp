@@ -88,6 +88,17 @@ WEFT_HD std::uint32_t permute_bytes(std::uint32_t a, std::uint32_t b, std::uint3
 #endif
 }
 
+// The products of four signed bytes each, added up.
+WEFT_HD std::int32_t dot_bytes(std::uint32_t a, std::uint32_t b) {
+#if defined(__CUDA_ARCH__)
+  return __dp4a(static_cast<int>(a), static_cast<int>(b), 0);
+#else
+  std::int32_t sum = 0;
+  for (int i = 0; i < 32; i += 8) sum += static_cast<std::int8_t>(a >> i) * static_cast<std::int8_t>(b >> i);
+  return sum;
+#endif
+}
+
 // By so many bits modulo 32.
 WEFT_HD std::uint32_t rotate_right(std::uint32_t x, std::uint32_t bits) {
 #if defined(__CUDA_ARCH__)

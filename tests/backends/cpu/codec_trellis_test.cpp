@@ -103,7 +103,7 @@ TEST(TrellisCodecTest, WhatIsNotFiniteComesBackBitByBit) {
     for (const bool predicts : {false, true}) {
       TrellisStream stream = plain_stream(0.3, 1);
       stream.predicts = predicts;
-      stream.taps = {40, 0, 0};
+      stream.taps = {{20, 0, 0, 0}};
       auto values = draw_weights(5000, 2);
       for (const std::size_t i : {0u, 1u, 2047u, 2048u, 4999u})
         values[i] = i % 2 ? kNan : i == 0 ? kInfinity : -kInfinity;

@@ -28,6 +28,7 @@ class Repeated {
     stream_.factors = {{1, std::vector<std::int8_t>(32)}, {64, std::vector<std::int8_t>(16)}};
     for (auto& factor : stream_.factors)
       for (auto& code : factor.codes) code = static_cast<std::int8_t>(static_cast<int>(random() % 4) - 1);
+    if (!stream_.taps.empty() && kUnits % stream_.taps.size() != 0) stream_.taps.resize(8);  // so do places in a period
     const Shape& shape = trellis::typical_shapes()[3];
     const test::TrellisBlock coded(cpu::active_kernels(), stream_, shape, test::trellis_weights(stream_, kUnits, seed),
                                    5);
