@@ -188,7 +188,8 @@ TEST(TrellisIndex, TapsOfManyTensorsTakeFewBits) {
   const Index index = index_with_taps(std::vector<std::size_t>(50, 9));
   ByteWriter out;
   put_taps(out, index);
-  EXPECT_LT(8.0 * static_cast<double>(out.bytes().size()) / (50 * 26), 5.6);  // the difference of two N(0, 6) has 5.1 bits
+  EXPECT_LT(8.0 * static_cast<double>(out.bytes().size()) / (50 * 26),
+            5.6);  // the difference of two N(0, 6) has 5.1 bits
 }
 
 TEST(TrellisIndex, AFewBytesCannotAskForMuchMemory) {

@@ -192,6 +192,21 @@ struct Avx2Vectors {
       return _mm256_blend_epi32(even, odd, 0xAA);
     });
   }
+  // What the search knows longer ways for (core/trellis_search.hpp); compares are signed.
+  static WEFT_HD U32 shift_signed(const U32& x, int n) {
+    return each<U32>([&](int k) { return _mm256_srai_epi32(x.v[k], n); });
+  }
+  static WEFT_HD U32 smaller(const U32& a, const U32& b) {
+    return each<U32>([&](int k) { return _mm256_min_epi32(a.v[k], b.v[k]); });
+  }
+  static WEFT_HD Mask signed_less(const U32& a, const U32& b) { return less(a, b); }
+  static WEFT_HD U32 size_of(const U32& x) {
+    return each<U32>([&](int k) { return _mm256_abs_epi32(x.v[k]); });
+  }
+  static WEFT_HD U32 clamp_signed(const U32& x, std::uint32_t top) {
+    const __m256i zero = _mm256_setzero_si256(), most = _mm256_set1_epi32(static_cast<int>(top));
+    return each<U32>([&](int k) { return _mm256_min_epi32(_mm256_max_epi32(x.v[k], zero), most); });
+  }
   static WEFT_HD U32 dot_bytes(const U32& a, const U32& b) {
     return each<U32>([&](int k) {
       const auto even = [](__m256i x) { return _mm256_srai_epi16(_mm256_slli_epi16(x, 8), 8); };

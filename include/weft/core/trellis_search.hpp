@@ -62,10 +62,15 @@ WEFT_HD std::int32_t search_weight(float steps) {
   return nearest_integer(number < -kFixedLimit ? -kFixedLimit : kFixedLimit < number ? kFixedLimit : number);
 }
 
+// Of the functions up to dot_bytes() a model may know a shorter way than the warp's operations are.
+
 // v / 2^bits, rounded down, of a signed number.
 template <Warp W>
 WEFT_HD typename W::U32 shift_signed(typename W::U32 v, int bits) {
-  return ((v + W::splat(1u << 31)) >> bits) - W::splat((1u << 31) >> bits);
+  if constexpr (requires { W::shift_signed(v, bits); })
+    return W::shift_signed(v, bits);
+  else
+    return ((v + W::splat(1u << 31)) >> bits) - W::splat((1u << 31) >> bits);
 }
 
 // bit ? value : 0, for a bit that is 0 or 1.
@@ -76,14 +81,21 @@ WEFT_HD typename W::U32 when_bit(typename W::U32 bit, typename W::U32 value) {
 
 template <Warp W>
 WEFT_HD typename W::U32 smaller(typename W::U32 a, typename W::U32 b) {
-  return W::select(W::less(a, b), a, b);
+  if constexpr (requires { W::smaller(a, b); })
+    return W::smaller(a, b);
+  else
+    return W::select(W::less(a, b), a, b);
 }
 
 // Signed a < b, for sizes below 2^30.
 template <Warp W>
 WEFT_HD typename W::Mask signed_less(typename W::U32 a, typename W::U32 b) {
-  const auto bias = W::splat(1u << 30);
-  return W::less(a + bias, b + bias);
+  if constexpr (requires { W::signed_less(a, b); }) {
+    return W::signed_less(a, b);
+  } else {
+    const auto bias = W::splat(1u << 30);
+    return W::less(a + bias, b + bias);
+  }
 }
 
 template <Warp W>
@@ -91,7 +103,7 @@ WEFT_HD typename W::U32 negate_where(typename W::Mask mask, typename W::U32 x) {
   return W::select(mask, W::splat(0) - x, x);
 }
 
-// 0 .. top, whichever is nearest to x; |x| below 2^30. A model may know a shorter way.
+// 0 .. top, whichever is nearest to x; |x| below 2^30.
 template <Warp W>
 WEFT_HD typename W::U32 clamp_signed(typename W::U32 x, std::uint32_t top) {
   if constexpr (requires { W::clamp_signed(x, top); }) {
@@ -105,10 +117,13 @@ WEFT_HD typename W::U32 clamp_signed(typename W::U32 x, std::uint32_t top) {
 // |x|, for sizes below 2^30.
 template <Warp W>
 WEFT_HD typename W::U32 size_of(typename W::U32 x) {
-  return negate_where<W>(signed_less<W>(x, W::splat(0)), x);
+  if constexpr (requires { W::size_of(x); })
+    return W::size_of(x);
+  else
+    return negate_where<W>(signed_less<W>(x, W::splat(0)), x);
 }
 
-// The products of four signed bytes each, added up. A model may know a shorter way.
+// The products of four signed bytes each, added up.
 template <Warp W>
 WEFT_HD typename W::U32 dot_bytes(typename W::U32 a, typename W::U32 b) {
   if constexpr (requires { W::dot_bytes(a, b); }) {
