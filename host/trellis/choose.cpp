@@ -178,7 +178,7 @@ class Chooser {
     }
     if (options.size() > kRepriced) options.resize(kRepriced);
     if (options.size() > 1 && values_.size() > kQuick)
-      for (Option& option : options) price_option(kLarge, option);
+      for (std::size_t i = options.size(); i-- > 0;) price_option(kLarge, options[i]);
     const Option best = *std::min_element(options.begin(), options.end(), cheaper);
     Choices choices;
     choices.best = finish(best);
@@ -250,9 +250,12 @@ class Chooser {
     return *known;
   }
 
-  TapFit fit_taps(Order& order, const Option& option) {
+  // The last one is remembered: what seems best is fitted, priced and often taken, in that order.
+  const TapFit& fit_taps(Order& order, const Option& option) {
+    if (fitted_.order == &order && fitted_.box == option.box && fitted_.set == option.set) return fitted_.fit;
     set_classes(order, option, base_of(option));
-    return order.pricing.fit_taps(period_of(option));
+    fitted_ = {&order, option.box, option.set, order.pricing.fit_taps(period_of(option))};
+    return fitted_.fit;
   }
 
   void price_option(std::size_t extent, Option& option) {
@@ -263,7 +266,7 @@ class Chooser {
       Order& order = order_of(option, extent);
       // A view's sample has other weights, so what counts is what taps save there.
       const double flat = flat_bits(order, option);
-      const TapFit fit = fit_taps(order, option);
+      const TapFit& fit = fit_taps(order, option);
       if (!fit.taps.empty()) {
         set_classes(order, option, base_of(option) + fit.log2_left, fit.classes);
         order.pricing.quantize(fit.taps);
@@ -281,13 +284,18 @@ class Chooser {
     const bool may_reverse = allowed_.views && (size[0] > 1) + (size[1] > 1) + (size[2] > 1) > 1;
     Option option = plain;
     option.has_taps = true;
-    double saved = saved_bits(option);
+    double saved = 0;
     // Of two sides that may be kernels, the shorter one is.
     if (may_reverse && (period_of(option) == 1 || size[0] < kernel_)) {
       Option other = option;
       other.has_view = true;
-      const double more = saved_bits(other);
-      if (more > saved) saved = more, option = other;
+      saved = saved_bits(other);
+      if (const double here = saved_bits(option); here >= saved)
+        saved = here;
+      else
+        option = other;
+    } else {
+      saved = saved_bits(option);
     }
     if (!allowed_.only_prediction && saved <= 0) return;
     price_option(kQuick, option);
@@ -308,6 +316,7 @@ class Chooser {
     const bool has_taps = !fit.taps.empty();
     if (has_taps) {
       // Levels leave something else now.
+      fitted_.order = nullptr;
       const auto period = static_cast<std::uint32_t>(fit.taps.size());
       if (TapFit again = order.pricing.fit_taps(period); again.taps.size() == period) fit.taps = std::move(again.taps);
       order.pricing.quantize(fit.taps);
@@ -354,6 +363,12 @@ class Chooser {
   const Allowed allowed_;
   Orders& orders_;
   SampledCodes of_places_;
+  struct {
+    const Order* order = nullptr;
+    std::size_t box = 0;
+    FactorSet set = 0;
+    TapFit fit;
+  } fitted_;
   std::vector<ScaleFactors> boxes_;
 };
 
