@@ -19,10 +19,11 @@ struct TrellisMemory {
   // No index that a row can say is further from zero than 96 + 28, so levels lie within 256.
   static constexpr std::uint32_t kValueBias = 256, kValues = 0;
   static_assert(2 * (kMaxReach + (kMaxMean + 8) / 8) + 1 < kValueBias);
-  // By the place in the period, again and again, so that a tile of steps finds its taps side by side.
-  static constexpr std::uint32_t kTaps = 2 * kValueBias, kTapWords = kMaxPeriod + kClassesAhead;
+  // By the place in the period, again and again, so that a tile of steps finds its taps side by side: the taps, and what
+  // takes the bias of a history's bytes back, kMaxNormal.
+  static constexpr std::uint32_t kTaps = 2 * kValueBias, kTapPairs = kMaxPeriod + kClassesAhead;
   // Shifts, signed bytes, by an eighth of the energy, what it will lose. It stays below eight times the largest error.
-  static constexpr std::uint32_t kShifts = kTaps + kTapWords, kShiftBytes = kLargestError + 1;
+  static constexpr std::uint32_t kShifts = kTaps + 2 * kTapPairs, kShiftBytes = kLargestError + 1;
   static_assert(kEnergyEntries << 5 == kShiftBytes << kEnergyDecay);
   // Of each class, kErrorScale and kDeviation side by side.
   static constexpr std::uint32_t kClasses = kShifts + kShiftBytes / 4, kRows = kClasses + 2 * kScaleClasses;
@@ -57,8 +58,12 @@ WEFT_HD void fill_trellis_memory(const TrellisGroup& group, std::uint32_t* memor
   }
   const std::uint32_t* predictor = stream.predictor;
   if (predictor == nullptr) return;
-  for (std::uint32_t i = thread; i < Memory::kTapWords; i += threads)
-    memory[Memory::kTaps + i] = predictor[PredictorWords::kTaps + i % stream.period];
+  for (std::uint32_t i = thread; i < Memory::kTapPairs; i += threads) {
+    const std::uint32_t taps = predictor[PredictorWords::kTaps + i % stream.period];
+    memory[Memory::kTaps + 2 * i] = taps;
+    memory[Memory::kTaps + 2 * i + 1] =
+        static_cast<std::uint32_t>(dot_bytes(taps, 0x01010101) * -static_cast<std::int32_t>(kMaxNormal));
+  }
   auto* shifts = reinterpret_cast<std::uint8_t*>(memory + Memory::kShifts);
   for (std::uint32_t i = thread; i < Memory::kShiftBytes; i += threads)
     shifts[i] = static_cast<std::uint8_t>(
@@ -75,15 +80,15 @@ class RowSteps {
   using U32 = typename W::U32;
   static constexpr std::uint32_t kTile = ScaleWalk<W>::kSteps;
 
-  // taps: four times the lanes' places in the period.
+  // taps: eight times the lanes' places in the period.
   WEFT_HD RowSteps(const TrellisParameters& stream, const std::uint32_t* memory, ScaleWalk<W> classes, U32 taps)
       : memory_(reinterpret_cast<const std::uint8_t*>(memory)),
         row_bytes_(4 * (kExact ? exact_row_words(stream.row_words) : stream.row_words)),
         class_bytes_(row_bytes_ * tables_in_use(kZero, kPredict)),
         skipped_(stream.lowest_class * class_bytes_),
         flips_(flips_of(parity_of(stream.states_log2))),
-        period_bytes_(4 * stream.period),
-        tile_bytes_(4 * (kTile % stream.period)),
+        period_bytes_(8 * stream.period),
+        tile_bytes_(8 * (kTile % stream.period)),
         classes_(classes),
         taps_(taps) {}
 
@@ -95,7 +100,7 @@ class RowSteps {
   }
   WEFT_HD U32 next(U32& x) {
     const U32 unit = step(classes_.next(), 0, x);
-    move_taps(4);
+    move_taps(8);
     return unit;
   }
 
@@ -103,7 +108,7 @@ class RowSteps {
   using Memory = TrellisMemory;
   static constexpr bool kMeans = kPredict && !kZero;
 
-  // What a lane knows of its past: the trellis's state, the energy, what levels have left.
+  // What a lane knows of its past: the trellis's state, the energy, what levels have left, plus kMaxNormal in each byte.
   struct Past {
     std::uint32_t state, energy, history;
   };
@@ -152,10 +157,11 @@ class RowSteps {
     std::uint32_t table = past.state & 1;
     if constexpr (kMeans) {
       constexpr int kShift = kTapBits + kNormalBits + kDeviationBits;
-      const std::int32_t normal = dot_bytes(word_at(Memory::kTaps, signed_of(taps)), past.history);
-      const std::int32_t sum = normal * signed_of(of_class.second) + (1 << (kShift - 1)) + (4 << kShift);
+      const auto of_place = load_aligned<NearPair>(memory_ + 4 * Memory::kTaps + taps);
+      const std::int32_t normal = dot_unsigned_bytes(past.history, of_place.first, signed_of(of_place.second));
+      const std::int32_t sum = normal * signed_of(of_class.second) + (1 << (kShift - 1)) + (kMaxMean << kShift);
       const std::int32_t mean =
-          limited(sum >> kShift, 4 - kMaxMean, 4 + kMaxMean) - static_cast<std::int32_t>(4 * table);
+          clamp_to(sum >> kShift, 2 * kMaxMean) + (4 - kMaxMean) - static_cast<std::int32_t>(4 * table);
       to.mean = static_cast<std::uint32_t>(mean);
       table = static_cast<std::uint32_t>(size_of(phase_of(mean)));
     }
@@ -187,8 +193,8 @@ class RowSteps {
     }
     if constexpr (kMeans) {
       constexpr int kShift = 14 - kQuarterBits - kNormalBits, kMost = static_cast<int>(kMaxNormal);
-      const std::int32_t left = limited((level * signed_of(to.scale) + (1 << (kShift - 1))) >> kShift, -kMost, kMost);
-      past.history = permute_bytes(unsigned_of(left), past.history, 0x6540);
+      const std::int32_t left = level * signed_of(to.scale) + (1 << (kShift - 1)) + (kMost << kShift);
+      past.history = permute_bytes(unsigned_of(clamp_to(left >> kShift, 2 * kMost)), past.history, 0x6540);
     }
     return word_at(Memory::kValues + Memory::kValueBias, 4 * level);
   }
@@ -215,7 +221,7 @@ class RowSteps {
   WEFT_HD U32 step(U32 value, std::uint32_t ahead, U32& x) {
     U32 looks[3] = {};
     for_each_lane([this, ahead](Past& past, std::uint32_t& expected, Look& to, std::uint32_t&,
-                                std::uint32_t taps) { to = look(past, expected, taps + 4 * ahead); },
+                                std::uint32_t taps) { to = look(past, expected, taps + 8 * ahead); },
                   value, looks, x);
     value = find_symbol(looks[0], x);
     for_each_lane(
@@ -258,7 +264,7 @@ class RowSteps {
   const std::uint8_t* memory_;
   std::uint32_t row_bytes_, class_bytes_, skipped_, flips_, period_bytes_, tile_bytes_;
   ScaleWalk<W> classes_;
-  U32 state_ = W::splat(0), energy_ = W::splat(kFirstEnergy), history_ = W::splat(0), taps_;
+  U32 state_ = W::splat(0), energy_ = W::splat(kFirstEnergy), history_ = W::splat(kMaxNormal * 0x01010101), taps_;
 };
 
 // A whole block. `memory` has been filled for its group; `room` has W::kWordBytes, aligned to 16.
@@ -267,7 +273,7 @@ WEFT_HD Status decode_trellis_block(const TrellisParameters& stream, const Trell
                                     std::uint8_t* room, std::uint8_t* outputs) {
   const Weave weave(job.n, job.lanes_log2);
   const auto taps =
-      kPredict && !kZero ? places_of_lanes<W>(job.first_element, weave.run, stream.period) << 2 : W::splat(0);
+      kPredict && !kZero ? places_of_lanes<W>(job.first_element, weave.run, stream.period) << 3 : W::splat(0);
   return decode_units<W, Unit>(stream, job, weave,
                                RowSteps<W, kZero, kPredict, kExact>(
                                    stream, memory, ScaleWalk<W>(stream.scales, job.first_element, weave.run), taps),

@@ -99,6 +99,27 @@ WEFT_HD std::int32_t dot_bytes(std::uint32_t a, std::uint32_t b) {
 #endif
 }
 
+// The same on top of a sum, where the bytes of `a` are not signed.
+WEFT_HD std::int32_t dot_unsigned_bytes(std::uint32_t a, std::uint32_t b, std::int32_t sum) {
+#if defined(__CUDA_ARCH__)
+  std::int32_t result;
+  asm("dp4a.u32.s32 %0, %1, %2, %3;" : "=r"(result) : "r"(a), "r"(b), "r"(sum));
+  return result;
+#else
+  for (int i = 0; i < 32; i += 8) sum += static_cast<std::uint8_t>(a >> i) * static_cast<std::int8_t>(b >> i);
+  return sum;
+#endif
+}
+
+// 0 .. top, whichever is nearest to x.
+WEFT_HD std::int32_t clamp_to(std::int32_t x, std::int32_t top) {
+#if defined(__CUDA_ARCH__)
+  return __vimin_s32_relu(x, top);
+#else
+  return x < 0 ? 0 : x < top ? x : top;
+#endif
+}
+
 // By so many bits modulo 32.
 WEFT_HD std::uint32_t rotate_right(std::uint32_t x, std::uint32_t bits) {
 #if defined(__CUDA_ARCH__)
