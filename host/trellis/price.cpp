@@ -198,15 +198,16 @@ std::vector<Moments> Pricing::moments(std::uint32_t period) const {
     const std::size_t first = r * kRow + kBefore, n = length_of(r);
     float* sums = memory.data() + sample_.begins[r] % period;
     const auto add = [&](std::size_t i, const auto& load, const auto& store) {
-      const auto own = load(y + first + i);
-      decltype(load(y)) before[kTaps];
+      using Floats = decltype(load(y));
+      const Floats own = load(y + first + i);
+      Floats before[kTaps];
       for (std::size_t tap = 0; tap < kTaps; tap++) before[tap] = load(u + first + i - tap - 1);
       float* to = sums + i;
       const auto put = [&](const auto& value) {
         store(to, value);
         to += places;
       };
-      put(own * 0 + 1);
+      put(Floats{} + 1);  // the count
       put(own * own);
       for (std::size_t tap = 0; tap < kTaps; tap++) put(own * before[tap]);
       for (std::size_t tap = 0; tap < kTaps; tap++)
@@ -233,9 +234,9 @@ std::vector<Moments> Pricing::moments(std::uint32_t period) const {
 }
 
 TapFit Pricing::fit_taps(std::uint32_t period) {
-  constexpr double kFitBits = 8, kTapBits = 4.5,
-                   kClassBits = 3;  // what is stored: of all, of a tap, of a place's class
-  constexpr double kChance = 1.1;   // bits of each weight that is not in the sample, by a tap over the sample's weights
+  // What is stored: of all, of a tap, of a place's class.
+  constexpr double kFitBits = 8, kTapBits = 4.5, kClassBits = 3;
+  constexpr double kChance = 1.1;  // bits of each weight that is not in the sample, by a tap over the sample's weights
   normalise();
   const std::vector<Moments> of = moments(period);
   Moments all;
