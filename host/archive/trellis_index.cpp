@@ -159,12 +159,11 @@ void put_taps(ByteWriter& out, const Index& index) {
   std::vector<std::vector<std::int8_t>> codes;
   TapWalk taps;
   for (const StreamRecord& stream : index.streams) {
-    codes.emplace_back();
+    codes.emplace_back();  // none are coded as nothing
     taps.walk(stream.trellis, [&](std::int8_t tap, std::int8_t before) {
       codes.back().push_back(static_cast<std::int8_t>(tap - before));  // modulo 256
     });
   }
-  std::erase_if(codes, [](const auto& of_stream) { return of_stream.empty(); });
   const std::vector<std::span<const std::int8_t>> spans(codes.begin(), codes.end());
   put_codes(out, spans);
 }
@@ -173,19 +172,16 @@ void read_taps(ByteReader& in, Index& index) {
   std::vector<std::vector<std::int8_t>> codes;
   std::uint64_t total = 0;
   for (const StreamRecord& stream : index.streams) {
-    const std::size_t count = count_taps(stream.trellis);
-    if (count > 0) codes.emplace_back(count);
-    total += count;
+    codes.emplace_back(count_taps(stream.trellis));
+    total += codes.back().size();
   }
   in.require(total / kCodesPerByte <= in.left(), "there are more taps than bytes for them");
   const std::vector<std::span<std::int8_t>> spans(codes.begin(), codes.end());
   read_codes(in, spans);
   TapWalk taps;
-  std::size_t next = 0;
-  for (StreamRecord& stream : index.streams) {
-    if (stream.trellis.taps.empty()) continue;
-    const std::int8_t* code = codes[next++].data();
-    taps.walk(stream.trellis,
+  for (std::size_t s = 0; s < codes.size(); s++) {
+    const std::int8_t* code = codes[s].data();
+    taps.walk(index.streams[s].trellis,
               [&](std::int8_t& tap, std::int8_t before) { tap = static_cast<std::int8_t>(before + *code++); });
   }
 }

@@ -94,13 +94,10 @@ ProbeResult Probe::run(std::span<const float> weights, const TrellisStream& stre
     const auto begin = classes.begin() + static_cast<std::ptrdiff_t>(first);
     work_.classes.assign(begin, begin + static_cast<std::ptrdiff_t>(n));
     cpu::weave_classes(work_, order);
-    for (std::uint32_t lane = 0; lane < order.lanes; lane++) {
+    cpu::set_places(work_, stream, [&](std::uint32_t lane) -> std::uint64_t {
       const std::size_t at = first + std::size_t{lane} * order.run;  // in the sample
-      work_.places[lane] =
-          at < classes.size()
-              ? static_cast<std::uint32_t>((sample.begins[at / kRun] + at % kRun) % trellis::period_of(stream))
-              : 0;
-    }
+      return at < classes.size() ? sample.begins[at / kRun] + at % kRun : 0;
+    });
     cpu::quantize_block(cpu::active_kernels(), stream, found, values, order, work_);
     for (std::uint32_t t = 0; t < order.run; t++) {
       const std::uint32_t active = t < order.whole_steps() ? order.lanes : order.active(t);

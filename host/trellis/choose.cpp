@@ -4,6 +4,7 @@
 #include <array>
 #include <cmath>
 #include <deque>
+#include <limits>
 #include <utility>
 
 #include "trellis/price.hpp"
@@ -284,19 +285,17 @@ class Chooser {
     const bool may_reverse = allowed_.views && (size[0] > 1) + (size[1] > 1) + (size[2] > 1) > 1;
     Option option = plain;
     option.has_taps = true;
-    double saved = 0;
+    double saved = -std::numeric_limits<double>::infinity();
     // Of two sides that may be kernels, the shorter one is.
     if (may_reverse && (period_of(option) == 1 || size[0] < kernel_)) {
       Option other = option;
       other.has_view = true;
       saved = saved_bits(other);
-      if (const double here = saved_bits(option); here >= saved)
-        saved = here;
-      else
-        option = other;
-    } else {
-      saved = saved_bits(option);
     }
+    if (const double here = saved_bits(option); here >= saved)
+      saved = here;
+    else
+      option.has_view = true;
     if (!allowed_.only_prediction && saved <= 0) return;
     price_option(kQuick, option);
     predicting.push_back(option);

@@ -4,7 +4,6 @@
 #include <cmath>
 
 #include "backends/cpu/uniform_steps.hpp"
-#include "trellis/scales.hpp"
 
 namespace weft::cpu {
 
@@ -32,9 +31,7 @@ void weave_classes(TrellisWork& work, const TrellisStream& stream, std::uint64_t
   work.classes.resize(order.n);
   trellis::scale_classes(stream, first, work.classes);
   weave_classes(work, order);
-  for (std::uint32_t lane = 0; lane < core::kLanes; lane++)
-    work.places[lane] =
-        static_cast<std::uint32_t>((first + std::uint64_t{lane} * order.run) % trellis::period_of(stream));
+  set_places(work, stream, [&](std::uint32_t lane) { return first + std::uint64_t{lane} * order.run; });
 }
 
 void weave_classes(TrellisWork& work, const core::Weave& order) {

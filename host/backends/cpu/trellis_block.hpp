@@ -8,6 +8,7 @@
 
 #include "backends/cpu/kernels.hpp"
 #include "backends/cpu/trellis_tables.hpp"
+#include "trellis/scales.hpp"
 #include "weft/archive.hpp"
 #include "weft/core/quantize.hpp"
 #include "weft/core/table_choice.hpp"
@@ -18,7 +19,7 @@ namespace weft::cpu {
 struct TrellisWork {
   TrellisCache cache;
   std::vector<std::uint32_t> taps, shifts, woven_fixed, decisions, indices, entries;
-  std::array<std::uint32_t, core::kLanes> places;  // where in the period of the taps the lanes begin
+  std::array<std::uint32_t, core::kLanes> places{};  // where in the period of the taps the lanes begin
   std::vector<std::uint8_t> classes, woven_classes, path;
   std::vector<std::uint16_t> woven_levels, words;
   std::vector<float> levels;
@@ -30,6 +31,14 @@ struct TrellisWork {
 // The stream's predictor: taps, a word for each place in their period, and how energies move classes. Made once per segment.
 void make_predictor(const TrellisStream& stream, TrellisWork& work);
 [[nodiscard]] core::Predictor predictor_of(const TrellisStream& stream, const TrellisWork& work) noexcept;
+
+// Sets where in the period of the stream's taps the lanes begin: f(lane) is the stream's element there. All 32 of them, for
+// kernels look up taps for lanes that a block does not have, too.
+template <class F>
+void set_places(TrellisWork& work, const TrellisStream& stream, F f) {
+  for (std::uint32_t lane = 0; lane < core::kLanes; lane++)
+    work.places[lane] = static_cast<std::uint32_t>(std::uint64_t{f(lane)} % trellis::period_of(stream));
+}
 
 // The classes in `work`, of the block's weights in their own order, woven.
 void weave_classes(TrellisWork& work, const core::Weave& order);

@@ -98,6 +98,21 @@ TEST(TrellisCodecTest, ZerosCostAlmostNothing) {
   }
 }
 
+// Kernels look up taps for all lanes of a vector, also for those that a small block does not have.
+TEST(TrellisCodecTest, EveryLaneHasAPlaceInThePeriod) {
+  cpu::TrellisWork work;
+  for (const std::size_t period : {64u, 9u, 1u, 0u}) {
+    TrellisStream stream = plain_stream(0.3, 1);
+    stream.taps.resize(period);
+    for (const std::uint64_t n : {1u, 70u, 3000u}) {
+      const core::Weave order = cpu::weave_for(cpu::active_kernels(), n, cpu::trellis_lanes_log2(n));
+      cpu::weave_classes(work, stream, 1000, order);
+      for (std::uint32_t lane = 0; lane < core::kLanes; lane++)
+        EXPECT_EQ(work.places[lane], (1000 + lane * order.run) % trellis::period_of(stream)) << lane;
+    }
+  }
+}
+
 TEST(TrellisCodecTest, WhatIsNotFiniteComesBackBitByBit) {
   for (const DType dtype : {DType::kF16, DType::kBF16, DType::kF32, DType::kF64})
     for (const bool predicts : {false, true}) {
