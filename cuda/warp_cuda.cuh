@@ -123,7 +123,8 @@ struct CudaWarp {
     __device__ __forceinline__ const T& operator[](std::uint32_t) const { return value; }
   };
   WEFT_DEVICE U32 clamp_signed(U32 x, std::uint32_t top) {
-    return {static_cast<std::uint32_t>(__vimin_s32_relu(static_cast<int>(x.value), static_cast<int>(top)))};
+    return {
+        static_cast<std::uint32_t>(core::clamp_to(static_cast<std::int32_t>(x.value), static_cast<std::int32_t>(top)))};
   }
   WEFT_DEVICE U32 dot_bytes(U32 a, U32 b) { return {static_cast<std::uint32_t>(core::dot_bytes(a.value, b.value))}; }
 

@@ -18,11 +18,12 @@ WEFT_HD Predictor predictor_at(const std::uint32_t* words, std::uint32_t period)
           words + PredictorWords::kDeviations, period};
 }
 
-// Where in the period the lanes of a block begin.
+// Where in the period the lanes of a block begin; or those of so many chains from there on, again and again.
 template <KernelWarp W>
-WEFT_HD typename W::U32 places_of_lanes(std::uint64_t first_element, std::uint32_t run, std::uint32_t period) {
+WEFT_HD typename W::U32 places_of_lanes(std::uint64_t first_element, std::uint32_t run, std::uint32_t period,
+                                        std::uint32_t chains = kLanes) {
   return W::each_lane_value([=](std::uint32_t lane) {
-    return static_cast<std::uint32_t>((first_element + std::uint64_t{lane} * run) % period);
+    return static_cast<std::uint32_t>((first_element + std::uint64_t{lane % chains} * run) % period);
   });
 }
 

@@ -59,11 +59,7 @@ class BlockSearch {
     if constexpr (kPredict && !kZero) {
       const std::uint64_t first = job.first_element + std::uint64_t{first_chain_} * weave_.run;
       const std::uint32_t period = job.stream->period;
-      place_ = {
-          W::each_lane_value([&](std::uint32_t lane) {
-            return static_cast<std::uint32_t>((first + std::uint64_t{lane & (chains_ - 1)} * weave_.run) % period);
-          }),
-          period};
+      place_ = {places_of_lanes<W>(first, weave_.run, period, chains_), period};
     }
     if constexpr (kSpread) choose_places();
     WEFT_UNROLL(8)
