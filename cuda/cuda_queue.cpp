@@ -103,8 +103,8 @@ class CudaQueue final : public Queue {
   void mark(int phase) {
     const Current current(ordinal_);
     if (marks_ == phases_.size()) {
+      events_.emplace_back();  // which may fail
       phases_.push_back(0);
-      events_.emplace_back();
     }
     phases_[marks_] = phase;
     events_[marks_].record(stream_);

@@ -22,7 +22,7 @@ class Current {
   Current(const Current&) = delete;
   Current& operator=(const Current&) = delete;
   ~Current() {
-    if (changed_) cudaSetDevice(before_);
+    if (changed_ && cudaSetDevice(before_) != cudaSuccess) (void)cudaGetLastError();  // it is nobody's
   }
 
  private:

@@ -16,10 +16,11 @@ namespace weft::cuda {
 struct NearMemory {
   using Address = std::uint32_t;
   WEFT_DEVICE Address address_of(const void* p) { return static_cast<Address>(__cvta_generic_to_shared(p)); }
-  // `table` is a multiple of a power of two above `offset`: the mask that gave the offset adds it, too.
+  // Shared memory does not begin at address zero on every GPU (a kilobyte before it is the system's on sm_90), so no table's
+  // address is aligned to more than 1 KB, whatever alignas says: the offset has to be added, never ored.
   WEFT_DEVICE core::NearPair load_pair(Address table, std::uint32_t offset) {
     core::NearPair pair;
-    asm volatile("ld.shared.v2.u32 {%0, %1}, [%2];" : "=r"(pair.first), "=r"(pair.second) : "r"(table | offset));
+    asm volatile("ld.shared.v2.u32 {%0, %1}, [%2];" : "=r"(pair.first), "=r"(pair.second) : "r"(table + offset));
     return pair;
   }
   WEFT_DEVICE std::uint32_t load_half(Address at) {

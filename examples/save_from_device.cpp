@@ -41,6 +41,7 @@ void make_weights(const Buffer& weights, std::uint64_t seed) {
   std::vector<float> values(kRows * kColumns);
   for (float& value : values) value = normal(random);
   check(cudaMemcpy(weights.data, values.data(), values.size() * sizeof(float), cudaMemcpyHostToDevice));
+  check(cudaStreamSynchronize(nullptr));  // such a copy may go on after the call, and the encoders do not wait for it
 }
 
 void run(const char* path) {

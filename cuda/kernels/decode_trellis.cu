@@ -92,14 +92,6 @@ struct MappedShape {
       : shape{warps * core::kLanes, room_bytes(warps) + map_bytes}, fits(shape.dynamic_bytes <= most) {}
 };
 
-cudaError_t shared_bytes_at_most(std::uint32_t& bytes) {
-  int device = 0, most = 0;
-  cudaError_t status = cudaGetDevice(&device);
-  if (status == cudaSuccess) status = cudaDeviceGetAttribute(&most, cudaDevAttrMaxSharedMemoryPerBlockOptin, device);
-  bytes = static_cast<std::uint32_t>(most);
-  return status;
-}
-
 // `few` fits.
 template <class Unit>
 cudaError_t launch_mapped(Launch launch, const MappedShape& few, const TrellisGroups& groups, std::uint32_t most,

@@ -28,12 +28,26 @@ struct BlockShape {
 };
 inline constexpr BlockShape kDecodeShape{kDecodeThreads};
 
-// More shared memory than 48 KB has to be asked for.
+inline cudaError_t shared_bytes_at_most(std::uint32_t& bytes) {
+  int device = 0, most = 0;
+  cudaError_t status = cudaGetDevice(&device);
+  if (status == cudaSuccess) status = cudaDeviceGetAttribute(&most, cudaDevAttrMaxSharedMemoryPerBlockOptin, device);
+  bytes = static_cast<std::uint32_t>(most);
+  return status;
+}
+
+// More shared memory than 48 KB has to be asked for. All there is, each time: the limit is the kernel's, and other threads
+// may be about to launch it with more than this one.
 template <class Kernel>
 cudaError_t allow_shared_memory(Kernel kernel, BlockShape shape) {
   if (shape.dynamic_bytes == 0) return cudaSuccess;
+  std::uint32_t most = 0;
+  cudaFuncAttributes attributes{};
+  cudaError_t status = shared_bytes_at_most(most);
+  if (status == cudaSuccess) status = cudaFuncGetAttributes(&attributes, kernel);
+  if (status != cudaSuccess) return status;
   return cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize,
-                              static_cast<int>(shape.dynamic_bytes));
+                              static_cast<int>(most - attributes.sharedSizeBytes));
 }
 
 // As many thread blocks as fit on the device at once.
@@ -47,7 +61,7 @@ cudaError_t resident_blocks(Kernel kernel, BlockShape shape, std::uint32_t& bloc
     status = cudaOccupancyMaxActiveBlocksPerMultiprocessor(&each, kernel, static_cast<int>(shape.threads),
                                                            shape.dynamic_bytes);
   blocks = static_cast<std::uint32_t>(processors * each);
-  return status;
+  return status == cudaSuccess && blocks == 0 ? cudaErrorLaunchOutOfResources : status;
 }
 
 // Launches at most `wanted` thread blocks.
@@ -66,8 +80,9 @@ cudaError_t launch_persistent(void (*kernel)(Parameters...), Launch launch, Bloc
   config.blockDim.x = shape.threads;
   config.dynamicSmemBytes = shape.dynamic_bytes;
   config.stream = launch.stream;
-  (void)cudaLaunchKernelEx(&config, kernel, arguments...);
-  return cudaGetLastError();  // or it would be somebody else's
+  const cudaError_t status = cudaLaunchKernelEx(&config, kernel, arguments...);
+  if (status != cudaSuccess) (void)cudaGetLastError();  // or it would be somebody else's
+  return status;
 }
 template <class... Parameters, class... Arguments>
 cudaError_t launch_persistent(void (*kernel)(Parameters...), Launch launch, std::uint32_t wanted,

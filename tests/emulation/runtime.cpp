@@ -71,6 +71,11 @@ struct Machine {
     for (const auto& [data, allocation] : device_allocations)
       mprotect(allocation.pages, allocation.page_bytes, protection);
   }
+  // Of a thread block of the kernel, once set even if that is less than usual.
+  [[nodiscard]] std::size_t allowed_bytes(const void* kernel) const {
+    const auto found = dynamic_bytes.find(kernel);
+    return found == dynamic_bytes.end() ? kUsualDynamicBytes : found->second;
+  }
   [[nodiscard]] std::size_t used(int device) const {
     std::size_t sum = 0;
     for (const auto& [data, allocation] : device_allocations) sum += allocation.device == device ? allocation.bytes : 0;
@@ -183,11 +188,10 @@ void enqueue(cudaStream_t stream, std::function<void()> work) {
 }
 
 cudaError_t launch(const LaunchShape& shape, const void* kernel, std::function<void()> body) {
-  std::size_t allowed = kUsualDynamicBytes;
+  std::size_t allowed = 0;
   {
     const std::lock_guard lock(machine().mutex);
-    const auto found = machine().dynamic_bytes.find(kernel);
-    if (found != machine().dynamic_bytes.end()) allowed = std::max(allowed, found->second);
+    allowed = machine().allowed_bytes(kernel);
   }
   if (shape.blocks == 0 || shape.blocks > INT32_MAX || shape.threads == 0 || shape.threads > 1024)
     return answer(cudaErrorInvalidConfiguration);
@@ -211,8 +215,9 @@ cudaError_t allow_dynamic_bytes(const void* kernel, int bytes) {
   return cudaSuccess;
 }
 
-cudaError_t occupancy(int* blocks, int threads, std::size_t dynamic_bytes) {
-  *blocks = threads <= 1024 && dynamic_bytes <= cuda::kMostDynamicBytes ? kResident : 0;
+cudaError_t occupancy(int* blocks, const void* kernel, int threads, std::size_t dynamic_bytes) {
+  const std::lock_guard lock(machine().mutex);
+  *blocks = threads <= 1024 && dynamic_bytes <= machine().allowed_bytes(kernel) ? kResident : 0;
   return cudaSuccess;
 }
 

@@ -24,7 +24,7 @@ struct LaunchShape {
 };
 cudaError_t launch(const LaunchShape& shape, const void* kernel, std::function<void()> body);
 cudaError_t allow_dynamic_bytes(const void* kernel, int bytes);
-cudaError_t occupancy(int* blocks, int threads, std::size_t dynamic_bytes);
+cudaError_t occupancy(int* blocks, const void* kernel, int threads, std::size_t dynamic_bytes);
 // Puts work of a device into a stream.
 void enqueue(cudaStream_t stream, std::function<void()> work);
 

@@ -51,6 +51,11 @@ TEST(EmulatedRuntime, ChecksLaunchesAndCopies) {
             cudaErrorInvalidValue);
   EXPECT_EQ(cudaFuncSetAttribute(add_one, cudaFuncAttributeMaxDynamicSharedMemorySize, 50 << 10), cudaSuccess);
   EXPECT_EQ(launch(1, 32, 49 << 10), cudaSuccess);
+  EXPECT_EQ(cudaFuncSetAttribute(add_one, cudaFuncAttributeMaxDynamicSharedMemorySize, 20 << 10), cudaSuccess);
+  EXPECT_EQ(launch(1, 32, 40 << 10), cudaErrorInvalidValue);
+  int resident = -1;
+  EXPECT_EQ(cudaOccupancyMaxActiveBlocksPerMultiprocessor(&resident, add_one, 32, 40 << 10), cudaSuccess);
+  EXPECT_EQ(resident, 0);
   EXPECT_EQ(cudaMemcpy(device, &host, 8, cudaMemcpyHostToDevice), cudaErrorInvalidValue);  // too long
   EXPECT_EQ(cudaMemcpy(&host, &host, 4, cudaMemcpyDeviceToHost), cudaErrorInvalidValue);   // no device memory
   EXPECT_EQ(cudaGetLastError(), cudaErrorInvalidValue);

@@ -20,7 +20,7 @@ constexpr std::size_t kMostVectors = UINT32_MAX;
 class DeviceClusterer final : public Clusterer {
  public:
   DeviceClusterer(Heap& heap, Notes& notes)
-      : heap_(heap), notes_(notes), cpu_(make_cpu_clusterer()), queue_(heap.device().make_queue()), memory_(heap) {}
+      : heap_(heap), notes_(notes), cpu_(make_cpu_clusterer()), memory_(heap), queue_(heap.device().make_queue()) {}
 
   [[nodiscard]] cluster::ScalarClusters scalars(std::span<const float> values, std::span<const float> weights,
                                                 const cluster::ScalarOptions& options) override {
@@ -67,8 +67,8 @@ class DeviceClusterer final : public Clusterer {
   Heap& heap_;
   Notes& notes_;
   std::unique_ptr<Clusterer> cpu_;
-  std::unique_ptr<Queue> queue_;
   DeviceBuffer memory_;
+  std::unique_ptr<Queue> queue_;  // after the memory that its work uses, for it waits when it goes
   TransferTimes transfers_;
 };
 

@@ -8,6 +8,7 @@
 #include "backends/cpu/kernels.hpp"
 #include "engine/plan.hpp"
 #include "engine/view.hpp"
+#include "weft/core/vector_memory.hpp"
 #include "weft/error.hpp"
 
 namespace weft::cuda {
@@ -128,6 +129,8 @@ void ResidentRows::decode_here(DecodeItem& item, Part& part, std::size_t block) 
 }
 
 void ResidentRows::upload(Queue& queue, std::byte* resident) {
+  if (!core::is_aligned(resident, 256))
+    throw Error(ErrorKind::kUsage, "a tensor's memory begins at a multiple of 256 bytes");
   resident_ = resident;
   if (!batch_) return;
   upload_.resize(batch_->upload_bytes());

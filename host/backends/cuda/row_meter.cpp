@@ -22,12 +22,12 @@ class DeviceRowMeter final : public RowMeter {
       : heap_(heap),
         notes_(notes),
         cpu_(make_cpu_row_meter()),
-        queue_(heap.device().make_queue()),
         units_(heap),
         parts_(heap),
         weights_(heap),
         upload_(heap.device()),
-        download_(heap.device()) {}
+        download_(heap.device()),
+        queue_(heap.device().make_queue()) {}
 
   [[nodiscard]] RowSquares measure(DType dtype, const core::RowRun& run, const Read& read) override {
     is_mine_ = run.units >= kFewestUnits && run.columns >= kFewestColumns && reserve(dtype, run);
@@ -132,9 +132,9 @@ class DeviceRowMeter final : public RowMeter {
   Heap& heap_;
   Notes& notes_;
   std::unique_ptr<RowMeter> cpu_;
-  std::unique_ptr<Queue> queue_;
   DeviceBuffer units_, parts_, weights_;
   PinnedBuffer upload_, download_;
+  std::unique_ptr<Queue> queue_;  // after the memory that its work uses, for it waits when it goes
   TransferTimes transfers_;
   std::uint64_t batch_units_ = 0, most_parts_ = 0;
   bool is_mine_ = false, is_resident_ = false;  // of the run that was measured last: on the device; still there

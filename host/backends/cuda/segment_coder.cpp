@@ -17,10 +17,10 @@ class CudaSegmentCoder final : public SegmentCoder {
       : heap_(heap),
         notes_(notes),
         cpu_(make_cpu_backend()->make_coder()),
-        queue_(heap.device().make_queue()),
         device_(heap),
         upload_(heap.device()),
-        download_(heap.device()) {}
+        download_(heap.device()),
+        queue_(heap.device().make_queue()) {}
 
   void encode(const SegmentView& view, const CodecSpec& spec, std::span<const std::byte> units,
               EncodedSegment& out) override {
@@ -123,9 +123,9 @@ class CudaSegmentCoder final : public SegmentCoder {
   Heap& heap_;
   Notes& notes_;
   std::unique_ptr<SegmentCoder> cpu_;
-  std::unique_ptr<Queue> queue_;
   DeviceBuffer device_;
   PinnedBuffer upload_, download_;
+  std::unique_ptr<Queue> queue_;  // after the memory that its work uses, for it waits when it goes
   TransferTimes transfers_;
   cpu::TrellisCache trellis_tables_;
 };

@@ -72,6 +72,8 @@ void TensorEncoder::make_batch(const std::uint8_t* units) {
 
 void TensorEncoder::upload(Queue& queue, const void* units, std::byte* workspace) {
   if (!core::is_aligned(units, 16)) throw Error(ErrorKind::kUsage, "weights to encode begin at a multiple of 16 bytes");
+  if (!core::is_aligned(workspace, 256))
+    throw Error(ErrorKind::kUsage, "a workspace begins at a multiple of 256 bytes");
   workspace_ = workspace;
   if (items_.empty()) return;
   make_batch(static_cast<const std::uint8_t*>(units));

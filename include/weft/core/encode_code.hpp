@@ -15,8 +15,8 @@ namespace weft::core {
 inline constexpr std::uint32_t kExactPair = 1u << 31;
 struct NearTables {
   static constexpr std::uint32_t kEntries = 512, kSecond = 22;
-  alignas(sizeof(NearPair) * kEntries) NearPair entries[kEntries];  // not all of them are anything
-  std::uint8_t replacement[kTableSymbols];                          // of pairs
+  NearPair entries[kEntries];               // not all of them are anything
+  std::uint8_t replacement[kTableSymbols];  // of pairs
   PairWindow window;
 
   WEFT_HD static std::uint32_t entry_of(std::uint32_t first, std::uint32_t second) { return first + kSecond * second; }

@@ -55,7 +55,7 @@ concept KernelWarp = Warp<W> &&
   W::prefetch(room);  // in a lane: the line of far memory with that byte
   // Memory near the warp by its own addresses, which bytes may be added to.
   { W::near(room) } -> std::same_as<typename W::Near>;
-  // In a lane: the pair at that byte of a table, which begins at a multiple of a power of two above it.
+  // In a lane: the pair at that byte of a table.
   { W::load_pair(W::near(room), u) } -> std::same_as<NearPair>;
   { W::compress_store_near(W::near(room), x, m) } -> std::same_as<std::uint32_t>;  // as compress_store does
 };

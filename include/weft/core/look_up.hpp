@@ -7,6 +7,7 @@
 
 #include "weft/core/dequantize.hpp"
 #include "weft/core/rans_params.hpp"
+#include "weft/core/vector_memory.hpp"
 
 namespace weft::core {
 
@@ -43,6 +44,7 @@ WEFT_HD bool look_up_units(const LookUpJob& job, std::uint8_t* outputs, std::uin
   std::uint8_t* out = outputs + job.out;
   LookUpBook book = stream.books[0];
   const ChannelPosition position = stream.groups.position(job.first_element);
+  const bool is_whole = is_aligned(out, sizeof(Unit));
   bool valid = true;
   for (std::uint32_t unit = thread; unit < job.n; unit += threads) {
     const std::uint32_t vector = unit >> log2;
@@ -55,7 +57,11 @@ WEFT_HD bool look_up_units(const LookUpJob& job, std::uint8_t* outputs, std::uin
     }
     const float value = book.values[(std::size_t{index} << log2) + (unit & within)];
     const Unit bits = Float::widen(Float::narrow(value));
-    std::memcpy(out + std::size_t{unit} * sizeof(Unit), &bits, sizeof bits);
+    std::uint8_t* const to = out + std::size_t{unit} * sizeof(Unit);
+    if (is_whole)
+      store_aligned(to, bits);
+    else
+      store_bytewise(to, bits);
   }
   return valid;
 }

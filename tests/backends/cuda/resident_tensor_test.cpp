@@ -144,6 +144,11 @@ TEST_F(ResidentRows, RefuseRowsThatAreNotThere) {
   const Archive archive = Archive::open(temp_ / "w.weft");
   testing::expect_error(ErrorKind::kUsage, {"tensor w", "10 rows"}, [&] { (void)decode(archive, 0, 8, 3); });
   testing::expect_error(ErrorKind::kUsage, {"no tensor"}, [&] { (void)decode(archive, 1, 0, 1); });
+  cuda::ResidentRows resident(archive, 0, 0, 10);
+  cuda::Heap heap(device_, UINT64_MAX);
+  cuda::DeviceBuffer memory(heap);
+  EXPECT_TRUE(memory.reserve(resident.resident_bytes() + 16));
+  testing::expect_error(ErrorKind::kUsage, {"multiple of 256"}, [&] { resident.upload(*queue_, memory.data() + 16); });
 }
 
 TEST_F(ResidentRows, OfADamagedBlockAreAnErrorThatNamesIt) {

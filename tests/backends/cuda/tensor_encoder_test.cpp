@@ -178,6 +178,8 @@ TEST_F(TensorEncoder, SaysWhatItCannotDo) {
   EXPECT_TRUE(weights_.reserve(5000) && workspace_.reserve(encoder.workspace_bytes()));
   expect_error(ErrorKind::kUsage, {"multiple of 16"},
                [&] { encoder.upload(*queue_, weights_.data() + 4, workspace_.data()); });
+  expect_error(ErrorKind::kUsage, {"multiple of 256"},
+               [&] { encoder.upload(*queue_, weights_.data(), workspace_.data() + 16); });
   const Bytes far = test::to_units(DType::kF32, std::vector<double>(1000, 1e6));
   expect_error(ErrorKind::kUnsupported, {"larger step"}, [&] { (void)encode(encoder, {far}); });
 }

@@ -40,8 +40,14 @@ cudaError_t cudaFuncSetAttribute(Kernel kernel, cudaFuncAttribute, int value) {
   return weft::emulation::allow_dynamic_bytes(reinterpret_cast<const void*>(kernel), value);
 }
 template <class Kernel>
-cudaError_t cudaOccupancyMaxActiveBlocksPerMultiprocessor(int* blocks, Kernel, int threads, std::size_t dynamic_bytes) {
-  return weft::emulation::occupancy(blocks, threads, dynamic_bytes);
+cudaError_t cudaFuncGetAttributes(cudaFuncAttributes* attributes, Kernel) {
+  *attributes = {0};  // what a kernel declares lies on its fibers' stacks
+  return cudaSuccess;
+}
+template <class Kernel>
+cudaError_t cudaOccupancyMaxActiveBlocksPerMultiprocessor(int* blocks, Kernel kernel, int threads,
+                                                          std::size_t dynamic_bytes) {
+  return weft::emulation::occupancy(blocks, reinterpret_cast<const void*>(kernel), threads, dynamic_bytes);
 }
 
 inline void __syncthreads() { weft::emulation::meet_block("__syncthreads", true); }
