@@ -62,7 +62,7 @@ def read_frame(data):
     check(len(data) >= 56, "the archive is truncated")
     major, minor, reserved, crc = struct.unpack_from("<BBHI", data, 8)
     check(crc == crc32c(data[:12]), "the header's checksum is wrong")
-    check((major, minor, reserved) == (0, 5, 0), f"this decoder reads 0.5, not {major}.{minor} or a reserved bit")
+    check((major, minor, reserved) == (0, 6, 0), f"this decoder reads 0.6, not {major}.{minor} or a reserved bit")
     offset, stored, raw, index_crc, coding, reserved, crc, magic = struct.unpack("<QQQIB3sI4s", data[-40:])
     check(magic == b"WEFT", "the archive is truncated: it has no footer")
     check(crc == crc32c(data[-40:-8]), "the footer's checksum is wrong")
@@ -309,13 +309,13 @@ def uniform_units(planes, n, s, segment, first):
         low = [byte >> shift & 15 for byte in low for shift in (0, 4)]
     for i, symbol in enumerate(symbols):
         level = (symbol - 128 << b) + (low[i] - (1 << b - 1) if b else 0)
-        yield weight_of(level, s.steps[(first + i) // s.inner % len(s.steps)], segment.corrections, s.dtype)
+        yield weight_of(level, s.steps[(first + i) // s.inner % len(s.steps)], segment.corrections, 0, s.dtype)
 
 
-def weight_of(level, step, corrections, dtype):
+def weight_of(level, step, corrections, offset, dtype):
     """3.3: the unit that a level stands for."""
     correction = corrections[min(abs(level), 3) - 1]
-    m = 64 * level - (correction if level > 0 else -correction if level < 0 else 0)
+    m = offset + 64 * level - (correction if level > 0 else -correction if level < 0 else 0)
     return unit_of(rounded(m * step), dtype)  # the product of two binary32 numbers is exact in binary64, so rounded once
 
 
@@ -326,7 +326,7 @@ def decode_trellis(planes, n, s, segment, first):
     if coded.mode == MODE_RAW:
         check(coded.size == n * s.unit and far.size == 0, "raw units have the wrong size")
         return coded.data
-    weight = lambda level, corrections: weight_of(level, s.steps[0], corrections, s.dtype)
+    weight = lambda level, corrections: weight_of(level, s.steps[0], corrections, s.offset, s.dtype)
     units = [weight(k, segment.corrections) for k in trellis.decode_levels(coded, n, s, first)]
     for position, level, exact in trellis.far_weights(far.data, n, s.unit):
         units[position] = exact or weight(level, (0, 0, 0))

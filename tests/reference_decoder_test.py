@@ -129,8 +129,8 @@ class Refuses(unittest.TestCase):
         size = struct.unpack_from("<Q", w.finish(), len(w.finish()) - 32)[0]
         index = w.finish()[-40 - size : -40]
         weft.decode(w.frame(index))
-        for change in ({"major": 1}, {"minor": 1}, {"minor": 4}, {"minor": 6}, {"reserved": 256}):
-            refuse(self, w.frame(index, **change), "this decoder reads 0.5")
+        for change in ({"major": 1}, {"minor": 1}, {"minor": 5}, {"minor": 7}, {"reserved": 256}):
+            refuse(self, w.frame(index, **change), "this decoder reads 0.6")
         for change in ({"zeros": b"\0\0\1"}, {"coding": 2}):
             refuse(self, w.frame(index, **change), "reserved bit of the footer")
         refuse(self, w.frame(index, raw=len(index) + 1), "the index's size")
@@ -272,8 +272,10 @@ class Refuses(unittest.TestCase):
         w.taps = [TAPS] if taps is None else taps
         sizes = w.add_block(make_block([plane, (far_mode, 0, len(far), far)], 8), 8)
         v = {"step": 1 / 64, "flags": 3 | 32, "shape": 0, "base": 16, "period": s.period, "shifts": s.shifts}
-        v |= {"view": (), "factors": [(1, 4)], "dtype": "F32", **fields}
-        rest = struct.pack("<fB", v["step"], v["flags"]) + varint(v["shape"]) + signed_varint(v["base"])
+        v |= {"view": (), "offset": (), "factors": [(1, 4)], "dtype": "F32", **fields}
+        flags = v["flags"] | bool(v["offset"]) << 7
+        rest = struct.pack("<fB", v["step"], flags) + b"".join(map(signed_varint, v["offset"]))
+        rest += varint(v["shape"]) + signed_varint(v["base"])
         rest += varint(v["period"]) + struct.pack("12b", *v["shifts"]) + b"".join(map(varint, v["view"]))
         rest += bytes([len(v["factors"])]) + b"".join(varint(a) + varint(b) for a, b in v["factors"])
         w.add_tensor("x", v["dtype"], [8], w.add_stream(weft.TRELLIS, 10, 10, rest, bytes(3), sizes))
@@ -307,7 +309,8 @@ class Refuses(unittest.TestCase):
     def test_trellis_index(self):
         for fields, part in (
             ({"step": 0.0}, "parameters"), ({"step": math.inf}, "parameters"), ({"step": 2.0**-127}, "parameters"),
-            ({"flags": 1 | 32}, "parameters"), ({"flags": 9 | 32}, "parameters"), ({"flags": 3 | 32 | 128}, "parameters"),
+            ({"flags": 1 | 32}, "parameters"), ({"flags": 9 | 32}, "parameters"), ({"offset": (0,)}, "offset"),
+            ({"offset": (1 + (1 << 22),)}, "offset"), ({"offset": (-1 - (1 << 22),)}, "offset"),
             ({"base": 1025}, "parameters"), ({"base": -1025}, "parameters"), ({"shape": 1}, "shape"),
             ({"shifts": (5,) * 12}, "shift"), ({"shifts": (-5,) * 12}, "shift"), ({"dtype": "I32"}, "members"),
             ({"flags": 3 | 32 | 64, "view": (1, 1, 1)}, "view"), ({"flags": 3 | 32 | 64, "view": (2, 2, 1)}, "view"),

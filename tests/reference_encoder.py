@@ -267,7 +267,7 @@ class Writer:
 
     def frame(self, index, **changes):
         """The archive around an index; `changes` are other values for fields of header and footer."""
-        v = {"major": 0, "minor": 5, "reserved": 0, "coding": 0, "raw": len(index), "zeros": bytes(3), **changes}
+        v = {"major": 0, "minor": 6, "reserved": 0, "coding": 0, "raw": len(index), "zeros": bytes(3), **changes}
         header = with_crc(b"\x89WEFT\r\n\x1a" + struct.pack("<BBH", v["major"], v["minor"], v["reserved"]))
         footer = struct.pack("<QQQI", len(self.payload), len(index), v["raw"], weft.crc32c(index))
         footer += bytes([v["coding"]]) + v["zeros"]
@@ -345,11 +345,11 @@ def pairs_archive():
     return w.finish(), {"": safetensors(tensors)}
 
 
-def expected_weights(levels, step, corrections, exceptions, code):
+def expected_weights(levels, step, corrections, exceptions, code, offset=0):
     """FORMAT.md 3.3 with the steps given per element; `code` packs one element."""
     out = []
     for k, s in zip(levels, step):
-        m = 64 * k - (k > 0) * corrections[min(abs(k), 3) - 1] + (k < 0) * corrections[min(abs(k), 3) - 1]
+        m = offset + 64 * k - (k > 0) * corrections[min(abs(k), 3) - 1] + (k < 0) * corrections[min(abs(k), 3) - 1]
         out.append(struct.pack(code, struct.unpack("<f", struct.pack("<f", m * s))[0]))
     for position, unit in exceptions:
         out[position] = unit
@@ -466,7 +466,8 @@ def trellis_archive():
     w.shapes = [bytes([a, len(x) - 1]) + b"".join(map(varint, x)) for a, x in zip(starts, shapes)]
     shapes = [(*[0] * a, *x, *[0] * (32 - a - len(x))) for a, x in zip(starts, shapes)]
 
-    def add(name, dtype, code, size, shape, base, lanes_log2, *, states=3, zero=0, taps=None, view=None, factors=(), far=()):
+    def add(name, dtype, code, size, shape, base, lanes_log2, *, states=3, zero=0, taps=None, view=None, factors=(), far=(),
+            offset=0):
         """`taps` are the period and its taps, for a stream that predicts."""
         s = weft.Record(shape=shapes[shape], base=base, states_log2=states, keeps_zero=zero, predicts=taps is not None)
         s.factors = [weft.Record(inner=inner, count=len(codes), codes=codes) for inner, codes in factors]
@@ -478,18 +479,18 @@ def trellis_archive():
         for at in range(0, size, 1024):
             n = min(1024, size - at)
             levels, plane = random_path(rng, s, at, n, 1 << lanes_log2)
-            here = [expected_weights([k], [step], corrections, (), code) for k in levels]
+            here = [expected_weights([k], [step], corrections, (), code, offset) for k in levels]
             records, exact = b"", b""
             for position, level in (f for f in far if f[0] < n):
                 records += struct.pack("<I", position | level << 18 & 0xFFFFFFFF)
                 if level == -8192:
                     exact += struct.pack(code, math.inf)
-                here[position] = struct.pack(code, math.inf if level == -8192 else 64 * level * step)
+                here[position] = struct.pack(code, math.inf if level == -8192 else (64 * level + offset) * step)
             units += b"".join(here)
             planes = [(2, lanes_log2, len(plane), plane), (0, 0, len(records + exact), records + exact)]
             sizes += w.add_block(make_block(planes, n), n)
-        flags = states | zero << 4 | s.predicts << 5 | (view is not None) << 6
-        rest = struct.pack("<fB", step, flags) + varint(shape) + signed_varint(base)
+        flags = states | zero << 4 | s.predicts << 5 | (view is not None) << 6 | (offset != 0) << 7
+        rest = struct.pack("<fB", step, flags) + (signed_varint(offset) if offset else b"") + varint(shape) + signed_varint(base)
         rest += varint(s.period) + struct.pack("12b", *s.shifts) if taps else b""
         rest += b"".join(map(varint, view or ())) + bytes([len(factors)])
         rest += b"".join(varint(inner) + varint(len(codes)) for inner, codes in factors)
@@ -513,6 +514,8 @@ def trellis_archive():
     add("pairs", "F32", "<f", 1100, 2, 24, 3, states=8, taps=(2, -31))
     add("again", "F32", "<f", 700, 1, 18, 2, taps=random_taps(9, 127))
     add("shifted", "F16", "<e", 300, 0, 22, 1, states=2, taps=(0,))
+    add("offset", "F32", "<f", 700, 0, 18, 1, taps=random_taps(9, 20), offset=-77, far=[(3, 8191), (4, -300), (9, -8192)])
+    add("far off", "F64", "<d", 300, 2, 9, 0, zero=1, offset=1 << 22, far=[(0, -8191)])
     w.files.append(network_entry("t.safetensors", len(tensors), varint(0)))
     return w.finish(), {"": safetensors(tensors)}
 

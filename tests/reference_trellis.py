@@ -45,9 +45,12 @@ def read_shapes(reader):
 
 def read_stream(reader, s, shapes, segment_log2, what):
     """2.4: the parameters of stream s."""
-    s.steps, flags, shape, s.base = [reader.float32()], reader.u8(), reader.varint(), reader.signed_varint()
+    s.steps, flags = [reader.float32()], reader.u8()
+    s.offset = reader.signed_varint() if flags >> 7 else 0
+    check(flags >> 7 == (s.offset != 0) and abs(s.offset) <= 1 << 22, f"{what} has an impossible offset")
+    shape, s.base = reader.varint(), reader.signed_varint()
     s.states_log2, s.keeps_zero, s.predicts = flags & 15, flags >> 4 & 1, flags >> 5 & 1
-    is_possible = s.states_log2 in PARITY and flags < 128 and abs(s.base) <= 1024
+    is_possible = s.states_log2 in PARITY and abs(s.base) <= 1024
     check(is_possible and 2.0**-126 <= s.steps[0] < 2.0**128, f"{what} has invalid parameters")
     check(shape < len(shapes), f"{what} names a shape that is not there")
     s.shape, s.period, s.shifts = shapes[shape], 0, (0,) * 12

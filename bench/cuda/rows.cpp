@@ -35,10 +35,10 @@ Json meter_report(cuda::Heap& heap, const std::string& drawn, const std::vector<
   (void)meter->measure(DType::kBF16, run, read);
   const double copied = seconds_since(begin);
   const auto again = std::chrono::steady_clock::now();
-  const RowSquares found = meter->weigh(DType::kBF16, run, weights, read);
+  const RowSquares found = meter->weigh(DType::kBF16, run, weights, 0, read);
   const double resident = seconds_since(again);
   const auto on_cpu = std::chrono::steady_clock::now();
-  const RowSquares expected = cpu->weigh(DType::kBF16, run, weights, read);
+  const RowSquares expected = cpu->weigh(DType::kBF16, run, weights, 0, read);
   const double host = seconds_since(on_cpu);
   if (found.rows != expected.rows) throw Error(ErrorKind::kInternal, "the GPU finds other sums than the CPU");
   const auto rate = [&run](double seconds) { return static_cast<double>(run.units) / seconds / 1e9; };

@@ -20,7 +20,7 @@ std::size_t stored_taps(const TrellisStream& stream, std::size_t place) {
   return stream.taps.size() == 1 ? kAll : std::min(place, kAll);
 }
 
-enum Flag : std::uint8_t { kStatesMask = 15, kKeepsZero = 16, kPredicts = 32, kHasView = 64 };
+enum Flag : std::uint8_t { kStatesMask = 15, kKeepsZero = 16, kPredicts = 32, kHasView = 64, kHasOffset = 128 };
 
 }  // namespace
 
@@ -58,7 +58,9 @@ void read_shapes(ByteReader& in, std::vector<Shape>& shapes) {
 void put_trellis(ByteWriter& out, const TrellisStream& stream) {
   out.put(stream.fine_step);
   out.put_u8(static_cast<std::uint64_t>(stream.states_log2 | (stream.keeps_zero ? kKeepsZero : 0) |
-                                        (stream.predicts ? kPredicts : 0) | (has_view(stream) ? kHasView : 0)));
+                                        (stream.predicts ? kPredicts : 0) | (has_view(stream) ? kHasView : 0) |
+                                        (stream.offset != 0 ? kHasOffset : 0)));
+  if (stream.offset != 0) out.put_signed_varint(stream.offset);
   out.put_varint(stream.shape);
   out.put_signed_varint(stream.base_class);
   if (stream.predicts) {
@@ -84,8 +86,14 @@ void read_trellis(ByteReader& in, std::uint64_t elements, std::size_t shapes, St
   t.states_log2 = flags & kStatesMask;
   t.keeps_zero = (flags & kKeepsZero) != 0;
   t.predicts = (flags & kPredicts) != 0;
-  in.require(flags < 128 && t.states_log2 >= core::kMinStatesLog2 && t.states_log2 <= core::kMaxStatesLog2,
+  in.require(t.states_log2 >= core::kMinStatesLog2 && t.states_log2 <= core::kMaxStatesLog2,
              "a trellis stream has invalid flags");
+  if ((flags & kHasOffset) != 0) {
+    const std::int64_t offset = in.get_signed_varint();
+    in.require(offset != 0 && offset >= -core::kMaxOffset && offset <= core::kMaxOffset,
+               "a trellis stream has an offset out of range");
+    t.offset = static_cast<std::int32_t>(offset);
+  }
   const std::uint64_t shape = in.get_varint();
   in.require(shape < shapes, "a trellis stream names a shape that does not exist");
   t.shape = static_cast<std::uint32_t>(shape);

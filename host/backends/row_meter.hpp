@@ -42,9 +42,10 @@ class RowMeter {
   virtual ~RowMeter() = default;
   // dtype: a quantizable one.
   [[nodiscard]] virtual RowSquares measure(DType dtype, const core::RowRun& run, const Read& read) = 0;
-  // The run that was measured last once more, each square times its column's weight. It may not be read again.
+  // The run that was measured last once more: of what values lie from `centre`, each square times its column's weight if
+  // there are weights. It may not be read again.
   [[nodiscard]] virtual RowSquares weigh(DType dtype, const core::RowRun& run, std::span<const double> weights,
-                                         const Read& read) = 0;
+                                         float centre, const Read& read) = 0;
   virtual TransferTimes take_transfer_times() { return {}; }
 };
 

@@ -9,6 +9,7 @@
 
 #include "archive/trellis_index.hpp"
 #include "backends/cpu/row_squares.hpp"
+#include "engine/looked_at.hpp"
 #include "engine/probe.hpp"
 #include "engine/workers.hpp"
 #include "trellis/bank.hpp"
@@ -18,67 +19,18 @@
 namespace weft::engine {
 namespace {
 
-constexpr std::uint64_t kSampledUnits = 1u << 20;  // of a tensor that is too large to be looked at whole
-constexpr std::uint64_t kLongestRow = 1u << 16;    // of such a sample
-constexpr std::uint64_t kWorkBytes = 24;           // per unit looked at: the unit, values, squares, the view
-constexpr double kFinestCell = 1.0 / 24;           // of the rms: below, the alphabet does not reach the tails
-constexpr double kUniformCell = 0.89;              // of a cell: a uniform quantizer's at the same error
+constexpr std::uint64_t kWorkBytes = 24;  // per unit looked at: the unit, values, squares, the view
+constexpr double kFinestCell = 1.0 / 24;  // of the rms: below, the alphabet does not reach the tails
+constexpr double kUniformCell = 0.89;     // of a cell: a uniform quantizer's at the same error
 // Shares of weights within a step of zero: from the first one on both labellings are tried; from the second one on the search
 // takes other levels than the nearest ones so often that large tensors' shapes are fitted to what it takes.
 constexpr double kNearZero = 0.35, kNearEnough = 0.2;
 constexpr std::uint64_t kLargeUnits = 1u << 20;
-
-// What is looked at of a tensor, in steps: all of it, or whole rows of a matrix.
-struct Values {
-  std::span<float> values;
-  std::vector<std::uint64_t> shape;
-  bool is_whole = true;
-  std::uint64_t rows = 1, columns = 1;  // of the tensor, when these are some of its rows
-
-  // Makes room for values to come.
-  void resize(std::size_t count) {
-    if (count > capacity_) {
-      memory_.reset();
-      memory_ = std::make_unique_for_overwrite<float[]>(count);
-      capacity_ = count;
-    }
-    values = {memory_.get(), count};
-  }
-
- private:
-  std::unique_ptr<float[]> memory_;
-  std::size_t capacity_ = 0;
-};
+// What an offset has to save: its own bits, and of each weight what estimates are wrong by.
+constexpr double kOffsetBits = 32, kOffsetSaving = 0.002;
 
 double rms_of(const RowSquares& squares) {
   return squares.finite == 0 ? 0 : std::sqrt(squares.total() / static_cast<double>(squares.finite));
-}
-
-// To steps; everything that is not finite becomes zero. By masks, which vectorise.
-void scale(std::span<float> values, float inverse) {
-  for (float& value : values) {
-    const std::uint32_t bits = core::bits_of_float(value);
-    const std::uint32_t is_finite = (bits & 0x7FFFFFFFu) < 0x7F800000u ? 1 : 0;
-    value = core::float_of_bits(bits & (0 - is_finite)) * inverse;
-  }
-}
-
-// The split of a shape into rows and columns that makes both as few as possible.
-void split_shape(std::span<const std::uint64_t> shape, std::uint64_t& rows, std::uint64_t& columns) {
-  rows = 1;
-  columns = 1;
-  for (const std::uint64_t d : shape) columns *= d;
-  std::uint64_t r = 1, c = columns;
-  for (const std::uint64_t d : shape) {
-    r *= d;
-    c /= d;
-    if (r + c < rows + columns) rows = r, columns = c;
-  }
-}
-
-// Number i of `count` evenly spread rows.
-std::uint64_t sampled_row(std::uint64_t i, std::uint64_t count, std::uint64_t rows) {
-  return count == 1 ? 0 : i * ((rows - 1) / (count - 1));
 }
 
 class ModelMaker {
@@ -99,7 +51,7 @@ class ModelMaker {
   Result make(std::size_t s) {
     StreamRecord& stream = plan_.index.streams[s];
     const CodecSpec& spec = plan_.specs[s];
-    Values& looked_at = looked_at_;
+    LookedAt& looked_at = looked_at_;
     squares_ = {};
     looked_at.is_whole = stream.units <= kWholeUnits;
     if (looked_at.is_whole) {
@@ -107,10 +59,10 @@ class ModelMaker {
       const std::span<const std::byte> units = read(s, 0, looked_at.values);
       looked_at.shape = plan_.index.tensors[stream.members.front()].shape;
       times_.time(Stage::kQuantize, 0, [&] {
-        cpu::add_rows(stream.dtype, {stream.units, std::max<std::uint64_t>(1, stream.units)}, units, {}, squares_);
+        cpu::add_rows(stream.dtype, {stream.units, std::max<std::uint64_t>(1, stream.units)}, units, {}, 0, squares_);
       });
     } else {
-      set_rows(s, looked_at);
+      cut_into_rows(plan_.index.tensors[stream.members.front()].shape, stream.units, looked_at);
       squares_ = measure(s, looked_at, {});
       sample(s, looked_at);
     }
@@ -119,13 +71,19 @@ class ModelMaker {
       result.fault = "no float32 step fits the size of its values";
       return result;
     }
-    result.fault = set_step(squares_, spec, stream, result);
+    const double rms = rms_of(squares_);
+    double mean = 0;
+    times_.time(Stage::kQuantize, 0, [&] { mean = finite_mean(looked_at.values); });
+    if (!may_have_offset(spec, stream.units, rms, mean)) mean = 0;
+    result.fault = set_step(squares_, spec, std::sqrt(rms * rms - mean * mean), stream, result);
     if (!result.fault.empty() || result.to_uniform) return result;
     times_.time(Stage::kQuantize, looked_at.values.size(), [&] {
       const float inverse = 1.0f / (stream.trellis.fine_step * static_cast<float>(1 << core::kFineBits));
-      scale(looked_at.values, inverse);
-      choose(spec, looked_at, stream, result.histogram);
+      to_steps(looked_at.values, inverse);
+      choose(spec, looked_at, mean, stream, result.histogram);
     });
+    result.to_uniform = stream.trellis.offset == 0 && is_too_fine(result.cell, rms);
+    if (result.to_uniform) return result;
     if (!looked_at.is_whole) measure_rows(s, looked_at);
     result.histogram.weight *= static_cast<double>(stream.units) / static_cast<double>(looked_at.values.size());
     return result;
@@ -146,7 +104,7 @@ class ModelMaker {
   }
 
   // Every weight's square in the sum of its row, times what its column weighs if there are weights.
-  RowSquares measure(std::size_t s, const Values& looked_at, std::span<const double> weights) {
+  RowSquares measure(std::size_t s, const LookedAt& looked_at, std::span<const double> weights, float centre = 0) {
     const StreamRecord& stream = plan_.index.streams[s];
     const core::RowRun run{stream.units, looked_at.columns};
     const auto read = [&](std::uint64_t first, std::span<std::byte> units) {
@@ -155,26 +113,16 @@ class ModelMaker {
     if (!meter_) meter_ = backend_.make_row_meter();
     RowSquares squares =
         times_.time(Stage::kQuantize, stream.units * static_cast<std::uint64_t>(unit_bytes(stream.dtype)), [&] {
-          return weights.empty() ? meter_->measure(stream.dtype, run, read)
-                                 : meter_->weigh(stream.dtype, run, weights, read);
+          return weights.empty() && centre == 0 ? meter_->measure(stream.dtype, run, read)
+                                                : meter_->weigh(stream.dtype, run, weights, centre, read);
         });
     const TransferTimes transfers = meter_->take_transfer_times();
     times_.add(Stage::kTransfer, transfers.seconds, transfers.bytes);
     return squares;
   }
 
-  // How a large tensor is cut into rows; without usable ones, into runs.
-  void set_rows(std::size_t s, Values& out) const {
-    const StreamRecord& stream = plan_.index.streams[s];
-    split_shape(plan_.index.tensors[stream.members.front()].shape, out.rows, out.columns);
-    if (out.columns > kSampledUnits / 16 || out.rows > stream.units / 16) {
-      out.columns = kLongestRow;
-      out.rows = stream.units / out.columns;
-    }
-  }
-
   // Evenly spread rows.
-  void sample(std::size_t s, Values& out) {
+  void sample(std::size_t s, LookedAt& out) {
     const std::uint64_t count = std::min(out.rows, std::max<std::uint64_t>(16, kSampledUnits / out.columns));
     out.resize(count * out.columns);
     for (std::uint64_t i = 0; i < count; i++)
@@ -182,18 +130,31 @@ class ModelMaker {
     out.shape = {count, out.columns};
   }
 
-  static std::string set_step(const RowSquares& squares, const CodecSpec& spec, StreamRecord& stream, Result& result) {
+  static bool is_too_fine(double cell, double deviation) { return cell < kFinestCell * deviation; }
+
+  static double least_saving(std::uint64_t units) { return kOffsetBits + kOffsetSaving * static_cast<double>(units); }
+  // Whether a mean is so large that level 0 had better stand for it. Zeros that shall stay zeros need a level.
+  static bool may_have_offset(const CodecSpec& spec, std::uint64_t units, double rms, double mean) {
+    const double left = rms * rms - mean * mean;
+    if (spec.prune || !(left > 0)) return false;
+    const double saved = std::log2(rms / std::sqrt(left));  // bits of a weight
+    return saved * static_cast<double>(units) > least_saving(units);
+  }
+
+  // deviation: from zero, or from the mean if that may become level 0.
+  static std::string set_step(const RowSquares& squares, const CodecSpec& spec, double deviation, StreamRecord& stream,
+                              Result& result) {
     if (squares.finite == 0) return "none of its values is finite";
     const double rms = rms_of(squares);
     double cell = spec.step ? *spec.step : spec.relative_step.value_or(1) * rms;
     if (rms == 0 && !spec.step) cell = 1;  // nothing but zeros: any step does
     if (!(cell >= 0x1p-110 && cell <= 0x1p100)) return "no float32 step fits the size of its values";
     result.cell = cell;
-    result.to_uniform = cell < kFinestCell * rms;
+    result.to_uniform = is_too_fine(cell, deviation);
     stream.trellis.fine_step = static_cast<float>(cell / 2 / (1 << core::kFineBits));
     stream.trellis.states_log2 = static_cast<std::uint8_t>(std::lrint(std::log2(static_cast<double>(spec.states))));
     // Fewer bits let a bit cost more: the slope of the rate falls off (DESIGN 5, 6).
-    const double relative = rms > 0 ? cell / rms : 1;
+    const double relative = deviation > 0 ? cell / deviation : 1;
     stream.trellis.pins_zero = spec.prune.has_value();
     stream.trellis.lambda = spec.trellis_lambda.value_or(relative < 0.9 ? 0.09 : 0.1);
     return "";
@@ -203,6 +164,7 @@ class ModelMaker {
   static TrellisStream model_of(const TrellisStream& stream, const trellis::Choice& choice, bool keeps_zero) {
     TrellisStream model = choice.stream;
     model.fine_step = stream.fine_step;
+    model.offset = stream.offset;
     model.states_log2 = stream.states_log2;
     model.lambda = stream.lambda;
     model.pins_zero = stream.pins_zero;
@@ -210,31 +172,61 @@ class ModelMaker {
     return model;
   }
 
-  void choose(const CodecSpec& spec, const Values& looked_at, StreamRecord& stream, trellis::Histogram& histogram) {
+  // What values allow, and what seems best of that.
+  struct Considered {
+    double near = 0;  // share of values within a step of level 0
+    bool tries_zero = false, only_zero = false;
+    trellis::Choices choices;
+  };
+
+  Considered consider(const CodecSpec& spec, const LookedAt& looked_at, bool compared) {
     trellis::Allowed allowed{.scales = spec.model != "order0",
                              .prediction = spec.model == "auto" || spec.model == "predictive",
                              .energy = spec.model == "auto" || spec.model == "predictive",
                              .only_prediction = spec.model == "predictive",
-                             .views = spec.choose_view && looked_at.is_whole};
+                             .views = spec.choose_view && looked_at.is_whole,
+                             .compared = compared};
     std::uint32_t near_ones = 0;
     for (const float value : looked_at.values) near_ones += std::fabs(value) < 1 ? 1u : 0u;
-    const double near = near_ones / static_cast<double>(std::max<std::size_t>(1, looked_at.values.size()));
-    const bool try_zero =
-        spec.labelling == "zero" || (spec.labelling == "auto" && !allowed.only_prediction && near > kNearZero);
-    const bool only_zero = spec.labelling == "zero";
-    if (only_zero) {
+    Considered found;
+    found.near = near_ones / static_cast<double>(std::max<std::size_t>(1, looked_at.values.size()));
+    found.only_zero = spec.labelling == "zero";
+    found.tries_zero =
+        found.only_zero || (spec.labelling == "auto" && !allowed.only_prediction && found.near > kNearZero);
+    if (found.only_zero) {
       allowed.prediction = false;
       allowed.only_prediction = false;
     }
-    allowed.flat = try_zero && !only_zero;
-    trellis::Choices choices = chooser_.choose(looked_at.values, looked_at.shape, allowed);
-    TrellisStream model = model_of(stream.trellis, choices.best, only_zero);
-    if (!try_zero) {
-      const bool search = near > kNearEnough && stream.units >= kLargeUnits;
+    allowed.flat = found.tries_zero && !found.only_zero;
+    found.choices = chooser_.choose(looked_at.values, looked_at.shape, allowed);
+    return found;
+  }
+
+  // mean: of the weights, if it may become level 0.
+  void choose(const CodecSpec& spec, LookedAt& looked_at, double mean, StreamRecord& stream,
+              trellis::Histogram& histogram) {
+    const double fines = std::rint(mean / static_cast<double>(stream.trellis.fine_step));
+    const bool may_move = fines != 0 && std::fabs(fines) <= core::kMaxOffset;
+    Considered found = consider(spec, looked_at, may_move);
+    if (may_move) {
+      const auto steps = static_cast<float>(fines / (1 << core::kFineBits));
+      for (float& value : looked_at.values) value -= steps;
+      Considered moved = consider(spec, looked_at, true);
+      if (moved.choices.best.bits + least_saving(looked_at.values.size()) < found.choices.best.bits) {
+        stream.trellis.offset = static_cast<std::int32_t>(fines);
+        found = std::move(moved);
+      } else {
+        for (float& value : looked_at.values) value += steps;
+      }
+    }
+    trellis::Choices& choices = found.choices;
+    TrellisStream model = model_of(stream.trellis, choices.best, found.only_zero);
+    if (!found.tries_zero) {
+      const bool search = found.near > kNearEnough && stream.units >= kLargeUnits;
       histogram = search ? probe_.run(looked_at.values, model, 0).histogram : std::move(choices.best.histogram);
     } else {
       ProbeResult best = probe_.run(looked_at.values, model, choices.best.side_bits);
-      if (!only_zero) {
+      if (!found.only_zero) {
         TrellisStream zero = model_of(stream.trellis, *choices.flat, true);
         ProbeResult other = probe_.run(looked_at.values, zero, choices.flat->side_bits);
         if (other.excess < best.excess) best = std::move(other), model = std::move(zero);
@@ -245,7 +237,7 @@ class ModelMaker {
   }
 
   // The scales of all rows, where those of the sampled ones pay.
-  void measure_rows(std::size_t s, const Values& looked_at) {
+  void measure_rows(std::size_t s, const LookedAt& looked_at) {
     StreamRecord& stream = plan_.index.streams[s];
     const std::uint64_t sampled = looked_at.shape[0];
     trellis::Box box{{looked_at.rows, 1, looked_at.columns}};
@@ -258,13 +250,14 @@ class ModelMaker {
         columns = &factor;
     }
     if (rows == nullptr) return;
+    const float centre = static_cast<float>(stream.trellis.offset) * stream.trellis.fine_step;
     std::vector<double> energies;
-    if (columns == nullptr) {
+    if (columns == nullptr && centre == 0) {
       energies = std::move(squares_.rows);
     } else {
-      std::vector<double> inverse(looked_at.columns);
+      std::vector<double> inverse(columns != nullptr ? looked_at.columns : 0);
       for (std::size_t j = 0; j < inverse.size(); j++) inverse[j] = trellis::inverse_variance(columns->codes[j]);
-      energies = measure(s, looked_at, inverse).rows;
+      energies = measure(s, looked_at, inverse, centre).rows;
     }
     energies.resize(looked_at.rows);  // without what is left over
     const double unit = static_cast<double>(stream.trellis.fine_step) * (1 << core::kFineBits);
@@ -289,7 +282,7 @@ class ModelMaker {
   std::vector<std::byte> units_;
   trellis::ModelChooser chooser_;
   Probe probe_;
-  Values looked_at_;                 // whose memory the next stream takes over
+  LookedAt looked_at_;               // whose memory the next stream takes over
   std::unique_ptr<RowMeter> meter_;  // made for the first large stream
   RowSquares squares_;               // of the stream that is looked at
 };

@@ -39,6 +39,7 @@ TrellisReport describe(const TrellisStream& stream) {
   if (archive::has_view(stream)) report.view.assign(stream.view.begin(), stream.view.end());
   for (const ScaleFactor& factor : stream.factors) report.scales.push_back(factor.codes.size());
   report.period = static_cast<std::uint32_t>(stream.taps.size());
+  report.offset = static_cast<double>(stream.offset) * static_cast<double>(stream.fine_step);
   report.shape = stream.shape;
   return report;
 }

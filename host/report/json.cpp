@@ -39,7 +39,7 @@ Json codebook_json(const CodebookReport& codebook) {
 Json trellis_json(const TrellisReport& trellis) {
   return {{"states", trellis.states}, {"labelling", trellis.labelling}, {"model", trellis.model},
           {"view", trellis.view},     {"scales", trellis.scales},       {"period", trellis.period},
-          {"shape", trellis.shape}};
+          {"offset", trellis.offset}, {"shape", trellis.shape}};
 }
 
 Json prune_json(std::uint64_t zeros, std::uint64_t pruned, std::uint64_t elements) {

@@ -178,7 +178,7 @@ class Chooser {
       std::stable_sort(options.begin(), options.end(), cheaper);
     }
     if (options.size() > kRepriced) options.resize(kRepriced);
-    if (options.size() > 1 && values_.size() > kQuick)
+    if ((options.size() > 1 || allowed_.compared) && values_.size() > kQuick)
       for (std::size_t i = options.size(); i-- > 0;) price_option(kLarge, options[i]);
     const Option best = *std::min_element(options.begin(), options.end(), cheaper);
     Choices choices;
@@ -333,6 +333,7 @@ class Chooser {
       if (!stream.predicts) stream.shifts = {};
     }
     if (!allowed_.flat) choice.histogram = order.pricing.count(stream.shifts);
+    choice.bits = option.bits;
     choice.side_bits = boxes_[option.box].side_bits(option.set) + kParameterBits + fit.side_bits;
     return choice;
   }

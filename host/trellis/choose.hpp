@@ -19,6 +19,7 @@ namespace weft::trellis {
 
 struct Choice {
   TrellisStream stream;  // without step, states and labelling; shape: a number of typical_shapes()
+  double bits = 0;       // estimated; to be relied on if that is asked for
   double side_bits = 0;  // the part that is not the weights themselves
   Histogram histogram;   // of a sample, as a scalar quantizer codes it; not where `flat` is asked for
 };
@@ -34,7 +35,8 @@ struct Allowed {
   bool energy = true;            // classes that follow the local energy
   bool only_prediction = false;  // nothing without it
   bool views = true;
-  bool flat = false;  // the best without prediction is wanted too: a labelling that keeps zero cannot predict
+  bool compared = false;  // its bits are compared with those of other values
+  bool flat = false;      // the best without prediction is wanted too: a labelling that keeps zero cannot predict
 };
 
 class ModelChooser {

@@ -20,7 +20,7 @@
 namespace weft {
 
 inline constexpr int kFormatMajor = 0;
-inline constexpr int kFormatMinor = 5;
+inline constexpr int kFormatMinor = 6;
 
 // A frequency table: consecutive symbols from `first` on; the frequencies sum to 4096. With a pair_base what is coded are
 // pairs of symbols (core/pairs.hpp).
@@ -75,7 +75,8 @@ struct ScaleFactor {
 
 // Parameters of a trellis stream.
 struct TrellisStream {
-  float fine_step = 0;  // 1/64 of a step; a cell is two steps wide
+  float fine_step = 0;      // 1/64 of a step; a cell is two steps wide
+  std::int32_t offset = 0;  // fine steps that level 0 stands for
   std::uint8_t states_log2 = 3;
   bool keeps_zero = false;  // labelling
   bool predicts = false;

@@ -35,6 +35,7 @@ struct TrellisReport {
   std::vector<std::uint64_t> view;    // the box whose axes are reversed; empty: memory order
   std::vector<std::uint64_t> scales;  // codes of each scale factor
   std::uint32_t period = 0;           // weights after which the taps of the prediction repeat: a kernel's; 0: no taps
+  double offset = 0;                  // that level 0 stands for, where that is not zero
   std::uint32_t shape = 0;            // in the archive's bank
 };
 

@@ -9,6 +9,7 @@
 #include "archive/bytes.hpp"
 #include "formats/safetensors.hpp"
 #include "support/expect_error.hpp"
+#include "weft/core/trellis.hpp"
 
 namespace weft::archive {
 namespace {
@@ -91,6 +92,7 @@ Index rich_index() {
   index.shapes[1][9] = 96;
   const std::size_t trellis = add_stream(index, CodecId::kTrellis, DType::kF32, {8});
   index.streams[trellis].trellis = {0.25f,
+                                    -core::kMaxOffset,
                                     8,
                                     false,
                                     true,
@@ -362,7 +364,15 @@ TEST(Index, LiesAreRefused) {
       {"trellis step NaN", [](Index& i) { i.streams[6].trellis.fine_step = NAN; }, "step"},
       {"two states", [](Index& i) { i.streams[6].trellis.states_log2 = 1; }, "flags"},
       {"512 states", [](Index& i) { i.streams[6].trellis.states_log2 = 9; }, "flags"},
-      {"trellis flag", [](Index& i) { i.streams[6].trellis.states_log2 = 128 + 3; }, "flags"},
+      {"offset up", [](Index& i) { i.streams[6].trellis.offset = core::kMaxOffset + 1; }, "offset"},
+      {"offset down", [](Index& i) { i.streams[6].trellis.offset = -core::kMaxOffset - 1; }, "offset"},
+      {"offset of nothing",
+       [](Index& i) {
+         i.streams[6].trellis.offset = 0;
+         i.streams[6].trellis.states_log2 = 128 + 3;  // so the shape's number is taken for one
+         i.streams[6].trellis.shape = 0;
+       },
+       "offset"},
       {"unknown shape", [](Index& i) { i.streams[6].trellis.shape = 2; }, "shape that does not exist"},
       {"low base", [](Index& i) { i.streams[6].trellis.base_class = -1025; }, "base class"},
       {"high base", [](Index& i) { i.streams[6].trellis.base_class = 1025; }, "base class"},

@@ -49,6 +49,7 @@ inline TrellisStream trellis_stream(const cpu::TrellisMode& mode, int base, std:
   stream.predicts = mode.predicts;
   stream.base_class = static_cast<std::int16_t>(base);
   stream.lambda = 0.1;
+  if (seed % 3 == 1) stream.offset = draw(-128, 127);  // up to two steps
   if (mode.predicts) {
     constexpr std::size_t kPeriods[] = {9, 1, 0, 2, 64};
     stream.taps.resize(kPeriods[seed % 5]);

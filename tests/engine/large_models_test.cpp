@@ -20,9 +20,10 @@ constexpr std::uint64_t kEnough = std::uint64_t{1} << 30, kForBatches = std::uin
 // The deviation of a weight's row and column.
 using Deviation = double (*)(std::uint64_t row, std::uint64_t column);
 
-MemoryNetwork network_of(DType dtype, std::uint64_t rows, std::uint64_t columns, Deviation deviation) {
+MemoryNetwork network_of(DType dtype, std::uint64_t rows, std::uint64_t columns, Deviation deviation, double mean = 0) {
   std::vector<double> values = testing::draw_weights(rows * columns, rows);
-  for (std::size_t i = 0; i < values.size(); i++) values[i] *= 0.01 * deviation(i / columns, i % columns);
+  for (std::size_t i = 0; i < values.size(); i++)
+    values[i] = values[i] * 0.01 * deviation(i / columns, i % columns) + mean;
   values[5] = std::nan("");
   return MemoryNetwork({{"w", dtype, {rows, columns}, testing::weight_bytes(dtype, values)}});
 }
@@ -45,6 +46,7 @@ Model choose(const Network& network, const Backend& backend) {
 
 void expect_equal(const Model& a, const Model& b) {
   EXPECT_EQ(a.stream.fine_step, b.stream.fine_step);
+  EXPECT_EQ(a.stream.offset, b.stream.offset);
   EXPECT_EQ(a.stream.base_class, b.stream.base_class);
   EXPECT_EQ(a.stream.predicts, b.stream.predicts);
   ASSERT_EQ(a.stream.factors.size(), b.stream.factors.size());
@@ -88,6 +90,22 @@ TEST(LargeModels, MeasuresAllRowsOfALargeTensor) {
   for (std::uint64_t row = 0; row < kRows; row++)
     EXPECT_EQ(rows->codes[row] - zero, 3 * static_cast<int>(row * row % 5)) << row;
   expect_same_on_device(network, model, {kEnough});
+}
+
+// What rows are wide by is measured from where level 0 is.
+TEST(LargeModels, MeasuresRowsAroundAMean) {
+  constexpr std::uint64_t kRows = 2600, kColumns = 1700;
+  const auto network = network_of(
+      DType::kF32, kRows, kColumns,
+      [](std::uint64_t row, std::uint64_t) { return std::exp2(static_cast<double>(row * row % 3)); }, 0.03);
+  const Model model = choose(network, *make_cpu_backend());
+  EXPECT_NEAR(static_cast<double>(model.stream.offset) * static_cast<double>(model.stream.fine_step), 0.03, 0.001);
+  const ScaleFactor* rows = factor_of(model, kColumns);
+  ASSERT_NE(rows, nullptr);
+  ASSERT_EQ(rows->codes.size(), kRows);
+  for (std::uint64_t row = 0; row < kRows; row++)
+    EXPECT_EQ(rows->codes[row] - rows->codes[0], 3 * static_cast<int>(row * row % 3)) << row;
+  expect_same_on_device(network, model, {kEnough, kForBatches});
 }
 
 TEST(LargeModels, WeighsColumnsOfALargeTensor) {

@@ -103,6 +103,48 @@ TEST(TrellisModels, NoiseIsNotPredicted) {
   for (const auto& result : report.tensors) EXPECT_EQ(result.trellis->model, "order0") << result.name;
 }
 
+// A mean far from zero costs bits in every weight; a small one, or one that zeros need, stays.
+TEST(TrellisModels, LevelZeroIsAMeanThatMatters) {
+  const TempFolder temp;
+  constexpr std::size_t kWeights = 200 * 300;
+  const auto around = [](double mean, std::uint64_t seed) {
+    std::vector<double> values = draw_weights(kWeights, seed, 0.1);
+    for (double& value : values) value += mean;
+    return values;
+  };
+  std::vector<double> sparse(kWeights), rough = around(-7, 4);
+  for (std::size_t i = 0; i < kWeights; i += 9) sparse[i] = 1 + 0.01 * static_cast<double>(i % 7);
+  rough[5] = kNan, rough[77] = kInfinity, rough[99] = 0;
+  const MemoryNetwork network(
+      {tensor("around", DType::kF32, {200, 300}, around(0.1, 1)),
+       tensor("still", DType::kF32, {200, 300}, around(0.003, 2)), tensor("sparse", DType::kF32, {200, 300}, sparse),
+       tensor("far", DType::kBF16, {200, 300}, around(20, 3)), tensor("rough", DType::kF64, {200, 300}, rough)});
+  CodecSpec spec = trellis_spec();
+  spec.relative_step.reset();
+  spec.step = 0.05;
+  const Report report = compress_to(temp / "a", network, config_of(spec));
+  EXPECT_NEAR(report.tensors[0].trellis->offset, 0.1, 0.003);
+  EXPECT_EQ(report.tensors[1].trellis->offset, 0);
+  EXPECT_EQ(report.tensors[2].trellis->offset, 0);
+  EXPECT_NEAR(report.tensors[3].trellis->offset, 20, 0.02);
+  EXPECT_NEAR(report.tensors[4].trellis->offset, -7, 0.02);
+  for (const std::size_t t : {0u, 1u, 4u}) {  // Gaussian all: the same deviation, the same rate
+    EXPECT_NEAR(8.0 * static_cast<double>(report.tensors[t].bytes_out) / kWeights, 3.1, 0.2) << t;
+  }
+  RunOptions options;
+  const Report checked = verify(Archive::open(temp / "a"), &network, options);
+  for (const std::size_t t : {0u, 1u, 4u}) EXPECT_LT(checked.tensors[t].max_abs_error, 0.1) << t;
+
+  spec.prune.emplace();
+  spec.prune->sparsity = 0.5;
+  const Report pruned = compress_to(temp / "b", network, config_of(spec));
+  for (std::size_t t = 0; t < 5; t++) {
+    ASSERT_EQ(pruned.tensors[t].trellis.has_value(), t < 3)
+        << t;  // without an offset, steps are too fine for the others
+    if (t < 3) EXPECT_EQ(pruned.tensors[t].trellis->offset, 0) << t;
+  }
+}
+
 TEST(TrellisModels, TheArchiveDoesNotDependOnThreads) {
   const TempFolder temp;
   const MemoryNetwork network = several_tensors();

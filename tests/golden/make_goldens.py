@@ -222,7 +222,7 @@ def trellis_types(rng):
 
 
 def trellis_models(rng):
-    """Scales of rows and columns, prediction along the data, along a view and in kernels, several lanes and blocks."""
+    """Scales of rows and columns, prediction along the data, along a view and in kernels, several lanes and blocks; an offset."""
     scales = [[0.02 * 2 ** rng.uniform(-2, 2) for _ in range(d)] for d in (60, 90)]
     scaled = [rng.gauss(0, a * b) for a in scales[0] for b in scales[1]]
     smooth, across = [0.0], [[0.0] * 200]
@@ -235,6 +235,7 @@ def trellis_models(rng):
     kernels = [v + rng.gauss(0, 0.02) for v in gaussian(rng, 800) for _ in range(9)]
     tensors.append(("kernels", "F32", [40, 20, 3, 3], pack("F32", kernels)))
     tensors.append(("turned", "F16", [3, 3, 20, 40], pack("F16", [kernels[9 * i + k] for k in range(9) for i in range(800)])))
+    tensors.append(("off centre", "BF16", [40, 90], pack("BF16", [v - 0.03 for v in gaussian(rng, 3600)])))
     config = trellis({"relative_step": 0.4}, ("scaled", {"relative_step": 0.6, "model": "scaled", "labelling": "natural"}))
     return safetensors(tensors), {**config, "block_elements": 4096}
 

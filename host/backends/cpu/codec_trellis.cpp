@@ -19,7 +19,8 @@ namespace {
 using archive::PlaneMode;
 
 float value_of(std::int32_t level, const SegmentView& view) {
-  return static_cast<float>(core::fine_level(level, view.corrections.data())) * view.trellis->fine_step;
+  const std::int32_t fine = core::fine_level(level, view.corrections.data()) + view.trellis->offset;
+  return static_cast<float>(fine) * view.trellis->fine_step;
 }
 
 // How far weights lie inside of their levels, by the level's size: 0 (which does not count), 1, 2, and 3 or more.
@@ -68,7 +69,8 @@ class TrellisCodec final : public CpuCodec {
     scratch.values.resize(view.units);
     scratch.kernels.to_float(view.dtype, units.data(), view.units, scratch.values.data());
     const float inverse = steps_in_unit(view.trellis->fine_step);
-    for (float& value : scratch.values) value *= inverse;
+    const float offset = offset_in_steps(*view.trellis);
+    for (float& value : scratch.values) value = value * inverse - offset;
     Inward inward;
     const auto unit_size = static_cast<std::size_t>(unit_bytes(view.dtype));
     for (std::uint32_t b = 0; b < view.block_count(); b++) {
@@ -149,7 +151,7 @@ class TrellisCodec final : public CpuCodec {
   static void collect_far(TrellisWork& work, const SegmentView& view, const core::Weave& order,
                           std::span<const float> values, std::span<const std::byte> units, Inward& inward) {
     const auto unit_size = static_cast<std::size_t>(unit_bytes(view.dtype));
-    const float largest = largest_level(view.dtype, view.trellis->fine_step), limit = far_limit(*view.trellis);
+    const float largest = largest_level(view.dtype, *view.trellis), limit = far_limit(*view.trellis);
     work.far.clear();
     std::vector<std::byte> exact;
     for_woven(order, [&](std::uint32_t i, std::size_t at) {
@@ -199,7 +201,8 @@ class TrellisCodec final : public CpuCodec {
         std::copy_n(plane.bytes.begin() + static_cast<std::ptrdiff_t>(at), unit_size, unit);
         at += unit_size;
       } else {
-        const float value = static_cast<float>(level * (1 << core::kFineBits)) * view.trellis->fine_step;
+        const float value =
+            static_cast<float>(level * (1 << core::kFineBits) + view.trellis->offset) * view.trellis->fine_step;
         portable_kernels().from_float(view.dtype, &value, 1, unit);
       }
     }

@@ -79,7 +79,7 @@ struct Kernels {
                      const std::uint8_t* low, InwardSums& sums);
 
   // The part of a row that has these values, core::kRowPart at most. weights may be null.
-  void (*square_row)(const float* values, std::size_t n, const double* weights, core::RowPart& part);
+  void (*square_row)(const float* values, std::size_t n, const double* weights, float centre, core::RowPart& part);
 
   // Values that were coded, and what came back.
   void (*compare)(const float* before, const float* after, std::size_t n, PairSums& sums);

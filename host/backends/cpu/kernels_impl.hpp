@@ -244,7 +244,7 @@ void sum_inward(const std::int32_t* fixed, std::size_t n, int low_bits, const st
 
 // core::part_of_lane for all lanes at once, in chunks of two loops that vectorise.
 template <bool kWeighted>
-void square_row_of(const float* values, std::size_t n, const double* weights, core::RowPart& part) {
+void square_row_of(const float* values, std::size_t n, const double* weights, float centre, core::RowPart& part) {
   constexpr std::size_t kLanes = core::kSquaresLanes, kChunk = 8 * kLanes;
   double sums[kLanes] = {};
   std::int32_t largest = 0, finite = 0;
@@ -252,7 +252,7 @@ void square_row_of(const float* values, std::size_t n, const double* weights, co
     const std::size_t size = n - begin < kChunk ? n - begin : kChunk;
     float clean[kChunk];
     for (std::size_t i = 0; i < size; i++) {
-      const std::uint32_t bits = core::bits_of_float(values[begin + i]);
+      const std::uint32_t bits = core::bits_of_float(values[begin + i] - centre);
       auto magnitude = static_cast<std::int32_t>(bits & 0x7FFFFFFFu);
       const std::int32_t ok = -static_cast<std::int32_t>(magnitude < 0x7F800000);  // all ones, or zero
       magnitude &= ok;
@@ -273,8 +273,8 @@ void square_row_of(const float* values, std::size_t n, const double* weights, co
           static_cast<std::uint16_t>(finite), 0};
 }
 
-void square_row(const float* values, std::size_t n, const double* weights, core::RowPart& part) {
-  (weights != nullptr ? square_row_of<true> : square_row_of<false>)(values, n, weights, part);
+void square_row(const float* values, std::size_t n, const double* weights, float centre, core::RowPart& part) {
+  (weights != nullptr ? square_row_of<true> : square_row_of<false>)(values, n, weights, centre, part);
 }
 
 // In chunks of two loops that vectorise, as above.

@@ -13,7 +13,7 @@ constexpr std::uint64_t kReadUnits = std::uint64_t{1} << 16;  // at once
 
 // Rows that give each lane one weight at most: one after another is the same.
 void add_short_rows(DType dtype, const core::RowRun& run, std::span<const std::byte> units,
-                    std::span<const double> weights, RowSquares& sums) {
+                    std::span<const double> weights, float centre, RowSquares& sums) {
   const auto unit = static_cast<std::size_t>(unit_bytes(dtype));
   std::array<float, core::kRowPart> values;
   core::RowPart row{};
@@ -26,7 +26,7 @@ void add_short_rows(DType dtype, const core::RowRun& run, std::span<const std::b
     if (beyond_float(dtype, chunk, std::span(values).first(n))) sums.beyond_float = true;
     for (std::size_t i = 0; i < n; i++) {
       core::add_square<core::FloatType::kF32>(core::bits_of_float(values[i]),
-                                              weights.empty() ? nullptr : &weights[column], row);
+                                              weights.empty() ? nullptr : &weights[column], centre, row);
       if (++column < run.columns && begin + i + 1 < run.units) continue;
       sums.add(row, begins_row);
       row = {};
@@ -39,9 +39,9 @@ void add_short_rows(DType dtype, const core::RowRun& run, std::span<const std::b
 class CpuRowMeter final : public RowMeter {
  public:
   [[nodiscard]] RowSquares measure(DType dtype, const core::RowRun& run, const Read& read) override {
-    return weigh(dtype, run, {}, read);
+    return weigh(dtype, run, {}, 0, read);
   }
-  [[nodiscard]] RowSquares weigh(DType dtype, const core::RowRun& run, std::span<const double> weights,
+  [[nodiscard]] RowSquares weigh(DType dtype, const core::RowRun& run, std::span<const double> weights, float centre,
                                  const Read& read) override {
     const auto unit = static_cast<std::uint64_t>(unit_bytes(dtype));
     RowSquares sums;
@@ -49,7 +49,7 @@ class CpuRowMeter final : public RowMeter {
       const std::uint64_t end = run.cut(begin, kReadUnits);
       units_.resize((end - begin) * unit);
       read(begin, units_);
-      add_rows(dtype, run.from(begin, end), units_, weights, sums);
+      add_rows(dtype, run.from(begin, end), units_, weights, centre, sums);
       begin = end;
     }
     return sums;
@@ -62,8 +62,8 @@ class CpuRowMeter final : public RowMeter {
 }  // namespace
 
 void add_rows(DType dtype, const core::RowRun& run, std::span<const std::byte> units, std::span<const double> weights,
-              RowSquares& sums) {
-  if (run.columns <= core::kSquaresLanes) return add_short_rows(dtype, run, units, weights, sums);
+              float centre, RowSquares& sums) {
+  if (run.columns <= core::kSquaresLanes) return add_short_rows(dtype, run, units, weights, centre, sums);
   const Kernels& kernels = active_kernels();
   const auto unit = static_cast<std::size_t>(unit_bytes(dtype));
   std::array<float, core::kRowPart> values;
@@ -74,7 +74,7 @@ void add_rows(DType dtype, const core::RowRun& run, std::span<const std::byte> u
     const auto part_units = units.subspan(range.begin * unit, n * unit);
     kernels.to_float(dtype, part_units.data(), n, values.data());
     core::RowPart part;
-    kernels.square_row(values.data(), n, weights.empty() ? nullptr : weights.data() + range.column, part);
+    kernels.square_row(values.data(), n, weights.empty() ? nullptr : weights.data() + range.column, centre, part);
     part.beyond = beyond_float(dtype, part_units, std::span(values).first(n)) ? 1 : 0;
     sums.add(part, sums.rows.empty() || range.column == 0);
   }

@@ -48,10 +48,11 @@ std::uint32_t far_cost(const TrellisStream& stream) noexcept {
 
 float far_limit(const TrellisStream& stream) noexcept { return static_cast<float>(far_cost(stream)) / 4096; }
 
-float largest_level(DType dtype, float fine_step) noexcept {
+float largest_level(DType dtype, const TrellisStream& stream) noexcept {
   constexpr double kLargestFar = (1 << (core::kFarLevelBits - 1)) - 1;
-  const double step = static_cast<double>(fine_step) * (1 << core::kFineBits);
-  return static_cast<float>(std::min(kLargestFar, 0.99 * largest_value(dtype) / step - 1));
+  const double step = static_cast<double>(stream.fine_step) * (1 << core::kFineBits);
+  const double offset = std::fabs(static_cast<double>(offset_in_steps(stream)));
+  return static_cast<float>(std::min(kLargestFar, 0.99 * largest_value(dtype) / step - 1 - offset));
 }
 
 std::int8_t trellis_correction(double sum, double count) noexcept {

@@ -66,11 +66,16 @@ void for_woven(const core::Weave& order, F f) {
 
 // The same in squared steps; and the largest level that weights of a type are restored from.
 [[nodiscard]] float far_limit(const TrellisStream& stream) noexcept;
-[[nodiscard]] float largest_level(DType dtype, float fine_step) noexcept;
+[[nodiscard]] float largest_level(DType dtype, const TrellisStream& stream) noexcept;
 
 // Steps in a unit of weight.
 [[nodiscard]] inline float steps_in_unit(float fine_step) noexcept {
   return 1.0f / (fine_step * static_cast<float>(1 << core::kFineBits));
+}
+
+// Where level 0 is, in steps: exact.
+[[nodiscard]] inline float offset_in_steps(const TrellisStream& stream) noexcept {
+  return static_cast<float>(stream.offset) / static_cast<float>(1 << core::kFineBits);
 }
 
 // A correction, from how far `count` weights lie inside of their levels, in steps.
@@ -88,7 +93,7 @@ struct SearchTables {
   return {tables.prices(), tables.reach()};
 }
 
-// Finds the path of the weights (in steps; those that are not finite count as zero) and leaves its entries and levels in
+// Finds the path of the weights (in steps from level 0; those that are not finite count as zero) and leaves its entries and levels in
 // `work`. The tables are prepared for the stream, the predictor made, the classes woven, the lanes' places known.
 void quantize_block(const Kernels& kernels, const TrellisStream& stream, const SearchTables& tables,
                     std::span<const float> values, const core::Weave& order, TrellisWork& work);

@@ -32,20 +32,21 @@ class DeviceRowMeter final : public RowMeter {
   [[nodiscard]] RowSquares measure(DType dtype, const core::RowRun& run, const Read& read) override {
     is_mine_ = run.units >= kFewestUnits && run.columns >= kFewestColumns && reserve(dtype, run);
     if (!is_mine_) return cpu_->measure(dtype, run, read);
-    return add_up(dtype, run, nullptr, read, false);
+    return add_up(dtype, run, nullptr, 0, read, false);
   }
 
-  [[nodiscard]] RowSquares weigh(DType dtype, const core::RowRun& run, std::span<const double> weights,
+  [[nodiscard]] RowSquares weigh(DType dtype, const core::RowRun& run, std::span<const double> weights, float centre,
                                  const Read& read) override {
-    if (!is_mine_) return cpu_->weigh(dtype, run, weights, read);
+    if (!is_mine_) return cpu_->weigh(dtype, run, weights, centre, read);
+    if (weights.empty()) return add_up(dtype, run, nullptr, centre, read, is_resident_);
     if (!weights_.reserve(weights.size_bytes())) {
       give_up(weights.size_bytes());
-      return cpu_->weigh(dtype, run, weights, read);
+      return cpu_->weigh(dtype, run, weights, centre, read);
     }
     queue_->phase(Phase::kUpload);
     queue_->to_device(weights_.data(), weights.data(), weights.size_bytes());
     transfers_.bytes += weights.size_bytes();
-    return add_up(dtype, run, reinterpret_cast<const double*>(weights_.data()), read, is_resident_);
+    return add_up(dtype, run, reinterpret_cast<const double*>(weights_.data()), centre, read, is_resident_);
   }
 
   TransferTimes take_transfer_times() override { return std::exchange(transfers_, {}); }
@@ -85,7 +86,8 @@ class DeviceRowMeter final : public RowMeter {
   }
 
   // Batch by batch: one is read while the one before is copied and added up.
-  RowSquares add_up(DType dtype, const core::RowRun& run, const double* weights, const Read& read, bool is_there) {
+  RowSquares add_up(DType dtype, const core::RowRun& run, const double* weights, float centre, const Read& read,
+                    bool is_there) {
     const auto unit = static_cast<std::uint64_t>(unit_bytes(dtype));
     RowSquares sums;
     Batch before;
@@ -101,7 +103,7 @@ class DeviceRowMeter final : public RowMeter {
         queue_->to_device(units, room, bytes);
         transfers_.bytes += bytes;
       }
-      const Batch batch = launch(dtype, run.from(begin, end), units, weights, slot);
+      const Batch batch = launch(dtype, run.from(begin, end), units, weights, centre, slot);
       collect(before, sums);
       before = batch;
       begin = end;
@@ -112,12 +114,13 @@ class DeviceRowMeter final : public RowMeter {
     return sums;
   }
 
-  Batch launch(DType dtype, const core::RowRun& run, const std::byte* units, const double* weights, std::size_t slot) {
+  Batch launch(DType dtype, const core::RowRun& run, const std::byte* units, const double* weights, float centre,
+               std::size_t slot) {
     auto* const parts = reinterpret_cast<core::RowPart*>(parts_.data());
     auto* const answers = reinterpret_cast<core::RowPart*>(download_.data()) + slot * most_parts_;
     const Batch batch{run, run.parts(), answers};
     queue_->phase(Phase::kKernels);
-    queue_->square_rows({run, reinterpret_cast<const std::uint8_t*>(units), float_type(dtype), weights, parts});
+    queue_->square_rows({run, reinterpret_cast<const std::uint8_t*>(units), float_type(dtype), weights, parts, centre});
     queue_->phase(Phase::kDownload);
     queue_->to_host(answers, parts, batch.parts * sizeof(core::RowPart));
     transfers_.bytes += batch.parts * sizeof(core::RowPart);

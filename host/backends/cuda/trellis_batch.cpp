@@ -141,6 +141,7 @@ void TrellisBatch::fill_stream(const Stream& stream, std::byte* upload, std::uin
   to->row_count = rows.count();
   to->lowest_class = static_cast<std::uint32_t>(rows.lowest);
   to->fine_step = from.fine_step;
+  to->offset = from.offset;
   to->states_log2 = from.states_log2;
   to->type = float_type(stream.dtype);
 }

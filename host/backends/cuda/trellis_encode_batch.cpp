@@ -183,8 +183,9 @@ void TrellisEncodeBatch::fill_item(const Item& plan, std::byte* upload, std::uin
   to->lowest_class = static_cast<std::uint32_t>(rows.range.lowest);
   to->far_cost = cpu::far_cost(stream);
   to->inverse = cpu::steps_in_unit(stream.fine_step);
+  to->offset = cpu::offset_in_steps(stream);
   to->far_limit = cpu::far_limit(stream);
-  to->largest_level = cpu::largest_level(view.dtype, stream.fine_step);
+  to->largest_level = cpu::largest_level(view.dtype, stream);
   to->states_log2 = stream.states_log2;
   to->pins_zero = stream.pins_zero ? 1 : 0;
   to->correct = item.spec->correct_reconstruction ? 1 : 0;

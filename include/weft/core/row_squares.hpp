@@ -1,5 +1,6 @@
 // Sums of squares of a tensor's rows: what steps and scales are fitted from.
 //
+// * Squares are of what values lie from a centre, most often 0; the difference is a float32.
 // * A row is added up in parts of fixed size, and a part in 32 lanes that take every 32nd weight; then the lanes are, in
 //   their order. So every backend rounds alike, and a run may be cut where a part ends. A square itself is exact.
 // * What is not finite counts as zero. F64 goes through float32, as it does where it is quantized.
@@ -65,6 +66,7 @@ struct RowJob {
   FloatType type = FloatType::kF32;
   const double* weights = nullptr;  // what the squares of each column are multiplied by; null: nothing
   RowPart* parts = nullptr;
+  float centre = 0;
 };
 
 WEFT_HD bool is_beyond_float(double value, float narrow) {
@@ -76,13 +78,14 @@ WEFT_HD bool is_beyond_float(double value, float narrow) {
 
 // Adds a weight, whose square counts so often, to its lane.
 template <FloatType kType>
-WEFT_HD void add_square(typename FloatUnit<kType>::Unit unit, const double* weight, RowPart& lane) {
+WEFT_HD void add_square(typename FloatUnit<kType>::Unit unit, const double* weight, float centre, RowPart& lane) {
   float value = float_of_unit<kType>(unit);
   if constexpr (kType == FloatType::kF64) {
     double wide = 0;
     std::memcpy(&wide, &unit, sizeof wide);
     if (is_beyond_float(wide, value)) lane.beyond = 1;
   }
+  value -= centre;
   const bool counts = is_finite(value);
   if (!counts) value = 0;
   const float size = value < 0 ? -value : value;
@@ -103,7 +106,8 @@ WEFT_HD RowPart part_of_lane(const RowJob& job, std::uint64_t part, std::uint32_
   RowPart sum{};
   WEFT_UNROLL(4)
   for (std::uint32_t i = lane; i < count; i += kSquaresLanes)
-    add_square<kType>(load_aligned<Unit>(units + i * sizeof(Unit)), weights != nullptr ? weights + i : nullptr, sum);
+    add_square<kType>(load_aligned<Unit>(units + i * sizeof(Unit)), weights != nullptr ? weights + i : nullptr,
+                      job.centre, sum);
   return sum;
 }
 

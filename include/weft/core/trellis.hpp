@@ -30,6 +30,7 @@ inline constexpr std::uint32_t kMaxPeriod = 64;  // that taps repeat with: a ker
 inline constexpr int kTapBits = 5;               // a tap is in 1/32
 inline constexpr int kNormalBits = 4;            // a level that predicts others is in 1/16 deviations
 inline constexpr std::uint32_t kMaxNormal = 127;
+inline constexpr std::int32_t kMaxOffset = 1 << 22;  // fine steps of level 0: a float32 holds those of every level
 
 // The parity checks' upper bits; the lowest bit of h0 is what Q feeds back.
 struct Parity {

@@ -33,6 +33,7 @@ struct TrellisEncoding {
   std::uint32_t price_reach, row_count, lowest_class;
   std::uint32_t far_cost;
   float inverse;        // steps in a unit of weight
+  float offset;         // of level 0, in steps
   float far_limit;      // squared steps, beyond which a weight is stored apart
   float largest_level;  // of weights that are restored from a level
   std::uint8_t states_log2, pins_zero, correct;
@@ -104,11 +105,12 @@ WEFT_HD constexpr std::uint32_t unit_bytes_of(FloatType type) {
   return type == FloatType::kF32 ? 4 : type == FloatType::kF64 ? 8 : 2;
 }
 
-// A weight in steps.
+// A weight in steps from level 0.
 WEFT_HD float weight_in_steps(const TrellisEncoding& stream, const std::uint8_t* units, std::uint32_t i) {
   const auto value = [&]<FloatType kType>() {
     using Unit = typename FloatUnit<kType>::Unit;
-    return float_of_unit<kType>(load_aligned<Unit>(units + std::size_t{i} * sizeof(Unit))) * stream.inverse;
+    return float_of_unit<kType>(load_aligned<Unit>(units + std::size_t{i} * sizeof(Unit))) * stream.inverse -
+           stream.offset;
   };
   switch (stream.type) {
     case FloatType::kBF16:

@@ -37,6 +37,7 @@ struct TrellisParameters {
   std::uint32_t row_count;
   std::uint32_t lowest_class;
   float fine_step;
+  std::int32_t offset;  // of level 0, in fine steps
   std::uint8_t states_log2;
   FloatType type;
 };
@@ -74,7 +75,8 @@ WEFT_HD auto with_float_type(FloatType type, F f) {
 
 // FloatUnit's word of a level of the group's.
 WEFT_HD std::uint32_t unit_word(const TrellisGroup& group, std::int32_t level) {
-  const float value = static_cast<float>(fine_level(level, group.corrections)) * group.stream->fine_step;
+  const std::int32_t fine = fine_level(level, group.corrections) + group.stream->offset;
+  const float value = static_cast<float>(fine) * group.stream->fine_step;
   return with_float_type(group.stream->type, [value](auto unit) { return decltype(unit)::narrow(value); });
 }
 

@@ -188,10 +188,10 @@ TEST_P(KernelsTest, SquareRowAddsUpInLanes) {
     for (const std::size_t n : {0u, 1u, 31u, 32u, 33u, 255u, 256u, 257u, 300u, 4095u, 4096u}) {
       core::RowPart lanes[core::kSquaresLanes] = {}, part;
       for (std::size_t i = 0; i < n; i++)
-        core::add_square<core::FloatType::kF32>(core::bits_of_float(values[i]), w != nullptr ? w + i : nullptr,
+        core::add_square<core::FloatType::kF32>(core::bits_of_float(values[i]), w != nullptr ? w + i : nullptr, 0.25f,
                                                 lanes[i % core::kSquaresLanes]);
       const core::RowPart expected = core::fold_lanes(lanes);
-      GetParam()->square_row(values.data(), n, w, part);
+      GetParam()->square_row(values.data(), n, w, 0.25f, part);
       EXPECT_EQ(part.squares, expected.squares) << n;
       EXPECT_EQ(part.largest, expected.largest);
       EXPECT_EQ(part.finite, expected.finite);

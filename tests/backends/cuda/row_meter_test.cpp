@@ -60,7 +60,9 @@ TEST(RowMeter, AddsUpRows) {
   sums = meter->measure(units.dtype, {9, 4, 3}, units.reader());  // unit 0 is the last of its row
   EXPECT_EQ(sums.rows, (std::vector<double>{1, 13, 25.25}));
   const std::vector<double> weights{2, 10, 0.5, 1};
-  EXPECT_EQ(meter->weigh(units.dtype, {9, 4, 0}, weights, units.reader()).rows, (std::vector<double>{46.5, 12.5, 0.5}));
+  EXPECT_EQ(meter->weigh(units.dtype, {9, 4, 0}, weights, 0, units.reader()).rows,
+            (std::vector<double>{46.5, 12.5, 0.5}));
+  EXPECT_EQ(meter->weigh(units.dtype, {9, 4, 0}, {}, 1, units.reader()).rows, (std::vector<double>{13, 18, 0.25}));
   sums = meter->measure(units.dtype, {0, 1, 0}, units.reader());
   EXPECT_TRUE(sums.rows.empty() && sums.finite == 0 && sums.largest == 0);
 }
@@ -78,8 +80,12 @@ TEST(RowMeter, AddsUpShortRowsInLanes) {
       for (std::size_t i = 0; i < columns; i++) weights[i] = 1.0 / static_cast<double>(i + 1);
       const core::RowRun run{values.size(), columns, columns / 3};
       RowSquares expected;
-      core::RowJob job{run, reinterpret_cast<const std::uint8_t*>(units.bytes.data()),
-                       dtype == DType::kF64 ? core::FloatType::kF64 : core::FloatType::kBF16, weights.data()};
+      core::RowJob job{run,
+                       reinterpret_cast<const std::uint8_t*>(units.bytes.data()),
+                       dtype == DType::kF64 ? core::FloatType::kF64 : core::FloatType::kBF16,
+                       weights.data(),
+                       nullptr,
+                       0.01f};
       for (std::uint64_t part = 0; part < run.parts(); part++) {
         core::RowPart lanes[core::kSquaresLanes];
         for (std::uint32_t lane = 0; lane < core::kSquaresLanes; lane++)
@@ -87,7 +93,7 @@ TEST(RowMeter, AddsUpShortRowsInLanes) {
                                              : core::part_of_lane<core::FloatType::kBF16>(job, part, lane);
         expected.add(core::fold_lanes(lanes), part == 0 || core::range_of_part(run, part).column == 0);
       }
-      expect_equal(meter->weigh(dtype, run, weights, units.reader()), expected);
+      expect_equal(meter->weigh(dtype, run, weights, 0.01f, units.reader()), expected);
       EXPECT_EQ(expected.finite, values.size() - 2);
     }
 }
@@ -118,8 +124,10 @@ TEST_P(CudaRowMeter, MeasuresAsTheCpuDoes) {
       std::vector<double> weights(columns);
       for (std::size_t i = 0; i < columns; i++) weights[i] = std::exp2(-2.0 * static_cast<double>(i % 13) / 3);
       std::uint64_t reads = 0;
-      expect_equal(meter->weigh(dtype, run, weights, units.reader(0, &reads)),
-                   cpu->weigh(dtype, run, weights, units.reader()));
+      expect_equal(meter->weigh(dtype, run, weights, 0, units.reader(0, &reads)),
+                   cpu->weigh(dtype, run, weights, 0, units.reader()));
+      expect_equal(meter->weigh(dtype, run, {}, 0.03f, units.reader(0, &reads)),
+                   cpu->weigh(dtype, run, {}, 0.03f, units.reader()));
       EXPECT_EQ(reads, 0u);  // it is still there
     }
   }
@@ -155,14 +163,14 @@ TEST_P(CudaRowMeter, WithLittleMemoryReadsAgainAndWithLessAsksTheCpu) {
   const Units units(DType::kF32, draw_weights(n, 3));
   const std::vector<double> weights(columns, 0.75);
   const auto cpu = make_cpu_row_meter();
-  const RowSquares expected = cpu->weigh(units.dtype, run, weights, units.reader());
+  const RowSquares expected = cpu->weigh(units.dtype, run, weights, -0.5f, units.reader());
   for (const std::uint64_t memory : {6u << 20, 3u << 20}) {
     cuda::Heap heap(device_, memory);
     cuda::Notes notes;
     const auto meter = cuda::make_device_row_meter(heap, notes);
     (void)meter->measure(units.dtype, run, units.reader());
     std::uint64_t reads = 0;
-    expect_equal(meter->weigh(units.dtype, run, weights, units.reader(0, &reads)), expected);
+    expect_equal(meter->weigh(units.dtype, run, weights, -0.5f, units.reader(0, &reads)), expected);
     EXPECT_GT(reads, 2u);
     EXPECT_EQ(notes.lines().size(), memory == 6u << 20 ? 0u : 1u) << ::testing::PrintToString(notes.lines());
   }

@@ -132,6 +132,8 @@ struct RandomSegment {
     trellis = test::trellis_stream({states_log2, random() % 2 == 0, random() % 2 == 0}, base,
                                    static_cast<std::uint32_t>(random()));
     trellis.fine_step = std::exp2(static_cast<float>(random() % 50) / 5 - 16);
+    if (random() % 8 == 0)
+      trellis.offset = static_cast<std::int32_t>(random() % (2 * core::kMaxOffset)) - core::kMaxOffset;
     trellis.factors.resize(random() % 3);
     if (random() % 2 == 0)
       trellis.factors.push_back({1 + random() % 700, std::vector<std::int8_t>(1 + random() % 50, std::int8_t{2})});

@@ -40,7 +40,7 @@ struct TrellisSegment {
   // Weights in steps, which become units.
   void set(std::vector<float> steps) {
     std::vector<double> values(steps.begin(), steps.end());
-    for (double& value : values) value *= static_cast<double>(stream.fine_step) * 64;
+    for (double& value : values) value = (64 * value + stream.offset) * static_cast<double>(stream.fine_step);
     units = test::to_units(view.dtype, values);
   }
   void draw(std::uint32_t seed, float spread) { set(test::trellis_weights(stream, view.units, seed, spread)); }

@@ -1,0 +1,65 @@
+#include "engine/looked_at.hpp"
+
+#include "weft/core/dequantize.hpp"
+
+namespace weft::engine {
+namespace {
+
+constexpr std::uint64_t kLongestRow = 1u << 16;  // of a sample
+
+// All ones if finite, else zero: masks vectorise.
+std::uint32_t finite_mask(std::uint32_t bits) { return 0 - std::uint32_t{(bits & 0x7FFFFFFFu) < 0x7F800000u}; }
+
+// The split of a shape into rows and columns that makes both as few as possible.
+void split_shape(std::span<const std::uint64_t> shape, std::uint64_t& rows, std::uint64_t& columns) {
+  rows = 1;
+  columns = 1;
+  for (const std::uint64_t d : shape) columns *= d;
+  std::uint64_t r = 1, c = columns;
+  for (const std::uint64_t d : shape) {
+    r *= d;
+    c /= d;
+    if (r + c < rows + columns) rows = r, columns = c;
+  }
+}
+
+}  // namespace
+
+void cut_into_rows(std::span<const std::uint64_t> shape, std::uint64_t units, LookedAt& out) {
+  split_shape(shape, out.rows, out.columns);
+  if (out.columns > kSampledUnits / 16 || out.rows > units / 16) {
+    out.columns = kLongestRow;
+    out.rows = units / out.columns;
+  }
+}
+
+std::uint64_t sampled_row(std::uint64_t i, std::uint64_t count, std::uint64_t rows) {
+  return count == 1 ? 0 : i * ((rows - 1) / (count - 1));
+}
+
+double finite_mean(std::span<const float> values) {
+  constexpr std::size_t kParts = 8;
+  double sums[kParts] = {};
+  std::size_t i = 0, count = 0;
+  const auto add = [&](std::size_t at, std::size_t part) {
+    const std::uint32_t bits = core::bits_of_float(values[at]);
+    const std::uint32_t mask = finite_mask(bits);
+    sums[part] += static_cast<double>(core::float_of_bits(bits & mask));
+    count += mask & 1;
+  };
+  for (; i + kParts <= values.size(); i += kParts)
+    for (std::size_t part = 0; part < kParts; part++) add(i + part, part);
+  for (; i < values.size(); i++) add(i, 0);
+  double sum = 0;
+  for (const double part : sums) sum += part;
+  return count > 0 ? sum / static_cast<double>(count) : 0;
+}
+
+void to_steps(std::span<float> values, float inverse) {
+  for (float& value : values) {
+    const std::uint32_t bits = core::bits_of_float(value);
+    value = core::float_of_bits(bits & finite_mask(bits)) * inverse;
+  }
+}
+
+}  // namespace weft::engine
