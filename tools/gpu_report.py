@@ -78,6 +78,7 @@ def main():
     report = {
         "date": datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"),
         **facts,
+        "build_seconds": int(facts["build_seconds"]),
         "tests": join_tests(by_stage["tests"]),
         "tests_few_blocks": join_tests(by_stage["tests_few_blocks"]),
         "files": summaries(by_stage["files"]) or "not run",
