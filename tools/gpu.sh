@@ -35,7 +35,8 @@ if [[ ${1:-} == --pack ]]; then
   this_commit >"$2/commit"
   # Both travel to a machine that is lent, which takes so much and no more.
   most=64
-  tree=$({ git ls-files -co --exclude-standard -z | xargs -0 stat -c %s; } 2>/dev/null | awk '{ n += $1 } END { print n + 0 }')
+  tree=$({ git ls-files -co --exclude-standard -z | xargs -0 stat -c %s || true; } 2>/dev/null |
+    awk '{ n += $1 } END { print n + 0 }')
   packed=$(du -sb "$2" | cut -f 1)
   say "packed into $2: $(((packed >> 20) + 1)) MiB, and $(((tree >> 20) + 1)) MiB of sources; at most $most MiB can travel"
   ((packed + tree <= most << 20)) || die "that is more than $most MiB; name fewer architectures"
