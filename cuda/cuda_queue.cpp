@@ -4,6 +4,7 @@
 #include <utility>
 #include <vector>
 
+#include "block_limit.hpp"
 #include "event.hpp"
 #include "kernels/kernels.hpp"
 
@@ -12,11 +13,11 @@ namespace {
 
 class CudaQueue final : public Queue {
  public:
-  explicit CudaQueue(int ordinal) : ordinal_(ordinal), is_mine_(true) {
+  explicit CudaQueue(int ordinal) : ordinal_(ordinal), is_mine_(true), max_blocks_(limit_blocks(0)) {
     const Current current(ordinal_);
     check(cudaStreamCreateWithFlags(&stream_, cudaStreamNonBlocking), "creating a stream");
   }
-  CudaQueue(cudaStream_t stream, std::uint32_t max_blocks) : stream_(stream), max_blocks_(max_blocks) {
+  CudaQueue(cudaStream_t stream, std::uint32_t max_blocks) : stream_(stream), max_blocks_(limit_blocks(max_blocks)) {
     check(cudaGetDevice(&ordinal_), "asking for its number");
   }
   CudaQueue(const CudaQueue&) = delete;

@@ -7,6 +7,7 @@
 #include "backends/cuda/device_vector_set.hpp"
 #include "backends/cuda/memory.hpp"
 #include "cluster/scalar_kmeans.hpp"
+#include "measure.hpp"
 #include "sizes.hpp"
 #include "support/weights.hpp"
 #include "weft/error.hpp"
@@ -38,7 +39,7 @@ void upload_weights(cuda::Queue& queue, cuda::DeviceBuffer& weights) {
   }
 }
 
-Json scalar_report(cuda::Heap& heap, const float* weights, std::uint32_t k) {
+void time_scalars(cuda::Heap& heap, const float* weights, std::uint32_t k, Json& r) {
   const std::uint64_t n = sizes.copies * sizes.drawn;
   const auto queue = heap.device().make_queue();
   const cuda::DeviceSortedValues::Layout layout(heap.device(), n, false);
@@ -57,6 +58,8 @@ Json scalar_report(cuda::Heap& heap, const float* weights, std::uint32_t k) {
     timed.phase(cuda::Phase::kKernels);
     timed.cluster_scalars(cuda::ScalarPass::kSort, arrays);
   });
+  r["weights"] = n;
+  r["sort_alone_milliseconds"] = sort.milliseconds;
   // All of it, as a caller waits for it.
   std::vector<double> all;
   cluster::ScalarClusters clusters;
@@ -68,21 +71,18 @@ Json scalar_report(cuda::Heap& heap, const float* weights, std::uint32_t k) {
     const std::chrono::duration<double> passed = std::chrono::steady_clock::now() - begin;
     if (run >= 0) all.push_back(passed.count());
   }
+  std::sort(all.begin(), all.end());
+  const double seconds = all[all.size() / 2];
+  r["iterations"] = clusters.iterations;
+  r["milliseconds"] = seconds * 1e3;
+  r["g_weights_per_s"] = static_cast<double>(n) / seconds / 1e9;
+  r["over_sort_alone"] = seconds * 1e3 / sort.milliseconds;
   std::uint64_t placed = 0;
   for (const std::uint64_t size : clusters.sizes) placed += size;
   if (placed != n) throw Error(ErrorKind::kInternal, "clusters do not have all the weights");
-  std::sort(all.begin(), all.end());
-  const double seconds = all[all.size() / 2];
-  return {{"weights", n},
-          {"k", k},
-          {"iterations", clusters.iterations},
-          {"milliseconds", seconds * 1e3},
-          {"g_weights_per_s", static_cast<double>(n) / seconds / 1e9},
-          {"sort_alone_milliseconds", sort.milliseconds},
-          {"over_sort_alone", seconds * 1e3 / sort.milliseconds}};
 }
 
-Json vector_report(cuda::Heap& heap, const float* weights, double fma_per_s) {
+void time_vectors(cuda::Heap& heap, const float* weights, Json& r) {
   std::vector<float> entries = draw(kEntries * kDimension, 12);
   const std::vector<float> biases = cluster::VectorScale(entries).biases(entries, kDimension, {}, 0);
   const auto largest = [](const std::vector<float>& values) {
@@ -108,6 +108,10 @@ Json vector_report(cuda::Heap& heap, const float* weights, double fma_per_s) {
   const Timing timing =
       time_launches([&](cuda::Queue& timed) { timed.cluster_vectors(cuda::VectorPass::kNearest, arrays); });
 
+  const double rate = static_cast<double>(sizes.vectors * kEntries * kDimension) / timing.milliseconds * 1e3;
+  r["milliseconds"] = timing.milliseconds;
+  r["t_multiply_adds_per_s"] = rate / 1e12;
+
   std::uint32_t unsettled = 0;
   std::vector<std::uint32_t> found(sizes.checked);
   std::vector<float> values(sizes.checked * kDimension);
@@ -115,31 +119,26 @@ Json vector_report(cuda::Heap& heap, const float* weights, double fma_per_s) {
   queue->to_host(found.data(), arrays.answers.nearest, sizes.checked * sizeof(std::uint32_t));
   queue->to_host(values.data(), weights, values.size() * sizeof(float));
   queue->wait();
+  r["searched_again"] = static_cast<double>(unsettled) / static_cast<double>(sizes.vectors);
   cluster::Nearest expected;
   cluster::find_nearest({values, kDimension}, entries, biases, 1, expected);
   if (found != expected.entries) throw Error(ErrorKind::kInternal, "the GPU finds other entries than the CPU");
-  const double rate = static_cast<double>(sizes.vectors * kEntries * kDimension) / timing.milliseconds * 1e3;
-  return {{"vectors", sizes.vectors},
-          {"dimension", kDimension},
-          {"k", kEntries},
-          {"milliseconds", timing.milliseconds},
-          {"t_multiply_adds_per_s", rate / 1e12},
-          {"register_fma_t_per_s", fma_per_s / 1e12},
-          {"share_of_register_fma", rate / fma_per_s},
-          {"searched_again", static_cast<double>(unsettled) / static_cast<double>(sizes.vectors)}};
+  const double fma_per_s = fma_rate();
+  r["register_fma_t_per_s"] = fma_per_s / 1e12;
+  r["share_of_register_fma"] = rate / fma_per_s;
 }
 
 }  // namespace
 
-Json cluster_report(std::shared_ptr<cuda::Device> device) {
-  cuda::Heap heap(std::move(device), UINT64_MAX);
+void cluster_section(Results& results, const std::shared_ptr<cuda::Device>& device) {
+  cuda::Heap heap(device, UINT64_MAX);
   cuda::DeviceBuffer weights(heap);
   upload_weights(*heap.device().make_queue(), weights);
   const auto* values = reinterpret_cast<const float*>(weights.data());
-  Json r;
-  for (const std::uint32_t k : {16u, 256u}) r["scalars"].push_back(scalar_report(heap, values, k));
-  r["assignment"].push_back(vector_report(heap, values, fma_rate()));
-  return r;
+  for (const std::uint32_t k : {16u, 256u})
+    results.append("/clustering/scalars", {{"k", k}}, [&](Json& r) { time_scalars(heap, values, k, r); });
+  results.append("/clustering/assignment", {{"vectors", sizes.vectors}, {"dimension", kDimension}, {"k", kEntries}},
+                 [&](Json& r) { time_vectors(heap, values, r); });
 }
 
 }  // namespace weft::bench

@@ -1,6 +1,7 @@
 // What the GPU's registers alone allow of float32: a ceiling for matrix products.
 #include <cuda_runtime.h>
 
+#include "error.hpp"
 #include "fma_rate.hpp"
 
 namespace weft::bench {
@@ -30,7 +31,7 @@ double launch_fma(cudaStream_t stream, int multiprocessors) {
   config.gridDim.x = static_cast<unsigned>(blocks);
   config.blockDim.x = kThreads;
   config.stream = stream;
-  (void)cudaLaunchKernelEx(&config, fma_kernel, 0.5f, nullptr);
+  cuda::check(cudaLaunchKernelEx(&config, fma_kernel, 0.5f, nullptr), "starting to multiply and add");
   return static_cast<double>(blocks) * kThreads * kSteps * kChains;
 }
 

@@ -3,15 +3,13 @@
 
 #include <cstdint>
 #include <functional>
-#include <nlohmann/json.hpp>
 #include <string>
 #include <vector>
 
 #include "backends/cuda/device.hpp"
+#include "results.hpp"
 
 namespace weft::bench {
-
-using Json = nlohmann::ordered_json;
 
 // Times of one thing, each the median over runs.
 struct Timing {

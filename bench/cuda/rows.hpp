@@ -3,10 +3,11 @@
 
 #include <memory>
 
-#include "measure.hpp"
+#include "backends/cuda/device.hpp"
+#include "results.hpp"
 
 namespace weft::bench {
 
-[[nodiscard]] Json rows_report(std::shared_ptr<cuda::Device> device);
+void rows_section(Results& results, const std::shared_ptr<cuda::Device>& device);
 
 }  // namespace weft::bench
