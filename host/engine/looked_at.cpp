@@ -1,5 +1,8 @@
 #include "engine/looked_at.hpp"
 
+#include <algorithm>
+#include <cmath>
+
 #include "weft/core/dequantize.hpp"
 
 namespace weft::engine {
@@ -37,22 +40,27 @@ std::uint64_t sampled_row(std::uint64_t i, std::uint64_t count, std::uint64_t ro
   return count == 1 ? 0 : i * ((rows - 1) / (count - 1));
 }
 
+// In chunks of many float sums, of few values each, which vectorise.
 double finite_mean(std::span<const float> values) {
-  constexpr std::size_t kParts = 8;
-  double sums[kParts] = {};
-  std::size_t i = 0, count = 0;
-  const auto add = [&](std::size_t at, std::size_t part) {
-    const std::uint32_t bits = core::bits_of_float(values[at]);
-    const std::uint32_t mask = finite_mask(bits);
-    sums[part] += static_cast<double>(core::float_of_bits(bits & mask));
-    count += mask & 1;
-  };
-  for (; i + kParts <= values.size(); i += kParts)
-    for (std::size_t part = 0; part < kParts; part++) add(i + part, part);
-  for (; i < values.size(); i++) add(i, 0);
+  constexpr std::size_t kLanes = 16, kChunk = 16 * kLanes;
   double sum = 0;
-  for (const double part : sums) sum += part;
-  return count > 0 ? sum / static_cast<double>(count) : 0;
+  std::size_t count = 0;
+  for (std::size_t begin = 0; begin < values.size(); begin += kChunk) {
+    const std::span chunk = values.subspan(begin, std::min(kChunk, values.size() - begin));
+    float sums[kLanes] = {};
+    std::uint32_t finite[kLanes] = {};
+    const auto add = [&](std::size_t i, std::size_t lane) {
+      const std::uint32_t bits = core::bits_of_float(chunk[i]), mask = finite_mask(bits);
+      sums[lane] += core::float_of_bits(bits & mask);
+      finite[lane] -= mask;  // which is -1, or 0
+    };
+    std::size_t i = 0;
+    for (; i + kLanes <= chunk.size(); i += kLanes)
+      for (std::size_t lane = 0; lane < kLanes; lane++) add(i + lane, lane);
+    for (std::size_t lane = 0; i < chunk.size(); i++, lane++) add(i, lane);
+    for (std::size_t lane = 0; lane < kLanes; lane++) sum += static_cast<double>(sums[lane]), count += finite[lane];
+  }
+  return count > 0 && std::isfinite(sum) ? sum / static_cast<double>(count) : 0;
 }
 
 void to_steps(std::span<float> values, float inverse) {

@@ -27,7 +27,7 @@ constexpr double kUniformCell = 0.89;     // of a cell: a uniform quantizer's at
 constexpr double kNearZero = 0.35, kNearEnough = 0.2;
 constexpr std::uint64_t kLargeUnits = 1u << 20;
 // What an offset has to save: its own bits, and of each weight what estimates are wrong by.
-constexpr double kOffsetBits = 32, kOffsetSaving = 0.002;
+constexpr double kOffsetBits = 32, kOffsetSaving = 0.004;
 
 double rms_of(const RowSquares& squares) {
   return squares.finite == 0 ? 0 : std::sqrt(squares.total() / static_cast<double>(squares.finite));
