@@ -112,6 +112,8 @@ class Backend {
   [[nodiscard]] virtual std::string name() const = 0;  // for reports, such as "cpu (avx2)"
   [[nodiscard]] virtual std::unique_ptr<SegmentCoder> make_coder() const = 0;
   [[nodiscard]] virtual std::unique_ptr<Clusterer> make_clusterer() const = 0;
+  // How many clusterers at once have a device each.
+  [[nodiscard]] virtual std::uint32_t clusterers() const { return 1; }
   [[nodiscard]] virtual std::unique_ptr<RowMeter> make_row_meter() const = 0;
   // Bytes of units that a batch should have when so many coders work at once; 0: one segment at a time is as good.
   [[nodiscard]] virtual std::uint64_t batch_bytes(std::uint32_t coders) const {

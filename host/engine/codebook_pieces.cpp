@@ -81,7 +81,7 @@ std::vector<Piece> pieces_for_codebooks(const Plan& plan) {
   return pieces;
 }
 
-void check_codebook_memory(const Plan& plan, std::uint64_t memory_limit) {
+void limit_codebook_threads(Plan& plan, std::uint32_t threads, std::uint64_t memory_limit) {
   const std::vector<std::uint64_t> most = budgets(plan);
   std::unordered_map<std::string, std::uint64_t> jobs;
   std::uint64_t bytes = 0;
@@ -94,7 +94,7 @@ void check_codebook_memory(const Plan& plan, std::uint64_t memory_limit) {
     const std::uint64_t mine = has_histogram(stream) ? kHistogramBytes : std::min(stream.units, most[s]) * per_unit;
     bytes = std::max(bytes, plan.specs[s].shared ? jobs[*plan.specs[s].shared] += mine : mine);
   }
-  (void)thread_count(1, memory_limit, bytes);
+  plan.codebook_threads = thread_count(threads, memory_limit, bytes);
 }
 
 }  // namespace weft::engine

@@ -8,12 +8,14 @@
 #include <map>
 #include <span>
 #include <string>
+#include <utility>
 
 #include "archive/codebook_index.hpp"
 #include "backends/clusterer.hpp"
 #include "backends/codebook_groups.hpp"
 #include "backends/cpu/kernels.hpp"
 #include "engine/weight_sample.hpp"
+#include "engine/workers.hpp"
 
 namespace weft::engine {
 namespace {
@@ -98,7 +100,7 @@ bool set_values(const std::vector<float>& wanted, const std::vector<DType>& elem
 
 class Finder {
  public:
-  Finder(Plan& plan, const Job& job, const Sampler& sampler, Clusterer& clusterer, std::uint32_t threads)
+  Finder(const Plan& plan, const Job& job, const Sampler& sampler, Clusterer& clusterer, std::uint32_t threads)
       : plan_(plan),
         index_(plan.index),
         streams_(job.streams),
@@ -106,7 +108,7 @@ class Finder {
         clusterer_(clusterer),
         threads_(threads) {}
 
-  // Clusters each sample, and gives the streams the codebooks or falls back to lossless.
+  // Clusters each sample. Others may do the same for other jobs meanwhile.
   void find(const std::vector<WeightSample>& samples) {
     drop([&](std::size_t s) { return sampler_.counts().at(s).finite == 0; }, "none of its values is finite");
     if (streams_.empty()) return;
@@ -117,13 +119,20 @@ class Finder {
         return drop_all(fmt::format("its values are beyond the range of {} entries", name_of(spec().centroid_dtype)));
     if (!saves(streams_, book_bits())) return drop_all("a codebook saves nothing");
     drop([&](std::size_t s) { return !saves({s}, 0); }, "a codebook saves nothing");
-    const auto first = static_cast<std::uint32_t>(index_.codebooks.size());
+  }
+
+  // Gives the streams the codebooks, or falls back to lossless.
+  void give(Plan& plan) const {
+    for (const auto& [stream, why] : dropped_) fall_back_to_lossless(plan, stream, why);
+    if (streams_.empty()) return;
+    Index& index = plan.index;
+    const auto first = static_cast<std::uint32_t>(index.codebooks.size());
     for (const std::size_t s : streams_) {
-      plan_.clusterings[s] = clustering_;
-      for (std::uint32_t b = 0; b < books_.size(); b++) index_.streams[s].codebook.books.push_back(first + b);
+      plan.clusterings[s] = clustering_;
+      for (std::uint32_t b = 0; b < books_.size(); b++) index.streams[s].codebook.books.push_back(first + b);
     }
-    index_.codebooks.insert(index_.codebooks.end(), books_.begin(), books_.end());
-    for (const std::size_t s : streams_) archive::adopt_codebooks(index_.codebooks, index_.streams[s].codebook);
+    index.codebooks.insert(index.codebooks.end(), books_.begin(), books_.end());
+    for (const std::size_t s : streams_) archive::adopt_codebooks(index.codebooks, index.streams[s].codebook);
   }
 
  private:
@@ -137,7 +146,7 @@ class Finder {
   void drop(Is is, const std::string& why) {
     std::erase_if(streams_, [&](std::size_t s) {
       if (!is(s)) return false;
-      fall_back_to_lossless(plan_, s, why);
+      dropped_.emplace_back(s, why);
       return true;
     });
   }
@@ -211,9 +220,10 @@ class Finder {
     return bits < unit_bits;
   }
 
-  Plan& plan_;
-  Index& index_;
+  const Plan& plan_;
+  const Index& index_;
   std::vector<std::size_t> streams_;
+  std::vector<std::pair<std::size_t, std::string>> dropped_;  // and why
   const Sampler& sampler_;
   Clusterer& clusterer_;
   std::uint32_t threads_;
@@ -227,14 +237,28 @@ void choose_codebooks(const Network& network, Plan& plan, const std::vector<Piec
                       std::uint32_t threads, const std::atomic<bool>* cancel, std::vector<StageTimes>& times) {
   const std::vector<Job> jobs = jobs_of(plan, pieces);
   if (jobs.empty()) return;
-  const std::unique_ptr<Clusterer> clusterer = backend.make_clusterer();
-  for (const Job& job : jobs) {
-    Sampler sampler(network, plan, threads, cancel, times);
-    const std::vector<WeightSample> samples = read_samples(plan, job, sampler);
-    times[0].time(Stage::kQuantize, 0, [&] { Finder(plan, job, sampler, *clusterer, threads).find(samples); });
-    const TransferTimes transfers = clusterer->take_transfer_times();
-    times[0].add(Stage::kTransfer, transfers.seconds, transfers.bytes);
-  }
+  const std::uint32_t at_once = std::min(plan.codebook_threads, backend.clusterers());
+  const std::uint32_t each = std::max(1u, threads / at_once);
+  struct Worker {
+    std::unique_ptr<Clusterer> clusterer;
+    std::vector<StageTimes> times;
+  };
+  std::vector<Worker> workers(at_once);
+  Turnstile turnstile;  // codebooks are numbered in the order of the jobs
+  const auto work = [&](std::uint32_t number, std::size_t j) {
+    Worker& worker = workers[number];
+    if (!worker.clusterer) worker = {backend.make_clusterer(), std::vector<StageTimes>(each)};
+    Sampler sampler(network, plan, each, cancel, worker.times);
+    const std::vector<WeightSample> samples = read_samples(plan, jobs[j], sampler);
+    Finder finder(plan, jobs[j], sampler, *worker.clusterer, each);
+    worker.times[0].time(Stage::kQuantize, 0, [&] { finder.find(samples); });
+    const TransferTimes transfers = worker.clusterer->take_transfer_times();
+    worker.times[0].add(Stage::kTransfer, transfers.seconds, transfers.bytes);
+    turnstile.pass(j, [&] { finder.give(plan); });
+  };
+  run_parallel(at_once, jobs.size(), cancel, work, [&] { turnstile.abort(); });
+  for (const Worker& worker : workers)
+    for (const StageTimes& time : worker.times) times[0].add(time);
 }
 
 }  // namespace weft::engine

@@ -28,11 +28,13 @@ inline constexpr std::uint64_t kVectorUnits = std::uint64_t{1} << 22;
 // What choose_codebooks looks at: all of each codebook stream, or a sample of it.
 [[nodiscard]] std::vector<Piece> pieces_for_codebooks(const Plan& plan);
 
-// Throws Error(kMemory) when the largest clustering does not fit the limit.
-void check_codebook_memory(const Plan& plan, std::uint64_t memory_limit);
+// Sets how many of `threads` may cluster at once within the limit. Throws Error(kMemory) when the largest clustering does
+// not fit it.
+void limit_codebook_threads(Plan& plan, std::uint32_t threads, std::uint64_t memory_limit);
 
 // Fills in `codebook` of all codebook streams, and the index's codebooks, looking at these pieces (ascending; every codebook
-// stream needs at least one). Threads share the reading, and the clustering unless the backend has a device for it.
+// stream needs at least one). Threads share the reading, and the clustering unless the backend has devices for it, which
+// then cluster for a stream each.
 void choose_codebooks(const Network& network, Plan& plan, const std::vector<Piece>& pieces, const Backend& backend,
                       std::uint32_t threads, const std::atomic<bool>* cancel, std::vector<StageTimes>& times);
 

@@ -59,7 +59,7 @@ class Compression {
         *backend_, options, plan_.index.segments.size(), [this](std::size_t s) { return segment_bytes(s); },
         [this](std::size_t s) { return encode_bytes(plan_, streams_[s], plan_.index.segments[s].units); });
     threads_ = thread_count(options.threads, options.memory_limit, largest_memory(batches_));
-    check_codebook_memory(plan_, options.memory_limit);
+    limit_codebook_threads(plan_, threads_, options.memory_limit);
     limit_model_threads(plan_, threads_, options.memory_limit);
     times_.resize(threads_);
   }

@@ -24,7 +24,7 @@ Report estimate(const Network& network, const Config& config, const RunOptions& 
     largest = std::max(largest, encode_bytes(plan, s, std::min(stream.units, std::uint64_t{1} << stream.segment_log2)));
   }
   const std::uint32_t threads = thread_count(options.threads, options.memory_limit, largest);
-  check_codebook_memory(plan, options.memory_limit);
+  limit_codebook_threads(plan, threads, options.memory_limit);
   limit_model_threads(plan, threads, options.memory_limit);
   std::vector<StageTimes> times(threads);
   find_prunings(network, plan, threads, options.memory_limit, options.cancel, times);

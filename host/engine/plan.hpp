@@ -38,7 +38,8 @@ struct Plan {
   std::vector<std::shared_ptr<const Importance>> importances;  // per stream: of its weights, if its rule names a file
   std::vector<TensorPruning> prunings;                         // per tensor
   std::vector<std::string> notes;                              // per tensor: why it is not coded as the config wishes
-  std::uint32_t model_threads = 1;  // workers that the memory allows to look at whole trellis tensors
+  std::uint32_t model_threads = 1;     // workers that the memory allows to look at whole trellis tensors
+  std::uint32_t codebook_threads = 1;  // and to cluster
 };
 
 // Throws Error(kConfig) for a rule that does not fit a tensor, such as a channel axis that it does not have.

@@ -165,9 +165,12 @@ TEST(Codebooks, LargeTensorsAreSampledFromEndToEnd) {
 }
 
 TEST(Codebooks, MemoryIsAccounted) {
-  const Plan plan = make_plan(network_of(DType::kF32, draw_weights(1'000'000, 1)), config_of(codebook_spec()));
-  EXPECT_NO_THROW(check_codebook_memory(plan, 256u << 20));
-  testing::expect_error(ErrorKind::kMemory, {"--memory-limit"}, [&] { check_codebook_memory(plan, 8u << 20); });
+  Plan plan = make_plan(network_of(DType::kF32, draw_weights(1'000'000, 1)), config_of(codebook_spec()));
+  limit_codebook_threads(plan, 1000, 256u << 20);
+  EXPECT_EQ(plan.codebook_threads, 14u);  // of 18 MB each
+  limit_codebook_threads(plan, 3, 256u << 20);
+  EXPECT_EQ(plan.codebook_threads, 3u);
+  testing::expect_error(ErrorKind::kMemory, {"--memory-limit"}, [&] { limit_codebook_threads(plan, 1, 8u << 20); });
 }
 
 TEST(Codebooks, TensorsShareOneByName) {

@@ -104,6 +104,11 @@ TEST(EngineDevice, CodebooksAreThoseOfTheCpu) {
     EXPECT_EQ(std::count_if(report.warnings.begin(), report.warnings.end(), is_of_clustering), memory == 0 ? 0 : 2)
         << ::testing::PrintToString(report.warnings);
   }
+  const Devices several(3);
+  for (const std::uint32_t threads : {1u, 2u, 8u}) {
+    (void)compress(network, config, temp / "gpus.weft", on("cuda:all", threads));
+    EXPECT_TRUE(temp.read("cpu.weft") == temp.read("gpus.weft")) << threads;
+  }
 }
 
 TEST(EngineDevice, GoldenArchivesRestoreTheirBytes) {

@@ -39,8 +39,9 @@ class CudaBackend final : public Backend {
     return make_segment_coder(heaps_[next_++ % heaps_.size()], notes_);
   }
   [[nodiscard]] std::unique_ptr<Clusterer> make_clusterer() const override {
-    return make_device_clusterer(heaps_.front(), notes_);
+    return make_device_clusterer(heaps_[next_clusterer_++ % heaps_.size()], notes_);
   }
+  [[nodiscard]] std::uint32_t clusterers() const override { return static_cast<std::uint32_t>(heaps_.size()); }
   [[nodiscard]] std::unique_ptr<RowMeter> make_row_meter() const override {
     return make_device_row_meter(heaps_[next_++ % heaps_.size()], notes_);
   }
@@ -60,7 +61,7 @@ class CudaBackend final : public Backend {
  private:
   mutable std::deque<Heap> heaps_;
   mutable Notes notes_;
-  mutable std::atomic<std::size_t> next_{0};
+  mutable std::atomic<std::size_t> next_{0}, next_clusterer_{0};
 };
 
 }  // namespace

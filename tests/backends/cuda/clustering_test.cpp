@@ -1,6 +1,7 @@
 // Clustering on a device: what the CPU finds, to the bit.
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <limits>
 #include <random>
@@ -9,6 +10,7 @@
 #include "backends/cuda/clusterer.hpp"
 #include "backends/cuda/device_sorted_values.hpp"
 #include "backends/cuda/device_vector_set.hpp"
+#include "backends/cuda/segment_coder.hpp"
 #include "cluster/host_sorted_values.hpp"
 #include "cluster/host_vector_set.hpp"
 #include "support/devices.hpp"
@@ -269,6 +271,19 @@ TEST_P(CudaClustering, TheClustererFallsBackToTheCpuAndSaysSo) {
     EXPECT_TRUE(clusterer->vectors({}, {}, pairs).entries.empty());
     EXPECT_EQ(notes.lines().empty(), fits);
   }
+}
+
+TEST_P(CudaClustering, EveryDeviceHasAClusterer) {
+  const auto backend = cuda::make_device_backend({testing::a_device(), testing::a_device()}, 0);
+  ASSERT_EQ(backend->clusterers(), 2u);
+  const Values values = draw(70'000, 4);
+  std::uint64_t peak = 0;
+  for (std::uint64_t n = 1; n <= 3; n++) {  // the third one shares the first one's
+    (void)backend->make_clusterer()->scalars(values, {}, {.clusters = 16});
+    if (n == 1) peak = backend->peak_device_bytes();
+    EXPECT_EQ(backend->peak_device_bytes(), std::min<std::uint64_t>(n, 2) * peak);
+  }
+  EXPECT_GT(peak, 0u);
 }
 
 }  // namespace
