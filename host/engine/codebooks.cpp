@@ -237,7 +237,8 @@ void choose_codebooks(const Network& network, Plan& plan, const std::vector<Piec
                       std::uint32_t threads, const std::atomic<bool>* cancel, std::vector<StageTimes>& times) {
   const std::vector<Job> jobs = jobs_of(plan, pieces);
   if (jobs.empty()) return;
-  const std::uint32_t at_once = std::min(plan.codebook_threads, backend.clusterers());
+  const auto at_once =
+      static_cast<std::uint32_t>(std::min<std::size_t>({plan.codebook_threads, backend.clusterers(), jobs.size()}));
   const std::uint32_t each = std::max(1u, threads / at_once);
   struct Worker {
     std::unique_ptr<Clusterer> clusterer;

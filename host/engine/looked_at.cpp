@@ -41,32 +41,39 @@ std::uint64_t sampled_row(std::uint64_t i, std::uint64_t count, std::uint64_t ro
 }
 
 // In chunks of many float sums, of few values each, which vectorise.
-double finite_mean(std::span<const float> values) {
+Centre centre_of(std::span<const float> values) {
   constexpr std::size_t kLanes = 16, kChunk = 16 * kLanes;
   double sum = 0;
-  std::size_t count = 0;
+  std::size_t count = 0, zeros = 0;
   for (std::size_t begin = 0; begin < values.size(); begin += kChunk) {
     const std::span chunk = values.subspan(begin, std::min(kChunk, values.size() - begin));
     float sums[kLanes] = {};
-    std::uint32_t finite[kLanes] = {};
+    std::uint32_t finite[kLanes] = {}, zero[kLanes] = {};
     const auto add = [&](std::size_t i, std::size_t lane) {
       const std::uint32_t bits = core::bits_of_float(chunk[i]), mask = finite_mask(bits);
       sums[lane] += core::float_of_bits(bits & mask);
       finite[lane] -= mask;  // which is -1, or 0
+      zero[lane] += bits << 1 == 0 ? 1u : 0u;
     };
     std::size_t i = 0;
     for (; i + kLanes <= chunk.size(); i += kLanes)
       for (std::size_t lane = 0; lane < kLanes; lane++) add(i + lane, lane);
     for (std::size_t lane = 0; i < chunk.size(); i++, lane++) add(i, lane);
-    for (std::size_t lane = 0; lane < kLanes; lane++) sum += static_cast<double>(sums[lane]), count += finite[lane];
+    for (std::size_t lane = 0; lane < kLanes; lane++) {
+      sum += static_cast<double>(sums[lane]);
+      count += finite[lane];
+      zeros += zero[lane];
+    }
   }
-  return count > 0 && std::isfinite(sum) ? sum / static_cast<double>(count) : 0;
+  if (count == 0 || !std::isfinite(sum)) return {};
+  return {sum / static_cast<double>(count), static_cast<double>(zeros) / static_cast<double>(count)};
 }
 
-void to_steps(std::span<float> values, float inverse) {
+void to_steps(std::span<float> values, float inverse, float other) {
+  const std::uint32_t other_bits = core::bits_of_float(other);
   for (float& value : values) {
-    const std::uint32_t bits = core::bits_of_float(value);
-    value = core::float_of_bits(bits & finite_mask(bits)) * inverse;
+    const std::uint32_t mask = finite_mask(core::bits_of_float(value)), scaled = core::bits_of_float(value * inverse);
+    value = core::float_of_bits((scaled & mask) | (other_bits & ~mask));
   }
 }
 

@@ -38,10 +38,14 @@ void cut_into_rows(std::span<const std::uint64_t> shape, std::uint64_t units, Lo
 // Number i of `count` evenly spread rows.
 [[nodiscard]] std::uint64_t sampled_row(std::uint64_t i, std::uint64_t count, std::uint64_t rows);
 
-// The mean of the finite ones.
-[[nodiscard]] double finite_mean(std::span<const float> values);
+// Of the finite values.
+struct Centre {
+  double mean = 0;
+  double zeros = 0;  // share that is exactly zero
+};
+[[nodiscard]] Centre centre_of(std::span<const float> values);
 
-// To steps; everything that is not finite becomes zero.
-void to_steps(std::span<float> values, float inverse);
+// To steps; what is not finite becomes `other`.
+void to_steps(std::span<float> values, float inverse, float other);
 
 }  // namespace weft::engine

@@ -28,6 +28,7 @@ constexpr double kNearZero = 0.35, kNearEnough = 0.2;
 constexpr std::uint64_t kLargeUnits = 1u << 20;
 // What an offset has to save: its own bits, and of each weight what estimates are wrong by.
 constexpr double kOffsetBits = 32, kOffsetSaving = 0.004;
+constexpr double kManyZeros = 0.25;  // share of exact zeros, which a level of their own gives back without an error
 
 double rms_of(const RowSquares& squares) {
   return squares.finite == 0 ? 0 : std::sqrt(squares.total() / static_cast<double>(squares.finite));
@@ -72,14 +73,14 @@ class ModelMaker {
       return result;
     }
     const double rms = rms_of(squares_);
-    double mean = 0;
-    times_.time(Stage::kQuantize, 0, [&] { mean = finite_mean(looked_at.values); });
-    if (!may_have_offset(spec, stream.units, rms, mean)) mean = 0;
-    result.fault = set_step(squares_, spec, std::sqrt(rms * rms - mean * mean), stream, result);
+    Centre centre;
+    times_.time(Stage::kQuantize, 0, [&] { centre = centre_of(looked_at.values); });
+    const double mean = may_have_offset(spec, stream.units, rms, centre) ? centre.mean : 0;
+    result.fault = set_step(squares_, spec, deviation_from(mean, rms), stream, result);
     if (!result.fault.empty() || result.to_uniform) return result;
     times_.time(Stage::kQuantize, looked_at.values.size(), [&] {
       const float inverse = 1.0f / (stream.trellis.fine_step * static_cast<float>(1 << core::kFineBits));
-      to_steps(looked_at.values, inverse);
+      to_steps(looked_at.values, inverse, static_cast<float>(mean) * inverse);
       choose(spec, looked_at, mean, stream, result.histogram);
     });
     result.to_uniform = stream.trellis.offset == 0 && is_too_fine(result.cell, rms);
@@ -133,11 +134,14 @@ class ModelMaker {
   static bool is_too_fine(double cell, double deviation) { return cell < kFinestCell * deviation; }
 
   static double least_saving(std::uint64_t units) { return kOffsetBits + kOffsetSaving * static_cast<double>(units); }
+  // Of equal values, which have none, something that is not zero; of a mean that only a sample has, too.
+  static double deviation_from(double mean, double rms) {
+    return std::sqrt(std::max(rms * rms - mean * mean, 1e-12 * rms * rms));
+  }
   // Whether a mean is so large that level 0 had better stand for it. Zeros that shall stay zeros need a level.
-  static bool may_have_offset(const CodecSpec& spec, std::uint64_t units, double rms, double mean) {
-    const double left = rms * rms - mean * mean;
-    if (spec.prune || !(left > 0)) return false;
-    const double saved = std::log2(rms / std::sqrt(left));  // bits of a weight
+  static bool may_have_offset(const CodecSpec& spec, std::uint64_t units, double rms, const Centre& centre) {
+    if (spec.prune || spec.labelling == "zero" || centre.zeros > kManyZeros || centre.mean == 0) return false;
+    const double saved = std::log2(rms / deviation_from(centre.mean, rms));  // bits of a weight
     return saved * static_cast<double>(units) > least_saving(units);
   }
 

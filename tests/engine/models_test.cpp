@@ -145,6 +145,39 @@ TEST(TrellisModels, LevelZeroIsAMeanThatMatters) {
   }
 }
 
+// Zeros come back as zeros where there are many, or where the labelling says so.
+TEST(TrellisModels, LevelZeroStaysWithZeros) {
+  const TempFolder temp;
+  std::vector<double> masked = draw_weights(128 * 200, 1, 0.3), positive = draw_weights(128 * 200, 2, 0.3);
+  for (std::size_t i = 0; i < masked.size(); i++) masked[i] = i % 5 < 2 ? 0 : masked[i] + 1;
+  for (double& value : positive) value = std::fabs(value);
+  positive[77] = 0;
+  const MemoryNetwork network(
+      {tensor("masked", DType::kF32, {128, 200}, masked), tensor("positive", DType::kF32, {128, 200}, positive)});
+  const auto offset_of = [&](std::size_t t, const std::string& labelling) {
+    CodecSpec spec = trellis_spec(0.3);
+    spec.labelling = labelling;
+    return compress_to(temp / "a", network, config_of(spec)).tensors[t].trellis->offset;
+  };
+  EXPECT_EQ(offset_of(0, "auto"), 0);
+  EXPECT_NEAR(offset_of(1, "auto"), 0.24, 0.02);
+  EXPECT_EQ(offset_of(1, "zero"), 0);
+}
+
+TEST(TrellisModels, EqualValuesTakeNextToNothing) {
+  const TempFolder temp;
+  std::vector<double> ones(3000, 1), some(3000, -0.1);
+  some[3] = some[2999] = kNan;
+  const MemoryNetwork network({tensor("ones", DType::kF32, {3000}, ones), tensor("some", DType::kF32, {3000}, some),
+                               tensor("half", DType::kF16, {3000}, ones)});
+  for (const double relative_step : {0.06, 0.1, 0.25, 0.6, 1.0}) {
+    const Report report = compress_to(temp / "a", network, config_of(trellis_spec(relative_step)));
+    for (const auto& result : report.tensors) EXPECT_LT(result.bytes_out, 250u) << result.name << " " << relative_step;
+    const Report checked = verify(Archive::open(temp / "a"), &network, {});
+    for (const auto& result : checked.tensors) EXPECT_LT(result.max_abs_error, 0.01) << result.name;
+  }
+}
+
 TEST(TrellisModels, TheArchiveDoesNotDependOnThreads) {
   const TempFolder temp;
   const MemoryNetwork network = several_tensors();

@@ -51,8 +51,10 @@ float far_limit(const TrellisStream& stream) noexcept { return static_cast<float
 float largest_level(DType dtype, const TrellisStream& stream) noexcept {
   constexpr double kLargestFar = (1 << (core::kFarLevelBits - 1)) - 1;
   const double step = static_cast<double>(stream.fine_step) * (1 << core::kFineBits);
-  const double offset = std::fabs(static_cast<double>(offset_in_steps(stream)));
-  return static_cast<float>(std::min(kLargestFar, 0.99 * largest_value(dtype) / step - 1 - offset));
+  const double offset = std::fabs(static_cast<double>(offset_in_steps(stream))),
+               all = 0.99 * largest_value(dtype) / step;
+  if (offset <= all && all < offset + 1) return 0;  // level 0 has no correction that could be too much
+  return static_cast<float>(std::min(kLargestFar, all - offset - 1));
 }
 
 std::int8_t trellis_correction(double sum, double count) noexcept {
