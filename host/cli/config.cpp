@@ -20,10 +20,19 @@ struct Options {
   std::vector<std::string> overrides;
 };
 
+std::string prune_text(const Prune& prune) {
+  if (prune.pattern) return fmt::format("pruning to {}", *prune.pattern);
+  if (prune.channels)
+    return fmt::format("pruning {:g} % of the channels of axis {}", 100 * *prune.channels, prune.channel_axis);
+  return fmt::format("pruning {:g} % of the weights of {}", 100 * *prune.sparsity,
+                     prune.scope == "rule" ? "the rule" : "each tensor");
+}
+
 // One line per rule: what it matches, and what happens to that.
 std::string rule_line(std::size_t number, const Rule& rule) {
   const CodecSpec& spec = rule.spec;
   std::string line = fmt::format("  rule {}: {} -> {}", number, fmt::join(rule.match, " "), name_of(spec.codec));
+  if (spec.prune) line += " after " + prune_text(*spec.prune);
   if (spec.relative_step) line += fmt::format(", relative_step {}", *spec.relative_step);
   if (spec.step) line += fmt::format(", step {}", *spec.step);
   if (has_step(spec.codec) && !spec.relative_step && !spec.step) line += ", step from the target";
@@ -81,13 +90,15 @@ void add_config(CLI::App& program) {
   command.require_subcommand(1);
   const auto add = [&](const char* name, const char* what, bool needs_source) {
     CLI::App* action = command.add_subcommand(name, what);
-    auto* source = action->add_option("file", options->source, "Config file, or the name of a preset");
-    source->type_name("FILE")->required(needs_source);
-    if (needs_source)
+    if (needs_source) {
+      action->add_option("file", options->source, "Config file, or the name of a preset")
+          ->type_name("FILE")
+          ->required();
       action->add_option("--set", options->overrides, "Overrides one value")
           ->type_name("PATH=VALUE")
           ->allow_extra_args(false)
           ->take_all();
+    }
     return action;
   };
   add("check", "Say whether a config is valid, and what it does", true)->callback([options] { check(*options); });

@@ -3,6 +3,9 @@
 #include <fmt/format.h>
 
 #include <CLI/Option.hpp>
+#include <charconv>
+#include <cstdint>
+#include <system_error>
 
 #include "cli/signals.hpp"
 #include "config/fields.hpp"
@@ -15,6 +18,12 @@ namespace {
 void set_field(Config& config, std::string_view option, std::string_view key, config::Json value) {
   for (const auto& field : config::config_fields()) {
     if (field.name != key) continue;
+    if (value.is_string()) {  // a plain number, which JSON has without quotes
+      const auto& text = value.get_ref<const std::string&>();
+      std::uint64_t number = 0;
+      const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+      if (error == std::errc{} && end == text.data() + text.size()) value = number;
+    }
     const std::string given = value.dump(-1, ' ', false, config::Json::error_handler_t::replace);
     if (const auto complaint = field.type.normalise(value))
       throw Error(ErrorKind::kUsage, fmt::format("{} {}: expected {}", option, given, complaint->expected));

@@ -81,6 +81,9 @@ Sources sources_of(const Network& network) {
 }
 
 void check_outputs(const fs::path& output, const OutputOptions& options, const Sources& sources, bool dry_run) {
+  if (output == kStandardOutput)
+    throw Error(ErrorKind::kUsage,
+                "what weft writes is a file or a folder, not standard output; ./- is a file named -");
   refuse_source(output, sources);
   if (!dry_run) io::check_target(output, options.overwrite);
   if (options.report.empty() || options.report == kStandardOutput) return;

@@ -9,6 +9,7 @@
 #include "cli/outputs.hpp"
 #include "cli/progress.hpp"
 #include "cli/words.hpp"
+#include "report/figures.hpp"
 #include "text/units.hpp"
 #include "text/utf8.hpp"
 
@@ -21,6 +22,12 @@ struct Options {
   MachineOptions machine;
   TextOptions text;
 };
+
+// How well a network is restored.
+std::string nearness(const Report& report) {
+  const auto sqnr = report::sqnr_db(report::total_of(report));
+  return sqnr ? fmt::format(", to {:.2f} dB", *sqnr) : "";
+}
 
 void run(const Options& options) {
   Config machine;
@@ -39,10 +46,12 @@ void run(const Options& options) {
   if (original || options.text.verbose) put_summary(report, options.text);
   if (options.text.quiet) return;
   const Index& index = archive.index();
-  put_text(fmt::format("ok: {}: {}, {}, {}; every checksum holds{}\n", text::printable(options.archive.string()),
-                       counted(index.tensors.size(), "tensor"), counted(index.blocks.size(), "block"),
-                       text::decimal_bytes(archive.file_bytes()),
-                       original ? fmt::format(", and it restores {}", text::printable(options.against.string())) : ""));
+  put_text(fmt::format(
+      "ok: {}: {}, {}, {}; every checksum holds{}\n", text::printable(options.archive.string()),
+      counted(index.tensors.size(), "tensor"), counted(index.blocks.size(), "block"),
+      text::decimal_bytes(archive.file_bytes()),
+      original ? fmt::format(", and it restores {}{}", text::printable(options.against.string()), nearness(report))
+               : ""));
 }
 
 }  // namespace

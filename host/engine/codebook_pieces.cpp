@@ -7,7 +7,6 @@
 #include "backends/codebook_groups.hpp"
 #include "engine/codebooks.hpp"
 #include "engine/weight_sample.hpp"
-#include "engine/workers.hpp"
 
 namespace weft::engine {
 namespace {
@@ -81,7 +80,7 @@ std::vector<Piece> pieces_for_codebooks(const Plan& plan) {
   return pieces;
 }
 
-void limit_codebook_threads(Plan& plan, std::uint32_t threads, std::uint64_t memory_limit) {
+std::uint64_t codebook_bytes(const Plan& plan) {
   const std::vector<std::uint64_t> most = budgets(plan);
   std::unordered_map<std::string, std::uint64_t> jobs;
   std::uint64_t bytes = 0;
@@ -94,7 +93,7 @@ void limit_codebook_threads(Plan& plan, std::uint32_t threads, std::uint64_t mem
     const std::uint64_t mine = has_histogram(stream) ? kHistogramBytes : std::min(stream.units, most[s]) * per_unit;
     bytes = std::max(bytes, plan.specs[s].shared ? jobs[*plan.specs[s].shared] += mine : mine);
   }
-  plan.codebook_threads = thread_count(threads, memory_limit, bytes);
+  return bytes;
 }
 
 }  // namespace weft::engine

@@ -28,9 +28,8 @@ inline constexpr std::uint64_t kVectorUnits = std::uint64_t{1} << 22;
 // What choose_codebooks looks at: all of each codebook stream, or a sample of it.
 [[nodiscard]] std::vector<Piece> pieces_for_codebooks(const Plan& plan);
 
-// Sets how many of `threads` may cluster at once within the limit. Throws Error(kMemory) when the largest clustering does
-// not fit it.
-void limit_codebook_threads(Plan& plan, std::uint32_t threads, std::uint64_t memory_limit);
+// Memory of the largest clustering.
+[[nodiscard]] std::uint64_t codebook_bytes(const Plan& plan);
 
 // Fills in `codebook` of all codebook streams, and the index's codebooks, looking at these pieces (ascending; every codebook
 // stream needs at least one). Threads share the reading, and the clustering unless the backend has devices for it, which

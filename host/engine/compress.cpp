@@ -8,6 +8,7 @@
 #include "engine/batches.hpp"
 #include "engine/codebooks.hpp"
 #include "engine/find_prunings.hpp"
+#include "engine/limits.hpp"
 #include "engine/models.hpp"
 #include "engine/plan.hpp"
 #include "engine/progress.hpp"
@@ -58,9 +59,7 @@ class Compression {
     batches_ = make_batches(
         *backend_, options, plan_.index.segments.size(), [this](std::size_t s) { return segment_bytes(s); },
         [this](std::size_t s) { return encode_bytes(plan_, streams_[s], plan_.index.segments[s].units); });
-    threads_ = thread_count(options.threads, options.memory_limit, largest_memory(batches_));
-    limit_codebook_threads(plan_, threads_, options.memory_limit);
-    limit_model_threads(plan_, threads_, options.memory_limit);
+    threads_ = limit_threads(plan_, options, largest_memory(batches_));
     times_.resize(threads_);
   }
 

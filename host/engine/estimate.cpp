@@ -1,6 +1,7 @@
 // The dry run: a trial instead of a compression.
 #include "engine/codebooks.hpp"
 #include "engine/find_prunings.hpp"
+#include "engine/limits.hpp"
 #include "engine/models.hpp"
 #include "engine/plan.hpp"
 #include "engine/progress.hpp"
@@ -23,9 +24,7 @@ Report estimate(const Network& network, const Config& config, const RunOptions& 
     const StreamRecord& stream = plan.index.streams[s];
     largest = std::max(largest, encode_bytes(plan, s, std::min(stream.units, std::uint64_t{1} << stream.segment_log2)));
   }
-  const std::uint32_t threads = thread_count(options.threads, options.memory_limit, largest);
-  limit_codebook_threads(plan, threads, options.memory_limit);
-  limit_model_threads(plan, threads, options.memory_limit);
+  const std::uint32_t threads = limit_threads(plan, options, largest);
   std::vector<StageTimes> times(threads);
   find_prunings(network, plan, threads, options.memory_limit, options.cancel, times);
   std::optional<RateControl> control;

@@ -313,11 +313,11 @@ void add_bank(Plan& plan, std::span<const std::size_t> streams, std::span<const 
 
 }  // namespace
 
-void limit_model_threads(Plan& plan, std::uint32_t threads, std::uint64_t memory_limit) {
+std::uint64_t model_bytes(const Plan& plan) {
   std::uint64_t bytes = 0;
   for (const StreamRecord& stream : plan.index.streams)
     if (stream.codec == CodecId::kTrellis) bytes = std::max(bytes, std::min(stream.units, kWholeUnits) * kWorkBytes);
-  plan.model_threads = std::min(threads, thread_count(threads, memory_limit, bytes));
+  return bytes;
 }
 
 void choose_models(const Network& network, Plan& plan, const std::vector<bool>& chosen, const Backend& backend,

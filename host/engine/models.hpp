@@ -17,9 +17,8 @@
 
 namespace weft::engine {
 
-// Sets how many of `threads` may choose models at once within the limit. Throws Error(kMemory) when looking at the largest
-// trellis tensor does not fit it.
-void limit_model_threads(Plan& plan, std::uint32_t threads, std::uint64_t memory_limit);
+// Memory for looking at the largest trellis tensor.
+[[nodiscard]] std::uint64_t model_bytes(const Plan& plan);
 
 // Fills in `trellis` of the chosen trellis streams (flags, one per stream) and adds their shapes to the index's.
 void choose_models(const Network& network, Plan& plan, const std::vector<bool>& chosen, const Backend& backend,

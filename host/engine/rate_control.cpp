@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <utility>
 
 #include "engine/workers.hpp"
 #include "report/figures.hpp"
@@ -33,6 +34,18 @@ double cut(double low_x, double low_excess, double high_x, double high_excess) {
   return low_x + part * (high_x - low_x);
 }
 
+// What has to change for a tensor to take its step from the target.
+std::string advice_for(const Config& config) {
+  std::string steps;
+  for (std::size_t i = 0; i < config.rules.size(); i++) {
+    const CodecSpec& spec = config.rules[i].spec;
+    for (const auto& [name, value] : {std::pair{"step", spec.step}, std::pair{"relative_step", spec.relative_step}})
+      if (has_step(spec.codec) && value) steps += fmt::format(" --set rules.{}.{}=null", i, name);
+  }
+  return steps.empty() ? "that needs a tensor of a floating type and a rule of codec uniform or trellis for it"
+                       : "remove the steps of the rules (" + steps.substr(1) + ")";
+}
+
 }  // namespace
 
 RateControl::RateControl(const Network& network, const Config& config, const Plan& plan, const Backend& backend,
@@ -53,10 +66,8 @@ RateControl::RateControl(const Network& network, const Config& config, const Pla
   }
   if (free_units_ == 0)
     throw Error(ErrorKind::kConfig,
-                fmt::format("{}: no tensor takes its step from the target: rules of codec {} without step and "
-                            "relative_step do, for tensors of floating types; remove the steps (--set "
-                            "rules.0.relative_step=null), or the target",
-                            network.path().string(), name_of(kStepCodecs.front())));
+                fmt::format("{}: no tensor takes its step from the target: {}, or remove the target",
+                            network.path().string(), advice_for(config)));
   for (const auto& file : network.files()) network_bytes_ += file.bytes;
   for (const auto& tensor : network.tensors())
     if (is_floating(tensor.dtype)) float_weights_ += tensor.elements;
@@ -298,13 +309,23 @@ bool RateControl::accept(const Report& whole) {
   if (target_.max_abs_error) {
     if (value <= wanted_) return true;
     for (std::size_t s = 0; s < free_.size(); s++)
-      for (const std::size_t tensor : plan_.index.streams[s].members)
-        if (free_[s] && shrink(s, whole.tensors[tensor].max_abs_error) && corrections_ >= kMostCorrections)
-          bounded_steps_[s] = 0;
-    return corrections_++ > kMostCorrections;
+      for (const std::size_t tensor : plan_.index.streams[s].members) {
+        const TensorReport& report = whole.tensors[tensor];
+        if (free_[s] && shrink(s, report.max_abs_error) && corrections_ >= kMostCorrections) bounded_steps_[s] = 0;
+        if (!free_[s] && report.max_abs_error > wanted_)
+          throw Error(
+              ErrorKind::kConfig,
+              fmt::format("{}: tensor {}: codec {} errs by {:.4g}, and the target allows {}: only rules of codecs "
+                          "uniform and trellis without a step can keep to it",
+                          network_.path().string(), report.name, report.codec, report.max_abs_error, figure(wanted_)));
+      }
+    // What cannot keep to it has become lossless by then.
+    if (corrections_++ > kMostCorrections) throw Error(ErrorKind::kInternal, "a bound on the error is not kept to");
+    return false;
   }
-  if (std::abs(value - wanted_) <= kAllowed * wanted_ || trial_.is_whole() || corrections_ >= kMostCorrections)
-    return true;
+  // Sizes are limits, which nothing may exceed.
+  const bool is_met = std::abs(value - wanted_) <= kAllowed * wanted_ && !(is_size() && value > wanted_);
+  if (is_met || trial_.is_whole() || corrections_ >= kMostCorrections) return true;
   corrections_++;
   const auto tried = std::find_if(points_.begin(), points_.end(), [&](const Point& point) { return point.x == x_; });
   correction_ = is_size() ? value / tried->value - 1 : value - tried->value;
@@ -329,9 +350,11 @@ void RateControl::describe(Report& whole) const {
   if (!target_.max_abs_error) {
     const bool is_relative = target_.distortion == Distortion::kRelative;
     (is_relative ? result.relative_step : result.step) = std::exp2(x_);
-    if (std::abs(value - wanted_) > kAllowed * wanted_)
-      whole.warnings.push_back(fmt::format("the target of {} was missed by more than {:.0f} %: the archive has {}",
-                                           figure(wanted_), 100 * kAllowed, figure(value)));
+    const bool is_off = std::abs(value - wanted_) > kAllowed * wanted_;
+    if (is_off || (is_size() && value > wanted_))
+      whole.warnings.push_back(fmt::format(
+          "the target of {} was {}: the archive has {}", figure(wanted_),
+          is_off ? fmt::format("missed by more than {:.0f} %", 100 * kAllowed) : "not kept to", figure(value)));
   }
   whole.target = result;
 }

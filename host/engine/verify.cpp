@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cmath>
 #include <map>
 #include <mutex>
 #include <optional>
@@ -118,7 +119,15 @@ class Comparison {
   void add_errors(std::vector<TensorReport>& reports) const {
     std::vector<ErrorSums> sums(reports.size());
     for (const auto& [place, part] : parts_) sums[place.first].add(part);  // ascending: a fixed order
-    for (std::size_t t = 0; t < reports.size(); t++) set_errors(reports[t], sums[t]);
+    for (std::size_t t = 0; t < reports.size(); t++) {
+      set_errors(reports[t], sums[t]);
+      // No codec errs by more than the weights' own energy; weights of another network differ by twice that.
+      constexpr double kMost = 1.5;
+      if (sums[t].squared_error > kMost * sums[t].squares)
+        differ(archive_, original_,
+               fmt::format("tensor {} is further from the original ({:.2f} dB) than no weights at all", reports[t].name,
+                           10 * std::log10(sums[t].squares / sums[t].squared_error)));
+    }
   }
 
  private:

@@ -39,7 +39,8 @@ class ReadFile {
 
 enum class TargetKind { kEither, kFile, kFolder };
 
-// Throws Error(kUsage) when `target` exists and may not be overwritten, or cannot be created where it is wanted.
+// Throws Error(kUsage) when `target` exists and may not be overwritten, or cannot be created where it is wanted; Error(kIo)
+// where that is not permitted.
 // Cheap: call it before hours of work. A folder with nothing in it may always be filled.
 void check_target(const std::filesystem::path& target, bool overwrite, TargetKind kind = TargetKind::kEither);
 

@@ -16,8 +16,16 @@ namespace {
 constexpr int kMaxLinks = 40;  // as Linux allows
 constexpr std::size_t kMaxNameBytes = 255;
 
-[[noreturn]] void refuse(const std::filesystem::path& target, const std::string& why) {
-  throw Error(ErrorKind::kUsage, fmt::format("cannot write {}: {}", target.string(), why));
+[[noreturn]] void refuse(const std::filesystem::path& target, const std::string& why,
+                         ErrorKind kind = ErrorKind::kUsage) {
+  throw Error(kind, fmt::format("cannot write {}: {}", target.string(), why));
+}
+
+// What the system says against a place: a mistake, unless it is a matter of permission.
+[[noreturn]] void refuse_as_system_says(const std::filesystem::path& target, const std::string& where) {
+  const int error = errno;
+  const bool is_forbidden = error == EACCES || error == EPERM || error == EROFS;
+  refuse(target, where + std::generic_category().message(error), is_forbidden ? ErrorKind::kIo : ErrorKind::kUsage);
 }
 
 // Follows links by hand, because what the last one points to need not exist.
@@ -33,15 +41,14 @@ std::filesystem::path follow_links(std::filesystem::path path, const std::filesy
 
 void check_folder_writable(const std::filesystem::path& folder, const std::filesystem::path& target) {
   if (::faccessat(AT_FDCWD, folder.c_str(), W_OK | X_OK, AT_EACCESS) != 0)
-    refuse(target, fmt::format("no files can be created in the folder {}: {}", folder.string(),
-                               std::generic_category().message(errno)));
+    refuse_as_system_says(target, fmt::format("no files can be created in the folder {}: ", folder.string()));
 }
 
 void check_parent(const std::filesystem::path& parent, const std::filesystem::path& target) {
   struct stat status {};
   if (::stat(parent.c_str(), &status) != 0) {
     if (errno == ENOENT) refuse(target, fmt::format("the folder {} does not exist; create it first", parent.string()));
-    refuse(target, fmt::format("{}: {}", parent.string(), std::generic_category().message(errno)));
+    refuse_as_system_says(target, parent.string() + ": ");
   }
   if (!S_ISDIR(status.st_mode)) refuse(target, fmt::format("{} is not a folder", parent.string()));
   check_folder_writable(parent, target);
@@ -61,7 +68,7 @@ Target examine_target(const std::filesystem::path& target, bool overwrite, Targe
 
   struct stat status {};
   if (::stat(result.path.c_str(), &status) != 0) {
-    if (errno != ENOENT) refuse(target, std::generic_category().message(errno));
+    if (errno != ENOENT) refuse_as_system_says(target, "");
     check_parent(folder_of(result.path), target);
     return result;
   }

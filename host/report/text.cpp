@@ -135,8 +135,11 @@ std::string summary(const Report& report, bool verbose) {
                          100 * static_cast<double>(report.overhead_bytes) / static_cast<double>(total.compressed));
   if (report.target) {
     const TargetReport& target = *report.target;
-    lines += fmt::format("target       {} {:.6g}: reached {:.6g} in {} trial{}", target.name, target.wanted,
-                         target.reached, target.iterations, target.iterations == 1 ? "" : "s");
+    const auto figure = [&](double value) {
+      return target.name == "bytes" ? grouped(static_cast<std::uint64_t>(value)) : fmt::format("{:.6g}", value);
+    };
+    lines += fmt::format("target       {} {}: reached {} in {} trial{}", target.name, figure(target.wanted),
+                         figure(target.reached), target.iterations, target.iterations == 1 ? "" : "s");
     if (target.step) lines += fmt::format(", step {:.4g}", *target.step);
     if (target.relative_step) lines += fmt::format(", relative_step {:.4g}", *target.relative_step);
     if (target.encodes > 1) lines += fmt::format("; encoded {} times", target.encodes);

@@ -133,7 +133,7 @@ TEST_F(CliCompress, CommandLineWinsOverTheConfig) {
   folder.write("c.json", R"({"version": 1, "threads": 1, "device": "cuda:999", "memory_limit": "64MiB"})");
   EXPECT_EQ(weft({"compress", "model.safetensors", "-c", "c.json"}).exit_code, 1);
   const Outcome outcome = weft({"compress", "model.safetensors", "-c", "c.json", "--device", "cpu", "-T", "2",
-                                "--memory-limit", "128MiB", "--report", "-", "-q"});
+                                "--memory-limit", "134217728", "--report", "-", "-q"});
   ASSERT_EQ(outcome.exit_code, 0) << outcome.err;
   const auto config = nlohmann::json::parse(outcome.out)["config"];
   EXPECT_EQ(config["device"], "cpu");
@@ -166,7 +166,7 @@ TEST_F(CliCompress, ATargetIsMetOrTheMessageSaysWhatIsPossible) {
   };
   const Outcome outcome = with("target.bytes=3000");
   EXPECT_EQ(outcome.exit_code, 0) << outcome.err;
-  EXPECT_THAT(outcome.err, HasSubstr("target       bytes 3000: reached "));
+  EXPECT_THAT(outcome.err, HasSubstr("target       bytes 3,000: reached "));
   EXPECT_LE(folder.read("model.weft").size(), 3000u);
   EXPECT_GE(folder.read("model.weft").size(), 2970u);
   const auto target = nlohmann::json::parse(folder.read("report.json"))["target"];

@@ -32,6 +32,13 @@ TEST(CliConfig, CheckSaysWhereStepsComeFrom) {
                                  HasSubstr("target: bits_per_weight 3.0 distortion auto\n")));
 }
 
+TEST(CliConfig, CheckSaysWhatIsPruned) {
+  const Outcome outcome = run_weft({"config", "check", "deep-compression", "--set", "rules.0.prune.pattern=2:4"});
+  EXPECT_EQ(outcome.exit_code, 0) << outcome.err;
+  EXPECT_THAT(outcome.err,
+              AllOf(HasSubstr("after pruning to 2:4"), HasSubstr("codebook after pruning 60 % of the weights")));
+}
+
 TEST(CliConfig, CheckNamesTheWrongKeyItsPlaceAndTheRightOne) {
   const TempFolder folder;
   folder.write("c.json", R"({"version": 1, "rules": [{"match": ["*"], "codek": "raw"}]})");
@@ -60,6 +67,8 @@ TEST(CliConfig, SchemaIsAJsonSchema) {
   EXPECT_TRUE(schema.contains("$schema"));
   EXPECT_TRUE(schema["properties"].contains("rules"));
 }
+
+TEST(CliConfig, SchemaTakesNoFile) { EXPECT_EQ(run_weft({"config", "schema", "file"}).exit_code, 2); }
 
 TEST(CliConfig, NeedsAnAction) {
   const Outcome outcome = run_weft({"config"});

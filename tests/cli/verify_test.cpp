@@ -44,6 +44,13 @@ TEST_F(CliVerify, JsonIsTheReport) {
   EXPECT_EQ(report["tensors"][0]["max_abs_error"], 0);
 }
 
+TEST_F(CliVerify, SaysHowNearALossyArchiveIs) {
+  EXPECT_EQ(weft({"compress", "m.safetensors", "-o", "lossy.weft", "-c", "small", "-q"}).exit_code, 0);
+  const Outcome outcome = weft({"verify", "lossy.weft", "--against", "m.safetensors"});
+  EXPECT_EQ(outcome.exit_code, 0) << outcome.err;
+  EXPECT_THAT(outcome.err, AllOf(HasSubstr("it restores m.safetensors, to "), HasSubstr(" dB\n")));
+}
+
 TEST_F(CliVerify, FindsACorruptBlockAndNamesIt) {
   std::string archive = folder.read("m.weft");
   archive[200] ^= 16;

@@ -8,6 +8,7 @@
 #include <set>
 
 #include "archive/index.hpp"
+#include "engine/limits.hpp"
 #include "support/expect_error.hpp"
 #include "support/memory_network.hpp"
 #include "support/temp_folder.hpp"
@@ -166,11 +167,14 @@ TEST(Codebooks, LargeTensorsAreSampledFromEndToEnd) {
 
 TEST(Codebooks, MemoryIsAccounted) {
   Plan plan = make_plan(network_of(DType::kF32, draw_weights(1'000'000, 1)), config_of(codebook_spec()));
-  limit_codebook_threads(plan, 1000, 256u << 20);
-  EXPECT_EQ(plan.codebook_threads, 14u);  // of 18 MB each
-  limit_codebook_threads(plan, 3, 256u << 20);
-  EXPECT_EQ(plan.codebook_threads, 3u);
-  testing::expect_error(ErrorKind::kMemory, {"--memory-limit"}, [&] { limit_codebook_threads(plan, 1, 8u << 20); });
+  EXPECT_EQ(codebook_bytes(plan), 18'000'000u);
+  RunOptions options;
+  options.threads = 40;
+  EXPECT_EQ(limit_threads(plan, options, 5'000'000), 40u);
+  EXPECT_EQ(plan.codebook_threads, 14u);
+  options.memory_limit = 8u << 20;
+  testing::expect_error(ErrorKind::kMemory, {"needs 17.2 MiB", "--memory-limit"},
+                        [&] { (void)limit_threads(plan, options, 5'000'000); });
 }
 
 TEST(Codebooks, TensorsShareOneByName) {

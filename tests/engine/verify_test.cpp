@@ -88,6 +88,9 @@ TEST(Verify, EveryKindOfDifferenceIsFound) {
   differ({"bias", "losslessly"}, [](auto& t) { t[0].bytes[3] ^= 1; });
   differ({"ids", "losslessly"}, [](auto& t) { t[2].bytes[23] ^= 1; });
   differ({"weight", "not finite"}, [](auto& t) { t[1].bytes.replace(400, 4, "\xFF\xFF\xFF\xFF"); });
+  differ({"weight", "dB", "than no weights at all"}, [](auto& t) {
+    for (std::size_t i = 3; i < t[1].bytes.size(); i += 4) t[1].bytes[i] ^= '\x80';  // signs
+  });
   differ({"headers"}, [](auto& t) { std::swap(t[0], t[2]); });
 }
 

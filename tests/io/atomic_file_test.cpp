@@ -163,7 +163,7 @@ TEST(AtomicFile, NamesTheFolderThatRefusesNewFiles) {
     try {
       check_target(folder / "locked/out", false);
     } catch (const Error& error) {
-      return error.kind() == ErrorKind::kUsage && std::string(error.what()).find("locked:") != std::string::npos;
+      return error.kind() == ErrorKind::kIo && std::string(error.what()).find("locked:") != std::string::npos;
     }
     return false;
   });
