@@ -54,7 +54,9 @@ void add_decompress(CLI::App& program) {
   CLI::App& command = *program.add_subcommand("decompress", "Restore a network from an archive");
   command.add_option("archive", options->archive, "A .weft archive")->required()->type_name("ARCHIVE");
   add_output_options(command, options->output, "File or folder; default: beside the archive, under its original name");
-  command.add_option("--tensors", options->globs, "Only tensors whose names match, as one .safetensors file")
+  command
+      .add_option("--tensors", options->globs,
+                  "Only tensors whose names match, as one .safetensors file with their file's metadata")
       ->type_name("GLOB");
   add_machine_options(command, options->machine);
   add_text_options(command, options->text);

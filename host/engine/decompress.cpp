@@ -71,14 +71,22 @@ Output place_all(const Index& index, std::vector<io::AtomicFile*> files) {
   return output;
 }
 
-// Some tensors, as one safetensors file with a header of its own.
+// The file that a tensor was in.
+const FileInfo& file_of(const Index& index, std::size_t tensor) {
+  return *std::find_if(index.files.begin(), index.files.end(), [&](const FileInfo& file) {
+    return file.kind == FileInfo::Kind::kSafetensors && tensor - file.first_tensor < file.tensor_count;
+  });
+}
+
+// Some tensors, as one safetensors file with a header of its own, and the metadata of the first one's file.
 Output place_chosen(const Index& index, const std::vector<std::size_t>& chosen, io::AtomicFile& file) {
   Output output = empty_output(index);
   output.files = {&file};
   std::vector<TensorInfo> tensors;
   tensors.reserve(chosen.size());
   for (const std::size_t t : chosen) tensors.push_back(index.tensors[t]);
-  std::uint64_t at = write_header(file, formats::canonical_header(tensors, {}, false));
+  const FileInfo& source = file_of(index, chosen.front());
+  std::uint64_t at = write_header(file, formats::canonical_header(tensors, source.metadata, source.has_metadata));
   for (const std::size_t t : chosen) place_tensor(index, t, 0, at, output);
   output.bytes = at;
   return output;

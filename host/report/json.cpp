@@ -87,7 +87,7 @@ std::string to_json(const Report& report) {
                       {"relative_step", number(report.target->relative_step)},
                       {"iterations", report.target->iterations},
                       {"encodes", report.target->encodes}};
-  root["overhead_bytes"] = report.overhead_bytes;
+  root["overhead_bytes"] = report.overhead_bytes > 0 ? Json(report.overhead_bytes) : Json();
   Json stages = Json::array(), tensors = Json::array();
   for (const StageReport& stage : report.stages)
     stages.push_back({{"name", stage.name},

@@ -91,7 +91,7 @@ struct Report {
   std::uint64_t bytes_in = 0;   // of the network: all files, headers and assets included
   std::uint64_t bytes_out = 0;  // of the archive on disk (decompress of chosen tensors: of their blocks)
   std::uint64_t overhead_bytes =
-      0;  // archive bytes that are not coded weights: header, index, tables, names, alignment
+      0;  // archive bytes that are not coded weights: header, index, tables, names, alignment; 0: not known
   double wall_seconds = 0;
   // The share of the stages' time, summed over threads and devices, that passed while another stage was under way.
   double overlap = 0;

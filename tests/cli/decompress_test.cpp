@@ -79,6 +79,14 @@ TEST_F(CliDecompress, TensorsSelectsByGlobsUnderANameOfItsOwn) {
               AllOf(HasSubstr("layer.0.bias"), HasSubstr("steps"), ::testing::Not(HasSubstr("layer.0.weight"))));
   EXPECT_EQ(subset.substr(subset.size() - 24), original.substr(original.size() - 24));
   EXPECT_EQ(weft({"decompress", "--tensors", "*.bias", "-o", "b.safetensors", "packed.weft"}).exit_code, 0);
+
+  std::string with_metadata = R"({"__metadata__":{"format":"pt"},"a":{"dtype":"U8","shape":[4],"data_offsets":[0,4]}})";
+  with_metadata.resize((with_metadata.size() + 7) / 8 * 8, ' ');
+  const char size = static_cast<char>(with_metadata.size());
+  folder.write("m.safetensors", std::string{size, 0, 0, 0, 0, 0, 0, 0} + with_metadata + "abcd");
+  EXPECT_EQ(weft({"compress", "m.safetensors", "-q"}).exit_code, 0);
+  EXPECT_EQ(weft({"decompress", "m.weft", "--tensors", "a", "-o", "a.safetensors"}).exit_code, 0);
+  EXPECT_EQ(folder.read("a.safetensors"), folder.read("m.safetensors"));
 }
 
 TEST_F(CliDecompress, AGlobThatMatchesNothingIsAnError) {
