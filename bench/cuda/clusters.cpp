@@ -22,10 +22,6 @@ std::vector<float> draw(std::size_t n, std::uint64_t seed) {
   return {values.begin(), values.end()};
 }
 
-void reserve(cuda::DeviceBuffer& buffer, std::size_t bytes) {
-  if (!buffer.reserve(bytes)) throw Error(ErrorKind::kDevice, "the GPU has not enough memory for this benchmark");
-}
-
 // Weights in device memory.
 void upload_weights(cuda::Queue& queue, cuda::DeviceBuffer& weights) {
   reserve(weights, sizes.copies * sizes.drawn * sizeof(float));

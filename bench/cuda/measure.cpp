@@ -7,6 +7,7 @@
 #include "event.hpp"
 #include "fma_rate.hpp"
 #include "sizes.hpp"
+#include "weft/error.hpp"
 
 namespace weft::bench {
 namespace {
@@ -252,6 +253,10 @@ double fma_rate() {
     if (run >= 0) times.push_back(stop.since(start));
   }
   return count / median(times) * 1e3;
+}
+
+void reserve(cuda::DeviceBuffer& buffer, std::size_t bytes) {
+  if (!buffer.reserve(bytes)) throw Error(ErrorKind::kDevice, "the GPU has not enough memory for this benchmark");
 }
 
 Json describe_gpu() {

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "backends/cuda/device.hpp"
+#include "backends/cuda/memory.hpp"
 #include "results.hpp"
 
 namespace weft::bench {
@@ -26,6 +27,9 @@ struct Timing {
 
 // Float32 fused multiply-adds per second out of registers, the ceiling of matrix products.
 [[nodiscard]] double fma_rate();
+
+// Throws Error(kDevice) when there is not so much memory.
+void reserve(cuda::DeviceBuffer& buffer, std::size_t bytes);
 
 [[nodiscard]] Json describe_gpu();
 

@@ -54,9 +54,9 @@ void time_kernel(cuda::Heap& heap, const std::string& drawn, const std::vector<d
   const std::uint64_t bytes = 2 * run.units;  // of BF16
   const auto queue = heap.device().make_queue();
   cuda::DeviceBuffer units(heap), column_weights(heap), parts(heap);
-  if (!units.reserve(bytes) || !column_weights.reserve(weights.size() * sizeof(double)) ||
-      !parts.reserve(run.parts() * sizeof(core::RowPart)))
-    throw Error(ErrorKind::kDevice, "the GPU has not enough memory for this benchmark");
+  reserve(units, bytes);
+  reserve(column_weights, weights.size() * sizeof(double));
+  reserve(parts, run.parts() * sizeof(core::RowPart));
   for (std::uint64_t at = 0; at < bytes; at += drawn.size())
     queue->to_device(units.data() + at, drawn.data(), drawn.size());
   queue->to_device(column_weights.data(), weights.data(), weights.size() * sizeof(double));

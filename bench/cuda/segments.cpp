@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <initializer_list>
 #include <optional>
 #include <thread>
 
@@ -20,10 +21,6 @@ namespace weft::bench {
 namespace {
 
 constexpr std::uint32_t kProcessors[] = {6, 17, 66, 132};
-
-void reserve(cuda::DeviceBuffer& buffer, std::size_t bytes) {
-  if (!buffer.reserve(bytes)) throw Error(ErrorKind::kDevice, "the GPU has not enough memory for this benchmark");
-}
 
 std::string models(bool predicts) { return predicts ? "predictive" : "scaled"; }
 
@@ -167,6 +164,15 @@ void time_on_cpu(const Workload& work, Json& r) {
 
 using Make = std::unique_ptr<Workload> (*)();
 
+// Few segments, on some of the processors too, and many.
+void decode_each(Bench& bench, std::initializer_list<Make> list) {
+  for (const Make make : list) {
+    const auto work = make();
+    bench.decode("/decode", *work, sizes.segments, true);
+    bench.decode("/decode", *work, sizes.many, false);
+  }
+}
+
 std::unique_ptr<Workload> lossless_blocks(int block_log2) {
   return make_workload("lossless BF16", CodecId::kLossless, DType::kBF16, 1, block_log2);
 }
@@ -198,20 +204,12 @@ std::vector<std::unique_ptr<Workload>> variants() {
 
 void decode_section(Results& results, const std::shared_ptr<cuda::Device>& device) {
   Bench bench(results, device);
-  for (const Make make : {&lossless, &about_3_bits, &about_4_bits, &one_byte_symbols}) {
-    const auto work = make();
-    bench.decode("/decode", *work, sizes.segments, true);
-    bench.decode("/decode", *work, sizes.many, false);
-  }
+  decode_each(bench, {&lossless, &about_3_bits, &about_4_bits, &one_byte_symbols});
 }
 
 void decode_trellis_section(Results& results, const std::shared_ptr<cuda::Device>& device) {
   Bench bench(results, device);
-  for (const Make make : {&scaled, &predicted}) {
-    const auto work = make();
-    bench.decode("/decode", *work, sizes.segments, true);
-    bench.decode("/decode", *work, sizes.many, false);
-  }
+  decode_each(bench, {&scaled, &predicted});
   // Blocks as small as a small layer's have 8 lanes.
   for (const bool predicts : {false, true})
     bench.decode("/decode",

@@ -69,11 +69,10 @@ template <class... Parameters, class... Arguments>
 cudaError_t launch_persistent(void (*kernel)(Parameters...), Launch launch, BlockShape shape, std::uint32_t wanted,
                               Arguments... arguments) {
   if (wanted == 0) return cudaSuccess;
-  if (const cudaError_t status = allow_shared_memory(kernel, shape); status != cudaSuccess) return status;
   std::uint32_t blocks = launch.max_blocks;
-  if (blocks == 0) {
-    if (const cudaError_t status = resident_blocks(kernel, shape, blocks); status != cudaSuccess) return status;
-  }
+  const cudaError_t prepared =
+      blocks == 0 ? resident_blocks(kernel, shape, blocks) : allow_shared_memory(kernel, shape);
+  if (prepared != cudaSuccess) return prepared;
   const std::uint32_t grid = blocks < wanted ? blocks : wanted;
   cudaLaunchConfig_t config{};
   config.gridDim.x = grid;

@@ -3,12 +3,10 @@
 #include <fmt/format.h>
 
 #include <CLI/Option.hpp>
-#include <charconv>
-#include <cstdint>
-#include <system_error>
 
 #include "cli/signals.hpp"
 #include "config/fields.hpp"
+#include "config/source.hpp"
 #include "weft/error.hpp"
 
 namespace weft::cli {
@@ -18,12 +16,6 @@ namespace {
 void set_field(Config& config, std::string_view option, std::string_view key, config::Json value) {
   for (const auto& field : config::config_fields()) {
     if (field.name != key) continue;
-    if (value.is_string()) {  // a plain number, which JSON has without quotes
-      const auto& text = value.get_ref<const std::string&>();
-      std::uint64_t number = 0;
-      const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
-      if (error == std::errc{} && end == text.data() + text.size()) value = number;
-    }
     const std::string given = value.dump(-1, ' ', false, config::Json::error_handler_t::replace);
     if (const auto complaint = field.type.normalise(value))
       throw Error(ErrorKind::kUsage, fmt::format("{} {}: expected {}", option, given, complaint->expected));
@@ -52,8 +44,10 @@ void add_machine_options(CLI::App& command, MachineOptions& options) {
 void apply(const MachineOptions& options, Config& config) {
   if (options.threads) set_field(config, "--threads", "threads", *options.threads);
   if (options.device) set_field(config, "--device", "device", *options.device);
-  if (options.memory_limit) set_field(config, "--memory-limit", "memory_limit", *options.memory_limit);
-  if (options.device_memory) set_field(config, "--device-memory", "device_memory", *options.device_memory);
+  if (options.memory_limit)
+    set_field(config, "--memory-limit", "memory_limit", config::parse_value(*options.memory_limit));
+  if (options.device_memory)
+    set_field(config, "--device-memory", "device_memory", config::parse_value(*options.device_memory));
 }
 
 RunOptions run_options(const Config& config) {

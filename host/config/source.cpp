@@ -32,15 +32,15 @@ std::optional<std::size_t> index_of(std::string_view part) {
   return index;
 }
 
-Json value_of(const std::string& text) {
+}  // namespace
+
+Json parse_value(const std::string& text) {
   try {
     return json::parse_strict(text);
   } catch (const json::JsonError&) {
     return text;
   }
 }
-
-}  // namespace
 
 std::string shown(const Json& value) {
   if (value.is_object()) return "an object";
@@ -80,7 +80,7 @@ void Source::apply(const std::string& override_text) {
   if (equals == std::string::npos || equals == 0)
     refuse("expected path.to.key=value, such as rules.0.relative_step=0.5");
   std::string_view path = std::string_view(override_text).substr(0, equals);
-  Json value = value_of(override_text.substr(equals + 1));
+  Json value = parse_value(override_text.substr(equals + 1));
 
   Json* parent = &root_;
   Json::json_pointer pointer;

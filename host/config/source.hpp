@@ -29,6 +29,9 @@ class Source {
   std::vector<std::pair<std::string, std::string>> overrides_;  // pointer of what it set, text
 };
 
+// A value as people type it: JSON, or else a string.
+[[nodiscard]] Json parse_value(const std::string& text);
+
 // A value for messages: "the string \"abc\"", "-3", "an array".
 [[nodiscard]] std::string shown(const Json& value);
 

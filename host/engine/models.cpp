@@ -9,6 +9,7 @@
 
 #include "archive/trellis_index.hpp"
 #include "backends/cpu/row_squares.hpp"
+#include "backends/cpu/trellis_block.hpp"
 #include "engine/looked_at.hpp"
 #include "engine/probe.hpp"
 #include "engine/workers.hpp"
@@ -76,10 +77,10 @@ class ModelMaker {
     Centre centre;
     times_.time(Stage::kQuantize, 0, [&] { centre = centre_of(looked_at.values); });
     const double mean = may_have_offset(spec, stream.units, rms, centre) ? centre.mean : 0;
-    result.fault = set_step(squares_, spec, deviation_from(mean, rms), stream, result);
+    result.fault = set_step(spec, rms, deviation_from(mean, rms), stream, result);
     if (!result.fault.empty() || result.to_uniform) return result;
     times_.time(Stage::kQuantize, looked_at.values.size(), [&] {
-      const float inverse = 1.0f / (stream.trellis.fine_step * static_cast<float>(1 << core::kFineBits));
+      const float inverse = cpu::steps_in_unit(stream.trellis.fine_step);
       to_steps(looked_at.values, inverse, static_cast<float>(mean) * inverse);
       choose(spec, looked_at, mean, stream, result.histogram);
     });
@@ -146,10 +147,9 @@ class ModelMaker {
   }
 
   // deviation: from zero, or from the mean if that may become level 0.
-  static std::string set_step(const RowSquares& squares, const CodecSpec& spec, double deviation, StreamRecord& stream,
-                              Result& result) {
-    if (squares.finite == 0) return "none of its values is finite";
-    const double rms = rms_of(squares);
+  [[nodiscard]] std::string set_step(const CodecSpec& spec, double rms, double deviation, StreamRecord& stream,
+                                     Result& result) const {
+    if (squares_.finite == 0) return "none of its values is finite";
     double cell = spec.step ? *spec.step : spec.relative_step.value_or(1) * rms;
     if (rms == 0 && !spec.step) cell = 1;  // nothing but zeros: any step does
     if (!(cell >= 0x1p-110 && cell <= 0x1p100)) return "no float32 step fits the size of its values";
@@ -213,13 +213,14 @@ class ModelMaker {
     const bool may_move = fines != 0 && std::fabs(fines) <= core::kMaxOffset;
     Considered found = consider(spec, looked_at, may_move);
     if (may_move) {
-      const auto steps = static_cast<float>(fines / (1 << core::kFineBits));
+      stream.trellis.offset = static_cast<std::int32_t>(fines);
+      const float steps = cpu::offset_in_steps(stream.trellis);
       for (float& value : looked_at.values) value -= steps;
       Considered moved = consider(spec, looked_at, true);
       if (moved.choices.best.bits + least_saving(looked_at.values.size()) < found.choices.best.bits) {
-        stream.trellis.offset = static_cast<std::int32_t>(fines);
         found = std::move(moved);
       } else {
+        stream.trellis.offset = 0;
         for (float& value : looked_at.values) value += steps;
       }
     }
@@ -254,7 +255,7 @@ class ModelMaker {
         columns = &factor;
     }
     if (rows == nullptr) return;
-    const float centre = static_cast<float>(stream.trellis.offset) * stream.trellis.fine_step;
+    const float centre = core::weight_at(stream.trellis, 0);
     std::vector<double> energies;
     if (columns == nullptr && centre == 0) {
       energies = std::move(squares_.rows);

@@ -304,6 +304,11 @@ double RateControl::reached(const Report& whole) const {
   return target_.sqnr_db ? sqnr_of(total.sum_squares, total.sum_squared_error) : total.max_abs_error;
 }
 
+// Sizes are limits, which nothing may exceed.
+bool RateControl::is_met(double value) const {
+  return std::abs(value - wanted_) <= kAllowed * wanted_ && !(is_size() && value > wanted_);
+}
+
 bool RateControl::accept(const Report& whole) {
   const double value = reached(whole);
   if (target_.max_abs_error) {
@@ -323,9 +328,7 @@ bool RateControl::accept(const Report& whole) {
     if (corrections_++ > kMostCorrections) throw Error(ErrorKind::kInternal, "a bound on the error is not kept to");
     return false;
   }
-  // Sizes are limits, which nothing may exceed.
-  const bool is_met = std::abs(value - wanted_) <= kAllowed * wanted_ && !(is_size() && value > wanted_);
-  if (is_met || trial_.is_whole() || corrections_ >= kMostCorrections) return true;
+  if (is_met(value) || trial_.is_whole() || corrections_ >= kMostCorrections) return true;
   corrections_++;
   const auto tried = std::find_if(points_.begin(), points_.end(), [&](const Point& point) { return point.x == x_; });
   correction_ = is_size() ? value / tried->value - 1 : value - tried->value;
@@ -350,11 +353,12 @@ void RateControl::describe(Report& whole) const {
   if (!target_.max_abs_error) {
     const bool is_relative = target_.distortion == Distortion::kRelative;
     (is_relative ? result.relative_step : result.step) = std::exp2(x_);
-    const bool is_off = std::abs(value - wanted_) > kAllowed * wanted_;
-    if (is_off || (is_size() && value > wanted_))
-      whole.warnings.push_back(fmt::format(
-          "the target of {} was {}: the archive has {}", figure(wanted_),
-          is_off ? fmt::format("missed by more than {:.0f} %", 100 * kAllowed) : "not kept to", figure(value)));
+    if (!is_met(value))
+      whole.warnings.push_back(fmt::format("the target of {} was {}: the archive has {}", figure(wanted_),
+                                           std::abs(value - wanted_) > kAllowed * wanted_
+                                               ? fmt::format("missed by more than {:.0f} %", 100 * kAllowed)
+                                               : "not kept to",
+                                           figure(value)));
   }
   whole.target = result;
 }

@@ -58,6 +58,7 @@ class RateControl {
   [[noreturn]] void refuse(double aim) const;
   [[nodiscard]] std::string figure(double value) const;
   [[nodiscard]] double reached(const Report& whole) const;
+  [[nodiscard]] bool is_met(double value) const;
 
   const Network& network_;
   const Plan& plan_;

@@ -19,8 +19,7 @@ namespace {
 using archive::PlaneMode;
 
 float value_of(std::int32_t level, const SegmentView& view) {
-  const std::int32_t fine = core::fine_level(level, view.corrections.data()) + view.trellis->offset;
-  return static_cast<float>(fine) * view.trellis->fine_step;
+  return core::weight_at(*view.trellis, core::fine_level(level, view.corrections.data()));
 }
 
 // How far weights lie inside of their levels, by the level's size: 0 (which does not count), 1, 2, and 3 or more.
@@ -201,8 +200,7 @@ class TrellisCodec final : public CpuCodec {
         std::copy_n(plane.bytes.begin() + static_cast<std::ptrdiff_t>(at), unit_size, unit);
         at += unit_size;
       } else {
-        const float value =
-            static_cast<float>(level * (1 << core::kFineBits) + view.trellis->offset) * view.trellis->fine_step;
+        const float value = core::weight_at(*view.trellis, level * (1 << core::kFineBits));
         portable_kernels().from_float(view.dtype, &value, 1, unit);
       }
     }

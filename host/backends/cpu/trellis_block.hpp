@@ -93,8 +93,8 @@ struct SearchTables {
   return {tables.prices(), tables.reach()};
 }
 
-// Finds the path of the weights (in steps from level 0; those that are not finite count as zero) and leaves its entries and levels in
-// `work`. The tables are prepared for the stream, the predictor made, the classes woven, the lanes' places known.
+// Finds the path of the weights (in steps from level 0; those that are not finite count as zero) and leaves its entries and
+// levels in `work`. The tables are prepared for the stream, the predictor made, the classes woven, the lanes' places known.
 void quantize_block(const Kernels& kernels, const TrellisStream& stream, const SearchTables& tables,
                     std::span<const float> values, const core::Weave& order, TrellisWork& work);
 

@@ -18,7 +18,6 @@ using archive::PlaneView;
 
 namespace {
 
-constexpr std::size_t kAlignment = 256;  // of the parts of a device's memory; blocks and units need 16
 constexpr std::uint32_t kNoJob = UINT32_MAX;
 constexpr std::size_t kTableBytes = 256 * sizeof(std::uint16_t);
 constexpr std::size_t kEntriesBytes = 256 * sizeof(std::uint32_t);
@@ -168,9 +167,9 @@ void DecodeBatch::place() {
     end = begin + bytes;
     return begin;
   };
-  jobs_begin_ = take(jobs_ * sizeof(core::BlockJob), kAlignment);
-  groups_begin_ = take(group_count_ * sizeof(core::BlockGroup), kAlignment);
-  checksums_begin_ = take(blocks_.size() * sizeof(ChecksumJob), kAlignment);
+  jobs_begin_ = take(jobs_ * sizeof(core::BlockJob), kBufferAlignment);
+  groups_begin_ = take(group_count_ * sizeof(core::BlockGroup), kBufferAlignment);
+  checksums_begin_ = take(blocks_.size() * sizeof(ChecksumJob), kBufferAlignment);
   trellis_.place(take);
   look_up_.place(take);
   for (std::size_t i = 0; i < items_.size(); i++) {
@@ -183,12 +182,12 @@ void DecodeBatch::place() {
   }
   for (Block& block : blocks_) block.at = take(items_[block.item].blocks[block.index].size(), 16);
   upload_ = end;
-  answers_begin_ =
-      take((blocks_.size() + jobs_ + trellis_.job_count() + look_up_.job_count()) * sizeof(std::uint32_t), kAlignment);
-  units_begin_ = align_up(end, kAlignment);
+  answers_begin_ = take((blocks_.size() + jobs_ + trellis_.job_count() + look_up_.job_count()) * sizeof(std::uint32_t),
+                        kBufferAlignment);
+  units_begin_ = align_up(end, kBufferAlignment);
   end = units_begin_;
   for (std::size_t i = 0; i < items_.size(); i++)
-    if (plans_[i].block_count > 0 && !is_outside(i)) plans_[i].out = take(items_[i].units.size(), kAlignment);
+    if (plans_[i].block_count > 0 && !is_outside(i)) plans_[i].out = take(items_[i].units.size(), kBufferAlignment);
   scratch_begin_ = end;
   for (Block& block : blocks_) {
     const auto planes = std::count_if(std::begin(block.plane_job), std::end(block.plane_job),

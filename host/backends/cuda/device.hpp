@@ -267,11 +267,14 @@ class Queue {
   virtual PhaseTimes take_times() = 0;
 };
 
+// Of a device's memory, and of the parts that it is cut into; blocks and units need 16.
+inline constexpr std::size_t kBufferAlignment = 256;
+
 class Device {
  public:
   virtual ~Device() = default;
   [[nodiscard]] virtual std::string name() const = 0;
-  // Aligned to 256. Null when there is not enough. Thread-safe, as everything of a Device.
+  // Aligned to kBufferAlignment. Null when there is not enough. Thread-safe, as everything of a Device.
   [[nodiscard]] virtual void* allocate(std::size_t bytes) = 0;
   virtual void release(void* memory) noexcept = 0;
   // Host memory that copies run fast from and to.

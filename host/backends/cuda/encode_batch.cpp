@@ -17,8 +17,6 @@ namespace {
 
 using archive::align_up;
 
-constexpr std::size_t kAlignment = 256;
-
 EncodeOp encode_op_of(const SegmentView& view) {
   if (view.codec == CodecId::kUniform) return encode_op(EncodeOp::kBF16, float_type(view.dtype));
   if (view.codec == CodecId::kCodebook)
@@ -167,10 +165,10 @@ void EncodeBatch::place() {
     end = begin + bytes;
     return begin;
   };
-  take(items_.size() * sizeof(core::SegmentJob), kAlignment);
-  block_jobs_begin_ = take(blocks_ * sizeof(core::EncodeBlockJob), kAlignment);
+  take(items_.size() * sizeof(core::SegmentJob), kBufferAlignment);
+  block_jobs_begin_ = take(blocks_ * sizeof(core::EncodeBlockJob), kBufferAlignment);
   for (Item& plan : plans_) plan.tables = take(plan.coded * sizeof(core::PlaneTables), 16);
-  groups_begin_ = take(group_count_ * sizeof(EncodeGroup), kAlignment);
+  groups_begin_ = take(group_count_ * sizeof(EncodeGroup), kBufferAlignment);
   for (std::size_t i = 0; i < items_.size(); i++) {
     if (items_[i]->view.codec == CodecId::kUniform)
       plans_[i].codes = take(items_[i]->view.uniform->scale_codes.size(), 16);
@@ -195,7 +193,7 @@ void EncodeBatch::place() {
     plan.words = take(words * sizeof(std::uint16_t), 16);
   }
   books_.place_scratch(take);
-  blocks_begin_ = align_up(end, kAlignment);
+  blocks_begin_ = align_up(end, kBufferAlignment);
   end = blocks_begin_;
   for (std::size_t i = 0; i < items_.size(); i++) {
     Item& plan = plans_[i];

@@ -43,7 +43,7 @@ ResidentRows::ResidentRows(const Archive& archive, std::size_t tensor, std::uint
   }
   for (std::size_t i = 0; i < items_.size(); i++) items_[i].blocks = parts_[i].blocks;
   batch_.emplace(items_, outside_);
-  view_begin_ = archive::align_up(batch_->device_bytes(), 256);
+  view_begin_ = archive::align_up(batch_->device_bytes(), kBufferAlignment);
 }
 
 void ResidentRows::plan_view(const StreamRecord& stream, std::uint64_t begin, std::uint64_t end) {
@@ -129,7 +129,7 @@ void ResidentRows::decode_here(DecodeItem& item, Part& part, std::size_t block) 
 }
 
 void ResidentRows::upload(Queue& queue, std::byte* resident) {
-  if (!core::is_aligned(resident, 256))
+  if (!core::is_aligned(resident, kBufferAlignment))
     throw Error(ErrorKind::kUsage, "a tensor's memory begins at a multiple of 256 bytes");
   resident_ = resident;
   if (!batch_) return;

@@ -66,13 +66,13 @@ void TensorEncoder::make_batch(const std::uint8_t* units) {
                           : units + item.view.first_unit * static_cast<std::uint64_t>(unit_bytes(item.view.dtype)));
   }
   batch_.emplace(pointers_, std::move(outside));
-  copy_begin_ = archive::align_up(batch_->device_bytes(), 256);
+  copy_begin_ = archive::align_up(batch_->device_bytes(), kBufferAlignment);
   jobs_bytes_ = batch_->jobs_bytes();
 }
 
 void TensorEncoder::upload(Queue& queue, const void* units, std::byte* workspace) {
   if (!core::is_aligned(units, 16)) throw Error(ErrorKind::kUsage, "weights to encode begin at a multiple of 16 bytes");
-  if (!core::is_aligned(workspace, 256))
+  if (!core::is_aligned(workspace, kBufferAlignment))
     throw Error(ErrorKind::kUsage, "a workspace begins at a multiple of 256 bytes");
   workspace_ = workspace;
   if (items_.empty()) return;

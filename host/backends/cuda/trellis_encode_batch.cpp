@@ -14,7 +14,6 @@ namespace {
 using archive::align_up;
 using archive::PlaneMode;
 
-constexpr std::size_t kAlignment = 256;
 constexpr std::uint64_t kMostUnits = 1u << 22;  // of which core::InwardOfRun's sums are those of doubles
 
 template <class T, class Byte>
@@ -116,8 +115,8 @@ void TrellisEncodeBatch::place() {
     end = begin + bytes;
     return begin;
   };
-  take(jobs_ * sizeof(core::TrellisEncodeJob), kAlignment);
-  groups_begin_ = take(0, kAlignment);
+  take(jobs_ * sizeof(core::TrellisEncodeJob), kBufferAlignment);
+  groups_begin_ = take(0, kBufferAlignment);
   for (const Part& part : parts_) take(part.groups.size() * sizeof(core::TrellisSearchGroup), 4);
   for (Rows& rows : rows_) {
     rows.prices = take(4 * std::size_t{2 * rows.reach + 1} * rows.count(), 16);
@@ -129,7 +128,7 @@ void TrellisEncodeBatch::place() {
       plan.scales.place(take);
       plan.units = take(items_[plan.item]->units.size(), 16);
     }
-  scratch_begin_ = align_up(end, kAlignment);
+  scratch_begin_ = align_up(end, kBufferAlignment);
   end = scratch_begin_;
   std::size_t packed = 0;
   for (Part& part : parts_)
@@ -142,14 +141,14 @@ void TrellisEncodeBatch::place() {
         decisions += core::decision_words(weave.run, view.trellis->states_log2);
         words += align_up(core::encode_bound_words(weave.n), 8);
       }
-      plan.woven = take(4 * woven, kAlignment);
-      plan.classes = take(woven, kAlignment);
-      plan.path = take(woven, kAlignment);  // a byte each
-      plan.decisions = take(4 * decisions, kAlignment);
-      plan.words = take(2 * words, kAlignment);
+      plan.woven = take(4 * woven, kBufferAlignment);
+      plan.classes = take(woven, kBufferAlignment);
+      plan.path = take(woven, kBufferAlignment);  // a byte each
+      plan.decisions = take(4 * decisions, kBufferAlignment);
+      plan.words = take(2 * words, kBufferAlignment);
       packed += items_[plan.item]->units.size() + 16 * std::size_t{view.block_count()};
     }
-  planes_begin_ = take(packed, kAlignment);
+  planes_begin_ = take(packed, kBufferAlignment);
   device_ = end;
 }
 

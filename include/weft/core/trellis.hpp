@@ -32,6 +32,12 @@ inline constexpr int kNormalBits = 4;            // a level that predicts others
 inline constexpr std::uint32_t kMaxNormal = 127;
 inline constexpr std::int32_t kMaxOffset = 1 << 22;  // fine steps of level 0: a float32 holds those of every level
 
+// The weight that lies so many fine steps from level 0 of a stream, which has a fine_step and an offset.
+template <class Stream>
+WEFT_HD float weight_at(const Stream& stream, std::int32_t fine) {
+  return static_cast<float>(fine + stream.offset) * stream.fine_step;
+}
+
 // The parity checks' upper bits; the lowest bit of h0 is what Q feeds back.
 struct Parity {
   std::uint32_t h0, h1;

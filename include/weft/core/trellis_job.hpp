@@ -75,8 +75,7 @@ WEFT_HD auto with_float_type(FloatType type, F f) {
 
 // FloatUnit's word of a level of the group's.
 WEFT_HD std::uint32_t unit_word(const TrellisGroup& group, std::int32_t level) {
-  const std::int32_t fine = fine_level(level, group.corrections) + group.stream->offset;
-  const float value = static_cast<float>(fine) * group.stream->fine_step;
+  const float value = weight_at(*group.stream, fine_level(level, group.corrections));
   return with_float_type(group.stream->type, [value](auto unit) { return decltype(unit)::narrow(value); });
 }
 

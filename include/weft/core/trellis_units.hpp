@@ -140,7 +140,7 @@ WEFT_HD Status put_far_weights(const TrellisParameters& stream, const TrellisJob
         store_bytewise(to, load_bytewise<Unit>(units + std::size_t{before} * sizeof(Unit)));
         return;
       }
-      const float value = static_cast<float>(far_level(here) * (1 << kFineBits) + stream.offset) * stream.fine_step;
+      const float value = weight_at(stream, far_level(here) * (1 << kFineBits));
       with_float_type(stream.type, [to, value](auto type) {
         using Type = decltype(type);
         if constexpr (sizeof(typename Type::Unit) == sizeof(Unit)) store_bytewise(to, Type::widen(Type::narrow(value)));
