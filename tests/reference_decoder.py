@@ -7,6 +7,7 @@ Exit codes: 0 restored, 1 input or output fails, 2 usage, 3 the archive is corru
 """
 
 import ctypes
+import io
 import json
 import math
 import pathlib
@@ -17,11 +18,11 @@ from itertools import accumulate
 from types import SimpleNamespace as Record
 
 import reference_trellis as trellis
-from reference_reader import Corrupt, Reader, check, paired_symbols, rans_symbols, read_table
+from reference_reader import Corrupt, Index, check, paired_symbols, rans_symbols, read_table
 
 (RAW, LOSSLESS, UNIFORM, ASSET, CODEBOOK, TRELLIS) = range(6)
 (MODE_RAW, MODE_CONSTANT, MODE_RANS, MODE_ZSTD) = range(4)
-# 2.2: name, bits of an element, bytes of a unit.
+# 2.4: name, bits of an element, bytes of a unit.
 TYPES = {"BOOL U8 I8": (8, 1), "U16 I16": (16, 2), "U32 I32": (32, 4), "U64 I64": (64, 8), "F16 BF16": (16, 2)}
 TYPES |= {"F32": (32, 4), "F64": (64, 8), "C64": (64, 4), "F8_E4M3 F8_E5M2 F8_E8M0 F8_E4M3FNUZ F8_E5M2FNUZ": (8, 1)}
 TYPES |= {"F6_E2M3 F6_E3M2": (6, 1), "F4": (4, 1)}
@@ -36,8 +37,9 @@ def crc32c(data):
     return reduce(lambda crc, byte: crc >> 8 ^ CRC_TABLE[(crc ^ byte) & 255], data, 0xFFFFFFFF) ^ 0xFFFFFFFF
 
 
-def align(x, units):
-    return (x + 15) // 16 * 16 if units >= 16384 else (x + 1) // 2 * 2
+def align(x, units, codec):
+    """2.6: rounded up to the alignment of a block."""
+    return (x + 15) // 16 * 16 if units >= 16384 and codec != TRELLIS else (x + 1) // 2 * 2
 
 
 def pieces(total, size_log2):
@@ -57,155 +59,199 @@ def unzstd(frame, size, what):
 
 
 def read_frame(data):
-    """1: checks header and footer; returns the index and its offset."""
+    """1: checks header and footer; returns the index's texts, as stored, its numbers and its offset."""
     check(data[:8] == b"\x89WEFT\r\n\x1a", "this is not a weft archive")
-    check(len(data) >= 56, "the archive is truncated")
+    check(len(data) >= 40, "the archive is truncated")
     major, minor, reserved, crc = struct.unpack_from("<BBHI", data, 8)
     check(crc == crc32c(data[:12]), "the header's checksum is wrong")
-    check((major, minor, reserved) == (0, 6, 0), f"this decoder reads 0.6, not {major}.{minor} or a reserved bit")
-    offset, stored, raw, index_crc, coding, reserved, crc, magic = struct.unpack("<QQQIB3sI4s", data[-40:])
+    check((major, minor, reserved) == (0, 7, 0), f"this decoder reads 0.7, not {major}.{minor} or a reserved bit")
+    offset, texts, index_crc, crc, magic = struct.unpack("<QIII4s", data[-24:])
     check(magic == b"WEFT", "the archive is truncated: it has no footer")
-    check(crc == crc32c(data[-40:-8]), "the footer's checksum is wrong")
-    check(reserved == bytes(3) and coding <= 1, "a reserved bit of the footer is set")
-    check(offset >= 16 and offset + stored + 40 == len(data), "the index is not where the footer says")
-    check(raw <= 64 * stored + 1024 if coding else raw == stored, "the index's size is not one that it can have")
-    index = data[offset : offset + stored]
+    check(crc == crc32c(data[-24:-8]), "the footer's checksum is wrong")
+    check(16 <= offset <= len(data) - 24, "the index is not where the footer says")
+    index = data[offset:-24]
     check(index_crc == crc32c(index), "the index's checksum is wrong")
-    return unzstd(index, raw, "the index") if coding else index, offset
+    check(texts <= len(index), "the texts are longer than the index")
+    return index[:texts], index[texts:], offset
 
 
-def read_index(data, payload_end):
+def read_index(texts, numbers, payload_end):
     """2: returns layout, files and streams; the blocks know their places."""
-    whole, sections = Reader(data, "the index"), []
-    for number, name in enumerate(("files", "tensors", "tables", "streams", "scale codes", "taps"), 1):
-        check(whole.u8() == number, f"the index's section of {name} is not where it belongs")
-        sections.append(Reader(whole.take(whole.varint()), f"the index's section of {name}"))
-    layout, files = read_files(sections[0])
-    tensors = read_tensors(sections[1])
-    tables = [None, *(read_table(sections[2]) for _ in range(sections[2].count()))]
-    shapes = trellis.read_shapes(sections[2])
-    books = [read_codebook(sections[2], n) for n in range(sections[2].count())]
+    index = Index(numbers)
+    index.texts = read_texts(index, texts)
+    layout, files = read_files(index)
+    tensors = read_tensors(index, index.check_count(sum(f.count for f in files)))
+    tables = [None, *(read_table(index) for _ in range(index.check_count(index.number("tables"))))]
+    shapes = trellis.read_shapes(index)
+    books = [read_codebook(index, n) for n in range(index.check_count(index.number("codebooks")))]
     assets = [f.stream for f in files if f.kind == 0]
-    users = sorted([*assets, *{t.stream for t in tensors}])
-    check(users == [*range(count := sections[3].count())], "the streams are not those that tensors and assets name")
-    streams = [read_stream(sections[3], n, n in assets, tensors, tables, shapes, books) for n in range(count)]
-    trellis.read_codes(sections[4], [f for s in streams for f in s.factors], "scale codes")
-    trellis.read_codes(sections[5], [s.taps for s in streams if s.taps], "taps")
-    trellis.add_taps([s for s in streams if s.taps])
-    check(all(r.at == len(r.data) for r in (*sections, whole)), "the index or a section is longer than its content")
+    users, count = sorted([*assets, *{t.stream for t in tensors}]), index.number("streams")
+    is_complete = users == [*range(len(users))] and count == len(users)
+    check(is_complete, "the streams are not those that tensors and assets name")
+    streams = [read_stream(index, n, n in assets, tensors, tables, shapes, books) for n in range(count)]
+    index.finish()
     at = 16
-    for block in (b for s in streams for segment in s.segments for b in segment.blocks):
-        block.gap, block.offset = at, align(at, block.units)
+    for s, block in ((s, b) for s in streams for segment in s.segments for b in segment.blocks):
+        block.gap, block.offset = at, align(at, block.units, s.codec)
         at = block.offset + block.size
     check(at == payload_end, "the blocks do not fill the payload")
-    check(sum(f.tensors for f in files if f.kind) == len(tensors), "files and network differ in number of tensors")
     for file in (f for f in files if f.kind):
-        file.tensors, tensors = tensors[: file.tensors], tensors[file.tensors :]
+        file.tensors, tensors = tensors[: file.count], tensors[file.count :]
         file.header = make_header(file)
     return layout, files, streams
 
 
-def read_files(reader):
-    """2.1"""
-    layout, files = reader.varint(), []
-    for _ in range(reader.count()):
-        file = Record(kind=reader.varint(), name=reader.text(reader.varint()), tensors=[], metadata=None, verbatim=None)
+def read_texts(index, stored):
+    """2.2"""
+    size, is_frame = index.number("text_bytes"), index.flag("text_coding")
+    is_possible = size <= 64 * len(stored) + 1024 if is_frame else size == len(stored)
+    check(is_possible, "the texts' size is not one that it can be")
+    texts = (unzstd(stored, size, "what holds the texts") if is_frame else stored).split(b"\xff")
+    check(texts.pop() == b"", "the last text has no end")
+    return iter(texts)
+
+
+def read_files(index):
+    """2.3"""
+    layout, count, files = index.flag("layout"), index.check_count(index.number("files")), []
+    check(layout == 1 or count == 1, "a single file has not one file")
+    for _ in range(count):
+        file = Record(kind=index.flag("file_kind"), name=index.text(), count=0, tensors=[], metadata=None, verbatim=None)
         is_allowed = not set(file.name) & set("/\\\0") and file.name not in (".", "..")
         check(is_allowed and 1 <= len(file.name.encode()) <= 255, "a file's name is not allowed")
-        check(file.kind <= 1, f"file {file.name} has the unknown kind {file.kind}")
         if file.kind == 0:
-            file.stream = reader.varint()
+            file.stream = index.number("asset_stream")
         else:
-            file.tensors, header = reader.varint(), reader.varint()
+            file.count, header = index.number("tensors"), index.number("header")
             check(header <= 2, f"file {file.name} has an unknown kind of header")
             if header == 1:
-                pairs = [(reader.text(reader.varint()), reader.text(reader.varint())) for _ in range(reader.count())]
+                pairs = [(index.text(), index.text()) for _ in range(index.number("pairs"))]
                 file.metadata = dict(pairs)
                 check(len(file.metadata) == len(pairs), f"file {file.name} has a key of its metadata twice")
             elif header == 2:
-                file.verbatim = reader.take(reader.varint())
+                file.verbatim = index.text()
         files.append(file)
-    check(layout == 1 or layout == 0 and len(files) == 1, "the layout is unknown, or a single file has not one file")
     check(len({f.name for f in files}) == len(files), "a file's name is there twice")
     return layout, files
 
 
-def read_tensors(reader):
-    """2.2"""
-    count, stream, tensors = reader.count(), 0, []
-    names = [reader.text(n) for n in [reader.varint() for _ in range(count)]]
-    types = [reader.u8() for _ in range(count)]
-    ranks = [reader.varint() for _ in range(count)]
-    check(all(t < len(TYPES) for t in types) and all(r <= 32 for r in ranks), "a tensor's type or rank is unknown")
-    shapes = [[reader.varint() for _ in range(r)] for r in ranks]
-    check(len({*names, "__metadata__"}) == count + 1, "a tensor's name is there twice or not allowed")
-    for name, dtype, shape in zip(names, types, shapes):
-        stream += reader.signed_varint()
+def read_tensors(index, count):
+    """2.4"""
+    tensors, last, rank, highest, joined = [], [], 0, -1, None
+    for _ in range(count):
+        name, dtype, rank, shape = index.text(), index.relative("type", 11), index.number(f"rank[{min(rank, 4)}]"), []
+        check(0 <= dtype < len(TYPES) and rank <= 32, "a tensor's type or rank is unknown")
+        for i in range(rank):
+            known = index.number(f"known[{5 * min(i, 3) + min(rank, 4)}]")
+            check(known <= len(last), f"tensor {name} has a dimension like one that is not there")
+            shape.append(last[known - 1] if known else index.number("dimension"))
+            last = [shape[-1], *(d for d in last if d != shape[-1])][:8]
+        join = index.number(f"join[{min(rank, 2)}]")
+        check(join <= 2 and (join != 1 or joined is not None), f"tensor {name} joins a stream that is not there")
+        if join == 2:
+            joined = index.number("stream")
+        stream = joined if join else highest + 1
+        highest = max(highest, stream)
         sizes = list(accumulate((*shape, TYPES[dtype][1]), lambda a, b: a * b))
         check(sizes[-1] % 8 == 0 and max(sizes) < 1 << 64, f"tensor {name} does not end at a byte or is too large")
         tensors.append(Record(name=name, dtype=dtype, shape=shape, stream=stream, bytes=sizes[-1] // 8))
+    check(len({*(t.name for t in tensors), "__metadata__"}) == count + 1, "a tensor's name is there twice or not allowed")
     return tensors
 
 
-def read_codebook(reader, number):
-    """2.3: a codebook's dimension and its values as numbers."""
-    entry, dimension, count = reader.u8(), reader.u8(), reader.varint()
-    check(entry in (F16, BF16, F32) and dimension in (1, 2, 4, 8), f"codebook {number} has an impossible type or dimension")
-    check(1 <= count <= (4096 if dimension == 1 else 65536), f"codebook {number} has an impossible number of entries")
-    code, zeros = "<e" if entry == F16 else "<f", b"\0\0" if entry == BF16 else b""
-    values = [struct.unpack(code, zeros + reader.take(TYPES[entry][2]))[0] for _ in range(count * dimension)]
-    ascend = dimension > 1 or values == sorted({*values})
-    check(all(map(math.isfinite, values)) and ascend, f"codebook {number} has values that are not finite or do not ascend")
-    return Record(dimension=dimension, count=count, values=values)
+def read_codebook(index, number):
+    """2.5: a codebook's dimension and its values as numbers."""
+    entry, dimension_log2, count = index.number("value_type"), index.number("dimension_log2"), index.number("entries")
+    check(entry in (F16, BF16, F32) and dimension_log2 <= 3, f"codebook {number} has an impossible type or dimension")
+    check(1 <= count <= (65536 if dimension_log2 else 4096), f"codebook {number} has an impossible number of entries")
+    code, shift, values = "<e" if entry == F16 else "<f", 16 if entry == BF16 else 0, []
+    for _ in range(count << dimension_log2):
+        bits = index.direct(TYPES[entry][1]) << shift
+        values += struct.unpack(code, bits.to_bytes(struct.calcsize(code), "little"))
+        is_allowed = math.isfinite(values[-1]) and (dimension_log2 or values[-1] > max(values[-2:-1], default=-math.inf))
+        check(is_allowed, f"codebook {number} has values that are not finite or do not ascend")
+    return Record(dimension=1 << dimension_log2, count=count, values=values)
 
 
-def read_stream(reader, number, is_asset, tensors, tables, shapes, books):
-    """2.4"""
-    s = Record(number=number, codec=reader.u8(), members=[t for t in tensors if t.stream == number])
-    block_log2, segment_log2, what = reader.u8(), reader.u8(), f"stream {number}"
+def read_step(index, what):
+    """2.6: a step, which is a binary32 number."""
+    if index.flag("same_step"):
+        check("step" in index.before, f"{what} shares the step of none before it")
+        return index.before["step"]
+    exponent, zeros = index.relative("step_exponent", 119), index.number("step_zeros")
+    check(1 <= exponent <= 254 and zeros <= 23, f"{what} has a step that is not normal")
+    mantissa = (2 * index.direct(22 - zeros) + 1 << zeros) if zeros < 23 else 0
+    index.before["step"] = math.ldexp((1 << 23) + mantissa, exponent - 150)
+    return index.before["step"]
+
+
+def read_stream(index, number, is_asset, tensors, tables, shapes, books):
+    """2.6"""
+    s = Record(number=number, codec=index.number("codec"), members=[t for t in tensors if t.stream == number])
+    block_log2, segment_log2, what = index.relative("block", 16), index.relative("segment", 20), f"stream {number}"
     check(s.codec <= 5 and (s.codec == ASSET) == is_asset == (not s.members), f"{what} has the wrong codec or members")
     is_possible = 10 <= block_log2 <= (20 if is_asset else 18) and block_log2 <= segment_log2 <= 24
     check(is_possible, f"{what} has an invalid size of blocks or segments")
     check(len({t.dtype for t in s.members}) <= 1, f"{what} has members of several types")
     s.dtype = U8 if is_asset else s.members[0].dtype
-    s.unit, s.segments, s.factors, s.taps, s.view = TYPES[s.dtype][2], [], [], None, None
-    s.units = reader.varint() if is_asset else sum(t.bytes for t in s.members) // s.unit
+    s.unit, s.segments, s.view = TYPES[s.dtype][2], [], None
+    s.units = index.number("units") if is_asset else sum(t.bytes for t in s.members) // s.unit
     planes = {LOSSLESS: (s.unit, s.unit), UNIFORM: (3, 1), CODEBOOK: (2, 1), TRELLIS: (2, 0)}
     s.planes, coded_planes = planes.get(s.codec, (1, 0))
     if s.codec in (UNIFORM, CODEBOOK, TRELLIS):
         check(len(s.members) == 1 and s.dtype in (F16, BF16, F32, F64), f"{what} has members that it cannot have")
     if s.codec == CODEBOOK:
-        s.group, s.inner, s.channels = reader.varint(), 1, 1
+        s.group, s.inner, s.channels = index.number("group"), 1, 1
         if s.group:
-            s.inner, s.channels = reader.varint(), reader.varint()
-            fit = s.inner and s.channels > s.group and s.units % (s.inner * s.channels) == 0
+            s.inner, s.channels = index.number("group_inner"), index.number("group_channels")
+            fit = s.channels > s.group and divides(s.inner * s.channels, s.units)
             check(fit, f"{what} has groups of channels that do not fit")
-        numbers = [reader.varint() for _ in range(-(-s.channels // s.group) if s.group else 1)]
-        check(all(n < len(books) for n in numbers), f"{what} names a codebook that is not there")
+        count = index.check_count(-(-s.channels // s.group) if s.group else 1)
+        numbers = [*accumulate(index.signed("book") for _ in range(count))]
+        check(all(0 <= n < len(books) for n in numbers), f"{what} names a codebook that is not there")
         chosen = [books[n] for n in numbers]
         s.dimension, coded_planes = chosen[0].dimension, 2 if any(b.count > 256 for b in chosen) else 1
         check(all(b.dimension == s.dimension for b in chosen), f"{what} has codebooks of several dimensions")
         s.books, s.planes = [[unit_of(v, s.dtype) for v in b.values] for b in chosen], coded_planes + 1
     elif s.codec == UNIFORM:
-        fine, s.low_bits, channels = reader.float32(), reader.u8(), reader.u8()
-        check(s.low_bits in (0, 4, 8) and channels <= 1, f"{what} has invalid parameters")
+        fine, s.low_bits = read_step(index, what), index.number("low_bits")
+        channels = index.check_count(index.number("channels"))
+        check(s.low_bits in (0, 4, 8), f"{what} has invalid parameters")
         s.inner, s.steps = 1, [fine]
         if channels:
-            s.inner, codes = reader.varint(), reader.take(reader.varint())
-            check(s.inner and codes and s.units % (s.inner * len(codes)) == 0, f"{what} has channels that do not fit")
+            s.inner = index.number("inner")
+            check(divides(s.inner * channels, s.units), f"{what} has channels that do not fit")
+            codes = [*accumulate((index.signed("scale") for _ in range(channels)), initial=128)][1:]
+            check(all(0 <= q <= 255 for q in codes), f"{what} has an impossible scale code")
             s.steps = [rounded(fine * SCALES[q % 8]) * 2.0 ** (q // 8 - 16) for q in codes]
-        check(all(2.0**-126 <= x < 2.0**128 for x in (fine, *s.steps)), f"{what} has a step that is not normal")
+        check(all(2.0**-126 <= x < 2.0**128 for x in s.steps), f"{what} has a step that is not normal")
     elif s.codec == TRELLIS:
-        trellis.read_stream(reader, s, shapes, segment_log2, what)
-    check(-(-s.units >> block_log2) <= reader.left(), f"{what} has more blocks than the index has bytes")
+        s.steps = [read_step(index, what)]
+        trellis.read_stream(index, s, shapes, segment_log2, what)
+    index.check_count(-(-s.units >> block_log2))  # blocks
     for units in pieces(s.units, segment_log2):
-        numbers = [reader.varint() for _ in range(coded_planes)]
+        numbers = [index.number(f"table[{p}]") for p in range(coded_planes)]
         check(all(t < len(tables) for t in numbers), f"{what} names a table that is not there")
-        corrections = reader.signed(3) if s.codec in (UNIFORM, TRELLIS) else None
+        corrections = [index.signed(f"correction[{i}]") for i in range(3 if s.codec in (UNIFORM, TRELLIS) else 0)]
+        check(all(-128 <= c <= 127 for c in corrections), f"{what} has an impossible correction")
         s.segments.append(Record(units=units, tables=[tables[t] for t in numbers], corrections=corrections))
     for segment in s.segments:
-        segment.blocks = [Record(units=n, size=reader.varint()) for n in pieces(segment.units, block_log2)]
+        segment.blocks = [Record(units=n, size=read_size(index, n, s.codec)) for n in pieces(segment.units, block_log2)]
     return s
+
+
+def read_size(index, units, codec):
+    """2.6: the size of a block."""
+    size_before, units_before = index.before.get(("block", codec), (0, 1))
+    size = size_before * units // units_before + index.signed(f"size[{codec}]")
+    check(0 <= size < 1 << 32, "a block has an impossible size")
+    index.before["block", codec] = size, units
+    return size
+
+
+def divides(product, total):
+    """Whether a product is not 0, fits 64 bits and divides the total, which may be 0."""
+    return 1 <= product < 1 << 64 and total % product == 0
 
 
 def rounded(x, code="<f"):
@@ -217,27 +263,27 @@ def rounded(x, code="<f"):
 
 
 def make_header(file):
-    """2.7: the JSON header of a safetensors file."""
+    """2.8: the JSON header of a safetensors file."""
     at, items = 0, {}
     for t in file.tensors:
         items[t.name] = {"dtype": TYPES[t.dtype][0], "shape": t.shape, "data_offsets": [at, at + t.bytes]}
         at += t.bytes
     if file.verbatim is None:
-        metadata = {} if file.metadata is None else {"__metadata__": file.metadata}  # json escapes as 2.7 says
+        metadata = {} if file.metadata is None else {"__metadata__": file.metadata}  # json escapes as 2.8 says
         header = json.dumps({**metadata, **items}, ensure_ascii=False, separators=(",", ":")).encode()
         return header + b" " * (-len(header) % 8)
     try:  # an object with a key that is there twice becomes None, which nothing below takes
         unique = lambda pairs: dict(pairs) if len(dict(pairs)) == len(pairs) else None
-        found = json.loads(file.verbatim.decode(), object_pairs_hook=unique)
+        found = json.loads(file.verbatim, object_pairs_hook=unique)
     except (ValueError, RecursionError) as error:
         raise Corrupt(f"the stored header of {file.name} cannot be read: {error}") from None
-    is_object = type(found) is dict and file.verbatim[:1] == b"{" and file.verbatim.rstrip(b" ")[-1:] == b"}"
+    is_object = type(found) is dict and file.verbatim[:1] == "{" and file.verbatim.rstrip(" ")[-1:] == "}"
     check(is_object, f"the stored header of {file.name} is not an object with unique keys and spaces after it")
     metadata = found.pop("__metadata__", {})
     check(type(metadata) is dict and all(type(v) is str for v in metadata.values()), "metadata is not texts by name")
     found, items = (json.dumps(x, sort_keys=True) for x in (found, items))  # as texts, 1 is not true
     check(found == items, f"the stored header of {file.name} does not name its tensors")
-    return file.verbatim
+    return file.verbatim.encode()
 
 
 def plane_symbols(plane, n, table):
@@ -322,9 +368,8 @@ def weight_of(level, step, corrections, offset, dtype):
 def decode_trellis(planes, n, s, segment, first):
     """3.3, codec 5."""
     coded, far = planes
-    check(far.mode == MODE_RAW and coded.mode in (MODE_RAW, MODE_RANS), "a plane has a mode that it cannot have")
     if coded.mode == MODE_RAW:
-        check(coded.size == n * s.unit and far.size == 0, "raw units have the wrong size")
+        check(coded.size == n * s.unit, "raw units have the wrong size")
         return coded.data
     weight = lambda level, corrections: weight_of(level, s.steps[0], corrections, s.offset, s.dtype)
     units = [weight(k, segment.corrections) for k in trellis.decode_levels(coded, n, s, first)]
@@ -333,25 +378,47 @@ def decode_trellis(planes, n, s, segment, first):
     return b"".join(units)
 
 
-def decode_block(data, n, s, segment, first):
-    """3: a block's n units as bytes."""
+def read_planes(data, n, s):
+    """3: the planes of a block with plane descriptors."""
     at, planes, length = 4 + 4 * s.planes, [], len(data)
     check(length >= at, "it is shorter than its plane descriptors")
-    crc, *descriptors = struct.unpack_from(f"<{1 + s.planes}I", data)
-    check(crc == crc32c(data[4:]), "its checksum is wrong")
-    for d in descriptors:
+    for d in struct.unpack_from(f"<{s.planes}I", data, 4):
         mode, lanes_log2, size = d & 3, d >> 2 & 7, d >> 8
         is_possible = lanes_log2 <= (5 if mode == MODE_RANS else 0) and (mode != MODE_CONSTANT or size <= 255)
         check(is_possible and d >> 5 & 7 == 0, "a plane descriptor has an impossible value or a reserved bit set")
-        end = (begin := align(at, n)) + (0 if mode == MODE_CONSTANT else size)
+        end = (begin := align(at, n, s.codec)) + (0 if mode == MODE_CONSTANT else size)
         check(end <= length and not any(data[at:begin]), "a plane runs past its end or a byte between planes is not 0")
         planes.append(Record(mode=mode, lanes=1 << lanes_log2, size=size, data=data[begin:end]))
         at = end
     check(at == length, "it is longer than its planes")
+    return planes
+
+
+def read_trellis_planes(data):
+    """3: the two planes of a block of codec 5."""
+    check(len(data) >= 6, "it is shorter than its head")
+    lanes_log2, is_raw, has_far = data[4] & 7, data[4] >> 3 & 1, data[4] >> 4 & 1
+    is_possible = lanes_log2 <= (0 if is_raw else 5) and not (is_raw and has_far) and data[4] >> 5 == 0
+    begin = 8 if has_far else 6
+    far_size = int.from_bytes(data[5:begin], "little")
+    check(is_possible and has_far == (far_size != 0), "its head has an impossible value or a reserved bit set")
+    far_begin = len(data) - far_size
+    check(begin <= far_begin, "its far weights are longer than itself")
+    coded, far = data[begin:far_begin], data[far_begin:]
+    mode = MODE_RAW if is_raw else MODE_RANS
+    return [Record(mode=mode, lanes=1 << lanes_log2, size=len(coded), data=coded), Record(size=far_size, data=far)]
+
+
+def decode_block(data, n, s, segment, first):
+    """3: a block's n units as bytes."""
+    check(len(data) >= 4 and data[:4] == struct.pack("<I", crc32c(data[4:])), "its checksum is wrong")
+    if s.codec == TRELLIS:
+        return decode_trellis(read_trellis_planes(data), n, s, segment, first)
+    planes = read_planes(data, n, s)
     others_empty = all(p.mode == MODE_CONSTANT and p.size == 0 for p in planes[1:])
     if planes[0].mode == MODE_ZSTD and s.codec in (LOSSLESS, ASSET) and others_empty:
         return unzstd(planes[0].data, n * s.unit, "its plane")
-    coders = {LOSSLESS: decode_lossless, UNIFORM: decode_lossy, CODEBOOK: decode_lossy, TRELLIS: decode_trellis}
+    coders = {LOSSLESS: decode_lossless, UNIFORM: decode_lossy, CODEBOOK: decode_lossy}
     if s.codec in coders:
         return coders[s.codec](planes, n, s, segment, first)
     check(planes[0].mode == MODE_RAW and planes[0].size == n * s.unit, "its plane has the wrong mode or size")
@@ -369,11 +436,10 @@ def decode(archive):
                 out += decode_block(archive[b.offset : b.offset + b.size], b.units, s, segment, len(out) // s.unit)
             except Corrupt as error:
                 raise Corrupt(f"{[t.name for t in s.members] or 'an asset'}: block {number}: {error}") from None
-        out = trellis.from_view(s, out) if s.view else out
-        data.append(Reader(bytes(out), f"stream {s.number}"))
+        data.append(io.BytesIO(trellis.from_view(s, out) if s.view else out))
     for f in files:
-        begin = data[f.stream].data if f.kind == 0 else struct.pack("<Q", len(f.header)) + f.header
-        result[f.name] = b"".join([begin, *(data[t.stream].take(t.bytes) for t in f.tensors)])
+        begin = data[f.stream].read() if f.kind == 0 else struct.pack("<Q", len(f.header)) + f.header
+        result[f.name] = b"".join([begin, *(data[t.stream].read(t.bytes) for t in f.tensors)])
     return layout, result
 
 

@@ -18,9 +18,11 @@ import unittest
 sys.dont_write_bytecode = True
 import reference_decoder as weft  # noqa: E402
 from reference_encoder import (  # noqa: E402
-    ARCHIVES, Writer, folder_archive, make_block, network_entry, random_path, range_coded, rans_encode, signed_varint, string,
-    uniform_archive, varint,
+    ARCHIVES, Coder, Writer, asset_entry, correction_numbers, folder_archive, make_block, make_trellis_block, many_codes,
+    network_entry, random_path, rans_encode, raw_frame, signed, uniform_archive,
 )  # fmt: skip
+from reference_reader import Index, slots  # noqa: E402
+from reference_trellis import read_codes  # noqa: E402
 
 FOLDER = pathlib.Path(__file__).resolve().parent
 GOLDENS = FOLDER / "golden"
@@ -52,6 +54,13 @@ def refuse(test, archive, part):
             test.assertEqual(run_program("verify", file.name).returncode, 3)
 
 
+def network():
+    w = Writer()
+    w.add_tensor("x", "U8", [100], w.add_raw(bytes(range(100)), 1))
+    w.files.append(network_entry("x.safetensors", 1))
+    return w
+
+
 class MadeHere(unittest.TestCase):
     def test_crc(self):
         self.assertEqual(weft.crc32c(b"123456789"), 0xE3069283)
@@ -79,40 +88,80 @@ class MadeHere(unittest.TestCase):
             for n in (1, 31, 32, 33, 1000):
                 symbols = [7 if rng.random() < rare / 4096 else 9 for _ in range(n)]
                 table = (7, [rare, 0, 4096 - rare])
-                reader = weft.Reader(bytes([0, 7, 2]) + varint(rare) + varint(0) + varint(4096 - rare), "table")
                 for lanes_log2 in range(6):
                     data = rans_encode(symbols, table, 1 << lanes_log2)
                     plane = weft.Record(mode=2, lanes=1 << lanes_log2, size=len(data), data=data)
-                    reader.at = 0
-                    self.assertEqual(list(weft.plane_symbols(plane, n, weft.read_table(reader))), symbols)
+                    self.assertEqual(list(weft.plane_symbols(plane, n, (None, slots(*table)))), symbols)
 
-    def test_compressed_index(self):
-        archive, expected = folder_archive()
-        size = struct.unpack_from("<Q", archive, len(archive) - 32)[0]
-        index = archive[-40 - size : -40]
-        # A zstd frame of one raw block, made by hand: magic, a header with a size of four bytes, the block.
-        frame = b"\x28\xb5\x2f\xfd\xa0" + struct.pack("<I", len(index))
-        frame += struct.pack("<I", len(index) << 3 | 1)[:3] + index
-        w = Writer()
-        w.payload = bytearray(archive[: -40 - size])
-        self.assertEqual(restored(w.frame(frame, coding=1, raw=len(index))), expected)
+    def test_numbers(self):
+        rng, coder = random.Random(7), Coder()
+        numbers = [(f"name[{i % 3}]", rng.getrandbits(rng.choice((0, 1, 3, 9, 33, 64)))) for i in range(3000)]
+        numbers += [("name[0]", 0), ("name[1]", 2**64 - 1), ("name[2]", 2**63), ("name[3]", 1), ("name[4]", 2**64 - 1)]
+        factors = [[max(-128, min(127, round(rng.gauss(0, w)))) for _ in range(n)] for w, n in ((3, 50), (90, 50), (3, 7))]
+        factors += [[-128, 127, -127, 126, 0, 1, -1], [0], [-128], [127]]
+        for name, value in numbers:
+            coder.number(name, value)
+            coder.direct(9, value & 511)
+        for codes in factors:
+            coder.factor(codes)
+        index = Index(coder.finish())
+        for name, value in numbers:
+            self.assertEqual((index.number(name), index.direct(9)), (value, value & 511))
+        self.assertEqual([read_codes(index, len(codes)) for codes in factors], factors)
+        index.finish()
+        index = Index(b"")
+        self.assertEqual({index.number("name") for _ in range(1024)}, {2**64 - 1})
+        self.assertRaisesRegex(weft.Corrupt, "more numbers", index.number, "name")
+        self.assertEqual([signed(z) for z in (0, -1, 1, -(2**63), 2**63 - 1)], [0, 1, 2, 2**64 - 1, 2**64 - 2])
+
+    def test_bytes_behind_the_numbers(self):
+        w = network()
+        texts, numbers = w.index()
+        weft.decode(w.frame(texts, numbers + bytes(3)))
+        for more in (bytes(4), bytes(1000)):
+            refuse(self, w.frame(texts, numbers + more), "longer than its numbers")
+        w = many_codes()
+        texts, numbers = w.index()
+        self.assertEqual(numbers[-40:], bytes(40))
+        for more in (b"\0", b"\1"):
+            refuse(self, w.frame(texts, numbers + more), "longer than its numbers")
+        refuse(self, w.frame(texts, numbers[:-1] + b"\1"), "longer than its numbers")
+        refuse(self, w.frame(texts, numbers[:-1]), "left")
+
+    def test_texts(self):
         skippable = b"\x50\x2a\x4d\x18\0\0\0\0"
-        for other in (frame[:-1], frame + b"\0", frame + skippable, skippable + frame):
-            refuse(self, w.frame(other, coding=1, raw=len(index)), "the index is not one zstd frame")
-        for raw in (0, len(index) - 1):
-            refuse(self, w.frame(frame, coding=1, raw=raw), "the index does not decompress")
-        refuse(self, w.frame(frame, coding=1, raw=64 * len(frame) + 1025), "the index's size")
+        size = len(network().index()[0])
+        bomb = raw_frame(b"")[:5] + struct.pack("<I", 9000) + bytes([9000 * 8 + 3 & 255, 9000 * 8 >> 8 & 255, 1, 255])
+        for store, replaced, part in (
+            (raw_frame, {}, None),
+            (lambda texts: raw_frame(texts)[:-1], {}, "not one zstd frame"),
+            (lambda texts: raw_frame(texts) + b"\0", {}, "not one zstd frame"),
+            (lambda texts: raw_frame(texts) + skippable, {}, "not one zstd frame"),
+            (lambda texts: skippable + raw_frame(texts), {}, "not one zstd frame"),
+            (raw_frame, {"text_bytes": size - 1}, "does not decompress"),
+            (raw_frame, {"text_bytes": size + 1}, "does not decompress"),
+            (raw_frame, {"text_bytes": 64 * (size + 12) + 1025}, "size"),
+            (lambda texts: bomb, {"text_bytes": 9000}, "size"),
+            (raw_frame, {"text_bytes": 2**64 - 1}, "size"),
+            (raw_frame, {"text_coding": 2}, "flag"),
+            (None, {"text_bytes": size - 1}, "size"),
+            (None, {"text_bytes": size + 1}, "size"),
+            (lambda texts: raw_frame(texts[:-1]), {"text_bytes": size - 1}, "no end"),
+            (lambda texts: raw_frame(texts[:-2]), {"text_bytes": size - 2}, "fewer texts"),
+            (lambda texts: raw_frame(texts + b"y\xff"), {"text_bytes": size + 2}, "nothing uses"),
+        ):  # fmt: skip
+            w = network()
+            w.store, w.replaced = store, replaced
+            with self.subTest(part=part, replaced=replaced):
+                if part:
+                    refuse(self, w.finish(), part)
+                else:
+                    self.assertEqual(restored(w.finish()), restored(network().finish()))
 
 
 class Refuses(unittest.TestCase):
-    def network(self):
-        w = Writer()
-        w.add_tensor("x", "U8", [100], w.add_raw(bytes(range(100)), 1))
-        w.files.append(network_entry("x.safetensors", 1, varint(0)))
-        return w
-
     def test_every_flip_and_truncation(self):
-        archive = self.network().finish()
+        archive = network().finish()
         weft.decode(archive)
         for bit in range(8 * len(archive)):
             broken = bytearray(archive)
@@ -124,59 +173,83 @@ class Refuses(unittest.TestCase):
                 weft.decode(archive[:length])
         refuse(self, archive + b"\0", "footer")
 
-    def test_versions_and_reserved_bits(self):
-        w = self.network()
-        size = struct.unpack_from("<Q", w.finish(), len(w.finish()) - 32)[0]
-        index = w.finish()[-40 - size : -40]
-        weft.decode(w.frame(index))
-        for change in ({"major": 1}, {"minor": 1}, {"minor": 5}, {"minor": 7}, {"reserved": 256}):
-            refuse(self, w.frame(index, **change), "this decoder reads 0.6")
-        for change in ({"zeros": b"\0\0\1"}, {"coding": 2}):
-            refuse(self, w.frame(index, **change), "reserved bit of the footer")
-        refuse(self, w.frame(index, raw=len(index) + 1), "the index's size")
-        refuse(self, w.frame(index + b"\0"), "longer")
+    def test_versions_and_footer(self):
+        w = network()
+        index = w.index()
+        size = len(w.payload) + sum(map(len, index))
+        weft.decode(w.frame(*index))
+        for change in ({"major": 1}, {"minor": 1}, {"minor": 6}, {"minor": 8}, {"reserved": 256}):
+            refuse(self, w.frame(*index, **change), "this decoder reads 0.7")
+        for offset in (0, 15, size + 1, 2**64 - 1):
+            refuse(self, w.frame(*index, offset=offset), "not where the footer says")
+        for offset in (16, size):
+            refuse(self, w.frame(*index, offset=offset), "checksum")
+        refuse(self, w.frame(*index, text_size=sum(map(len, index)) + 1), "longer than the index")
+        refuse(self, w.frame(*index, text_size=len(index[0]) - 1), "")
 
     def test_index(self):
+        def two(w, name, dtype="U8"):
+            w.files[0] = network_entry("x", 2)
+            w.add_tensor(name, dtype, [0], 0)
+
+        def tensor(*fields):
+            return lambda w: w.tensors.__setitem__(0, fields)
+
+        def file(*fields, **more):
+            return lambda w: w.files.__setitem__(0, network_entry(*fields, **more))
+
         for change, part in (
             (lambda w: w.files.append(w.files[0]), "single file"),
-            (lambda w: w.files.__setitem__(0, network_entry("../x", 1, varint(0))), "name"),
-            (lambda w: w.files.__setitem__(0, network_entry("x", 1, varint(3))), "kind of header"),
-            (lambda w: w.files.__setitem__(0, network_entry("x", 2, varint(0))), "number of tensors"),
-            (lambda w: w.files.__setitem__(0, network_entry("x", 1, varint(2) + string(b"{}"))), "does not name"),
-            (lambda w: w.files.__setitem__(0, network_entry("x", 1, b"\1\2" + 4 * string(b"k"))), "twice"),
-            (lambda w: w.add_tensor("x", "U8", [0], 0), "twice"),
-            (lambda w: w.add_tensor("__metadata__", "U8", [0], 0), "not allowed"),
-            (lambda w: w.tensors.__setitem__(0, (b"\xff", 1, [100], 0)), "UTF-8"),
-            (lambda w: w.tensors.__setitem__(0, (b"x", 22, [100], 0)), "type"),
-            (lambda w: w.tensors.__setitem__(0, (b"x", 19, [101], 0)), "end at a byte"),
-            (lambda w: w.tensors.__setitem__(0, (b"x", 1, [1 << 63, 4], 0)), "too large"),
-            (lambda w: w.tensors.__setitem__(0, (b"x", 1, [1 << 60], 0)), "more blocks"),
-            (lambda w: w.tensors.__setitem__(0, (b"x", 1, [1] * 33, 0)), "rank"),
-            (lambda w: w.tensors.__setitem__(0, (b"x", 1, [100], 1)), "streams"),
-            (lambda w: w.add_raw(b"", 1), "streams"),
-            (lambda w: w.tables.append((0, [4096])), "table"),
-            (lambda w: w.tables.append((255, [2048, 2048])), "table"),
-            (lambda w: w.tables.append((0, [2048, 2047])), "table"),
-            (lambda w: w.tables.append((0, [2048, 2048, 0])), "table"),
+            ({"files": 1 << 60}, "left"), ({"tensors": 1 << 60}, "left"), ({"tables": 1 << 60}, "left"),
+            ({"shapes": 1 << 60}, "left"), ({"codebooks": 1 << 60}, "left"),
+            ({"files": 0}, "single file"), ({"layout": 2}, "flag"), ({"file_kind": 2}, "flag"),
+            (file("../x", 1), "name"), (file("", 1), "name"), (file("x" * 256, 1), "name"), (file("a\0", 1), "name"),
+            (file("..", 1), "name"), ({"header": 3}, "kind of header"), (file("x", 2), "fewer texts"),
+            (file("x", 1, verbatim=b"{}"), "does not name"), (file("x", 1, verbatim=b"{\xc0}"), "UTF-8"),
+            (file("x", 1, [("k", "k")] * 2), "twice"),
+            (lambda w: file("x", 1, [("k", "k")])(w) or w.replaced.update(pairs=1 << 60), "fewer texts"),
+            (lambda w: w.files.append(asset_entry("y", w.add_asset(b""))) or setattr(w, "layout", 1), None),
+            (lambda w: w.files.append(asset_entry("x.safetensors", w.add_asset(b""))) or setattr(w, "layout", 1), "twice"),
+            (lambda w: w.files.append(asset_entry("y", 0)) or setattr(w, "layout", 1), "streams"),
+            (lambda w: w.files.append(asset_entry("y", w.add_raw(b"", 1))) or setattr(w, "layout", 1), "codec"),
+            (lambda w: two(w, "y"), None), (lambda w: two(w, "x"), "twice"), (lambda w: two(w, "__metadata__"), "not allowed"),
+            (lambda w: two(w, "y", "I8"), "several types"),
+            (tensor(b"\xc0", 1, [100], 0), "UTF-8"), (tensor(b"x", 22, [100], 0), "type"), (tensor(b"x", -1, [100], 0), "type"),
+            (tensor(b"x", 19, [101], 0), "end at a byte"), (tensor(b"x", 1, [1 << 63, 4], 0), "too large"),
+            (tensor(b"x", 1, [1 << 63, 4, 0], 0), "too large"), (tensor(b"x", 1, [1 << 60], 0), "left"),
+            (tensor(b"x", 1, [1] * 33, 0), "rank"), (tensor(b"x", 1, [100], 1), "streams"),
+            (lambda w: tensor(b"x", 1, [*range(9)], 0)(w) or two(w, "y") or w.replaced.update({"known[1]": 9}), "not there"),
+            ({"known[1]": 1}, "not there"), ({"known[1]": 9}, "not there"), ({"join[1]": 1}, "not there"),
+            ({"join[1]": 3}, "not there"), (lambda w: w.add_raw(b"", 1), "streams"), ({"streams": 1 << 60}, "streams"),
+            (lambda w: w.tables.append((0, [4096])), "table"), (lambda w: w.tables.append((255, [2048, 2048])), "table"),
+            (lambda w: w.tables.append((0, [2048, 2047])), "table"), (lambda w: w.tables.append((0, [2048, 2048, 0])), "table"),
+            (lambda w: w.tables.append((0, [0, 2048, 2048])), "table"),
+            (lambda w: w.tables.append((0, [2**64 - 4096, 8192])), "table"),
             (lambda w: w.tables.append((0, [2048, 2048], 241)), "table of pairs"),
-            (lambda w: w.payload.append(0), "payload"),
-            (lambda w: w.streams.__setitem__(0, b"\x03" + w.streams[0][1:]), "codec"),
-            (lambda w: w.streams.__setitem__(0, b"\x00\x09" + w.streams[0][2:]), "size of blocks"),
-            (lambda w: w.streams.__setitem__(0, w.streams[0] + b"\0"), "longer"),
-            (lambda w: w.streams.__setitem__(0, w.streams[0][:3] + b"\xec\x80\0"), "longer than it needs"),
+            (lambda w: w.payload.append(0), "payload"), ({"size[0]": signed(200)}, "payload"),
+            ({"size[0]": signed(-1)}, "size"), ({"size[0]": signed(1 << 32)}, "size"),
+            ({"codec": 3}, "codec"), ({"codec": 6}, "codec"),
+            ({"block": signed(9 - 16)}, "size of blocks"), ({"block": signed(19 - 16)}, "size of blocks"),
+            ({"segment": signed(9 - 20)}, "size of blocks"), ({"segment": signed(25 - 20)}, "size of blocks"),
         ):  # fmt: skip
-            w = self.network()
-            change(w)
-            with self.subTest(part):
-                refuse(self, w.finish(), part)
+            w = network()
+            if isinstance(change, dict):
+                w.replaced = change
+            else:
+                change(w)
+            with self.subTest(part=part, replaced=w.replaced):
+                if part:
+                    refuse(self, w.finish(), part)
+                else:
+                    weft.decode(w.finish())
 
     def block(self, planes, dtype="U8", units=4, tables=(0,)):
         w = Writer()
-        sizes = w.add_block(make_block(planes, units), units)
+        block = w.add_block(make_block(planes, units), units)
         w.tables += (0, [2048, 2048]), (0, [2048, 2048], 7)
-        stream = w.add_stream(weft.LOSSLESS, 10, 10, b"", b"".join(map(varint, tables)), sizes)
-        w.add_tensor("x", dtype, [units], stream)
-        w.files.append(network_entry("x.safetensors", 1, varint(0)))
+        tables = [(f"table[{p}]", t) for p, t in enumerate(tables)]
+        w.add_tensor("x", dtype, [units], w.add_stream(weft.LOSSLESS, 10, 10, [], tables, [block]))
+        w.files.append(network_entry("x.safetensors", 1))
         return w.finish()
 
     def test_pairs(self):
@@ -231,13 +304,17 @@ class Refuses(unittest.TestCase):
         with self.assertRaisesRegex(weft.Corrupt, "not 0"):  # which other readers need not see
             weft.decode(self.block([(0, 0, 3, b"abc\1"), plane], "U16", 3, (0, 0)))
 
-    def uniform(self, low=b"", exceptions=b"", low_bits=0, step=0.5, channels=b"\0", dtype="F32"):
+    def uniform(self, low=b"", exceptions=b"", low_bits=0, step=0.5, inner=1, scales=(), dtype="F32", replaced=(), units=3):
         w = Writer()
         planes = [(1, 0, 129, b""), (0, 0, len(low), low), (0, 0, len(exceptions), exceptions)]
-        sizes = w.add_block(make_block(planes, 3), 3)
-        rest = struct.pack("<fB", step, low_bits) + channels
-        w.add_tensor("x", dtype, [3], w.add_stream(weft.UNIFORM, 10, 10, rest, varint(0) + bytes(3), sizes))
-        w.files.append(network_entry("x.safetensors", 1, varint(0)))
+        blocks = [w.add_block(make_block(planes, units), units)] if units else []
+        rest = [*w.step_numbers(step), ("low_bits", low_bits), ("channels", len(scales))]
+        rest += [("inner", inner)] if scales else []
+        rest += [("scale", signed(q - before)) for before, q in zip([128, *scales], scales)]
+        segments = [("table[0]", 0), *correction_numbers((0, 0, 0))] if units else []
+        w.add_tensor("x", dtype, [units], w.add_stream(weft.UNIFORM, 10, 10, rest, segments, blocks))
+        w.files.append(network_entry("x.safetensors", 1))
+        w.replaced = dict(replaced)
         return w.finish()
 
     def test_uniform(self):
@@ -254,85 +331,134 @@ class Refuses(unittest.TestCase):
         refuse(self, self.uniform(dtype="I32"), "members")
         for step in (0.0, -1.0, math.inf, math.nan, 2.0**-127):
             refuse(self, self.uniform(step=step), "not normal")
-        refuse(self, self.uniform(channels=b"\2"), "parameters")
-        refuse(self, self.uniform(channels=b"\1" + varint(2) + string(b"\x80")), "do not fit")
-        refuse(self, self.uniform(channels=b"\1" + varint(0) + string(b"\x80")), "do not fit")
-        refuse(self, self.uniform(channels=b"\1" + varint(1) + string(b"")), "do not fit")
-        refuse(self, self.uniform(step=2.0**-120, channels=b"\1" + varint(1) + string(b"\0")), "not normal")
+        refuse(self, self.uniform(replaced={"step_zeros": 24}), "not normal")
+        for value in (-129, 128):
+            refuse(self, self.uniform(replaced={"correction[1]": signed(value)}), "correction")
+        refuse(self, self.uniform(inner=2, scales=[128]), "do not fit")
+        refuse(self, self.uniform(inner=0, scales=[128]), "do not fit")
+        self.uniform(inner=1 << 63, scales=[128], units=0)
+        refuse(self, self.uniform(inner=1 << 63, scales=[128] * 2, units=0), "do not fit")
+        refuse(self, self.uniform(replaced={"channels": 1 << 60}, units=0), "left")
+        refuse(self, self.uniform(step=2.0**-120, scales=[0]), "not normal")
+        for code in (-1, 256):
+            refuse(self, self.uniform(scales=[code]), "scale code")
 
+    def codebook(self, books=(b"\0\0", b"\1\0\2\0"), chosen=(1,), groups=(0,), symbol=1, replaced=(), dimension=1, units=3):
+        """Weights of F16; codebooks of the same type, the first one of scalars."""
+        w = Writer()
+        for book, d in zip(books, (1, dimension)):
+            w.add_book("F16", book, d)
+        blocks = [w.add_block(make_block([(1, 0, symbol, b""), (0, 0, 0, b"")], units), units)] if units else []
+        rest = [*zip(("group", "group_inner", "group_channels"), groups)]
+        rest += [("book", signed(b - before)) for before, b in zip([0, *chosen], chosen)]
+        w.add_tensor("x", "F16", [units], w.add_stream(weft.CODEBOOK, 10, 10, rest, [("table[0]", 0)][:units], blocks))
+        w.files.append(network_entry("x.safetensors", 1))
+        w.replaced = dict(replaced)
+        return w.finish()
 
-    def trellis(self, plane=None, far=b"", far_mode=0, codes=None, taps=None, shapes=None, **fields):
+    def test_codebook(self):
+        self.assertEqual(restored(self.codebook())[""][-6:], b"\2\0" * 3)
+        self.assertEqual(restored(self.codebook(groups=(2, 1, 3), chosen=(1, 1)))[""][-6:], b"\2\0" * 3)
+        refuse(self, self.codebook(symbol=2), "end of its codebook")
+        refuse(self, self.codebook(groups=(2, 1, 3), chosen=(1, 0)), "end of its codebook")
+        refuse(self, self.codebook(groups=(2, 1, 3), chosen=(0, 1), dimension=2), "several dimensions")
+        for number in (-1, 2):
+            refuse(self, self.codebook(chosen=(number,)), "not there")
+        refuse(self, self.codebook(groups=(2, 1, 1 << 60), units=0), "left")
+        for groups in ((2, 1, 2), (1, 0, 3), (1, 2, 3), (1, 1 << 63, 4)):
+            refuse(self, self.codebook(groups=groups, chosen=(1, 1, 1)), "do not fit")
+        for book in (b"\2\0\1\0", b"\1\0\1\0", b"\0\x80\0\0", b"\0\0\0\x7c", b"\0\0\1\x7e"):
+            refuse(self, self.codebook(books=(b"\0\0", book)), "finite or do not ascend")
+        for name, value in (("value_type", 12), ("dimension_log2", 4)):
+            refuse(self, self.codebook(replaced={name: value}), "type or dimension")
+        for entries in (0, 4097, 2**64 - 1):
+            refuse(self, self.codebook(replaced={"entries": entries}), "number of entries")
+        refuse(self, self.codebook(replaced={"entries": 65537, "dimension_log2": 1}), "number of entries")
+        refuse(self, self.codebook(replaced={"table[0]": 1}), "table that is not there")
+
+    def trellis(self, coded=None, raw=0, far=b"", body=None, dtype="F32", replaced=(), dimensions=(8,), **fields):
+        """The archive, its weights and their plane. `body` is a block without its checksum."""
         w, rng = Writer(), random.Random(1)
         s = weft.Record(shape=(*[0] * 16, 4096, *[0] * 15), base=16, states_log2=3, keeps_zero=0, predicts=1)
         s.factors, s.shifts = [weft.Record(inner=1, codes=[0, 1, 2, 3], count=4)], (4,) * 12
-        s.period, s.taps = 1, weft.Record(codes=TAPS)
-        levels, coded = random_path(rng, s, 0, 8, 2)
-        plane = (2, 1, len(coded), coded) if plane is None else plane
-        w.shapes, w.codes = [shapes or bytes([16, 0]) + varint(4096)], [[0, 1, 2, 3]] if codes is None else codes
-        w.taps = [TAPS] if taps is None else taps
-        sizes = w.add_block(make_block([plane, (far_mode, 0, len(far), far)], 8), 8)
-        v = {"step": 1 / 64, "flags": 3 | 32, "shape": 0, "base": 16, "period": s.period, "shifts": s.shifts}
-        v |= {"view": (), "offset": (), "factors": [(1, 4)], "dtype": "F32", **fields}
-        flags = v["flags"] | bool(v["offset"]) << 7
-        rest = struct.pack("<fB", v["step"], flags) + b"".join(map(signed_varint, v["offset"]))
-        rest += varint(v["shape"]) + signed_varint(v["base"])
-        rest += varint(v["period"]) + struct.pack("12b", *v["shifts"]) + b"".join(map(varint, v["view"]))
-        rest += bytes([len(v["factors"])]) + b"".join(varint(a) + varint(b) for a, b in v["factors"])
-        w.add_tensor("x", v["dtype"], [8], w.add_stream(weft.TRELLIS, 10, 10, rest, bytes(3), sizes))
-        w.files.append(network_entry("x.safetensors", 1, varint(0)))
-        return w.finish(), struct.pack("<8f", *levels), coded
+        s.period, s.taps = 1, [60, -7, 0, 1]
+        levels, plane = random_path(rng, s, 0, 8, 2)
+        s.step, s.offset, s.view, s.shape_number, s.corrections = 1 / 64, 0, None, 0, (0, 0, 0)
+        w.shapes = [fields.pop("weights", (16, [4096]))]
+        s.__dict__.update(fields)
+        block = make_trellis_block(plane if coded is None else coded, 0 if raw else 1, raw, far)
+        block = block if body is None else struct.pack("<I", weft.crc32c(body)) + body
+        blocks = [w.add_block(block, 8, 2)] if dimensions != (0,) else []
+        w.add_tensor("x", dtype, dimensions, w.add_trellis(dimensions, s, blocks, segment_log2=10))
+        w.files.append(network_entry("x.safetensors", 1))
+        w.replaced = dict(replaced)
+        return w.finish(), struct.pack("<8f", *levels), plane
 
     def test_trellis(self):
         archive, expected, coded = self.trellis()
         self.assertEqual(restored(archive)[""][-32:], expected)
         seen = lambda **fields: restored(self.trellis(**fields)[0])[""][-32:]
-        self.assertEqual(seen(codes=range_coded([[0, 1, 2, 3]]), taps=range_coded([TAPS])), expected)
         units = bytes(range(32))
-        self.assertEqual(seen(plane=(0, 0, 32, units)), units)
+        self.assertEqual(seen(coded=units, raw=1), units)
         value, exact, nan = lambda x: struct.pack("<f", x), struct.pack("<I", 1 | 0x80000000), b"abcd"
         self.assertEqual(seen(far=exact + nan), expected[:4] + nan + expected[8:])
         far = struct.pack("<2I", 2 | 0x7FFC0000, 7 | 0x80040000)
         self.assertEqual(seen(far=far), expected[:8] + value(8191) + expected[12:28] + value(-8191))
-        for far in (far + b"\0", exact, exact + nan[:3], exact + nan + nan[:1]):
+        for far in (far + b"\0\0", exact, exact + nan[:2], exact + nan + nan[:2]):
             refuse(self, self.trellis(far=far)[0], "impossible size")
         for positions in ((8, 9), (2, 2), (3, 2)):
             refuse(self, self.trellis(far=struct.pack("<2I", *positions))[0], "ascend")
-        refuse(self, self.trellis(far_mode=1)[0], "mode")
-        refuse(self, self.trellis(plane=(1, 0, 0, b""))[0], "mode")
-        refuse(self, self.trellis(plane=(0, 0, 31, units[1:]))[0], "wrong size")
-        refuse(self, self.trellis(plane=(0, 0, 32, units), far=exact + nan)[0], "wrong size")
-        refuse(self, self.trellis(plane=(2, 1, len(coded) + 2, coded + b"\0\0"))[0], "does not end")
-        refuse(self, self.trellis(plane=(2, 2, len(coded), coded))[0], "")
-        refuse(self, self.trellis(plane=(2, 1, 2, coded[:2]))[0], "impossible size")
-        refuse(self, self.trellis(plane=(2, 1, len(coded) - 2, coded[:-2]))[0], "")
+        refuse(self, self.trellis(coded=units[1:], raw=1)[0], "wrong size")
+        refuse(self, self.trellis(coded=units + b"\0", raw=1)[0], "wrong size")
+        refuse(self, self.trellis(coded=coded + b"\0\0")[0], "does not end")
+        refuse(self, self.trellis(coded=coded[:2])[0], "impossible size")
+        refuse(self, self.trellis(coded=coded + b"\0")[0], "impossible size")
+        refuse(self, self.trellis(coded=coded[:-2])[0], "")
+        self.assertEqual(seen(body=b"\1\0" + coded), expected)
+        self.assertEqual(seen(body=b"\x11\x08\0\0" + coded + exact + nan), expected[:4] + nan + expected[8:])
+        for head in (b"\x21\0", b"\x41\0", b"\x81\0", b"\6\0", b"\7\0", b"\1\1", b"\x11\0\0\0"):
+            refuse(self, self.trellis(body=head + coded)[0], "impossible value")
+        for head in (b"\x09\0", b"\x18\x08\0\0"):
+            refuse(self, self.trellis(body=head + units)[0], "impossible value")
+        refuse(self, self.trellis(body=b"\2\0" + coded)[0], "")
+        refuse(self, self.trellis(body=b"\1")[0], "shorter than its head")
+        refuse(self, self.trellis(body=b"\x11\1")[0], "longer than itself")
+        refuse(self, self.trellis(body=b"\x11" + (len(coded) + 1).to_bytes(3, "little") + coded)[0], "longer than itself")
+        refuse(self, self.trellis(body=b"\x11" + len(coded).to_bytes(3, "little") + coded)[0], "impossible size")
 
     def test_trellis_index(self):
+        factor = lambda inner, count: [weft.Record(inner=inner, count=count, codes=[0])]
+        of_view, empty = {"view": (2, 2, 2)}, {"dimensions": (0,)}
         for fields, part in (
-            ({"step": 0.0}, "parameters"), ({"step": math.inf}, "parameters"), ({"step": 2.0**-127}, "parameters"),
-            ({"flags": 1 | 32}, "parameters"), ({"flags": 9 | 32}, "parameters"), ({"offset": (0,)}, "offset"),
-            ({"offset": (1 + (1 << 22),)}, "offset"), ({"offset": (-1 - (1 << 22),)}, "offset"),
-            ({"base": 1025}, "parameters"), ({"base": -1025}, "parameters"), ({"shape": 1}, "shape"),
+            ({"step": 0.0}, "not normal"), ({"step": math.inf}, "not normal"), ({"step": 2.0**-127}, "not normal"),
+            ({"states_log2": 1}, "parameters"), ({"states_log2": 9}, "parameters"),
+            ({"offset": 1 + (1 << 22)}, "offset"), ({"offset": -1 - (1 << 22)}, "offset"),
+            ({"base": 1025}, "parameters"), ({"base": -1025}, "parameters"), ({"shape_number": 1}, "shape"),
             ({"shifts": (5,) * 12}, "shift"), ({"shifts": (-5,) * 12}, "shift"), ({"dtype": "I32"}, "members"),
-            ({"flags": 3 | 32 | 64, "view": (1, 1, 1)}, "view"), ({"flags": 3 | 32 | 64, "view": (2, 2, 1)}, "view"),
-            ({"flags": 3 | 32 | 64, "view": (0, 2, 1)}, "view"), ({"flags": 3 | 32 | 64, "view": (8 << 61, 8, 1)}, ""),
-            ({"factors": [(1, 3)]}, "factors"), ({"factors": [(0, 4)]}, "factors"), ({"factors": [(4, 0)]}, "factors"),
-            ({"factors": [(1, 1)] * 4}, "factors"), ({"factors": [(1 << 63, 2)]}, "factors"),
-            ({"codes": b""}, "past the end"), ({"codes": b"\x84\x80\0\0\0\0"}, "range"),
-            ({"codes": range_coded([[0, 1, 2, 3]]) + b"\0"}, "do not end"),
-            ({"codes": range_coded([[0, 1, 2, 3]])[:-1]}, "do not end"),
-            ({"period": 65}, "period"), ({"period": 1 << 63}, "period"), ({"period": 0}, "longer"),
-            ({"period": 64}, "do not end"), ({"taps": b"\x84\x80\0\0\0\0"}, "range"),
-            ({"taps": b""}, "past the end"), ({"period": 0, "taps": b"\x80\x80\0\0\0\0"}, "longer"),
-            ({"taps": range_coded([TAPS]) + b"\0"}, "do not end"), ({"taps": range_coded([TAPS])[:-1]}, "do not end"),
-            ({"taps": range_coded([TAPS * 2])}, "do not end"), ({"taps": range_coded([TAPS[:2]])}, "do not end"),
-            ({"shapes": bytes([31, 1]) + varint(2048) * 2}, "shape"),
-            ({"shapes": bytes([0, 1]) + varint(2048) + varint(2047)}, "shape"),
-            ({"shapes": bytes([0, 1]) + varint(4096) + varint(0)}, "shape"),
-            ({"shapes": bytes([0, 1]) + varint(0) + varint(4096)}, "shape"),
-            ({"shapes": bytes([0, 1]) + varint(2**64 - 4096) + varint(8192)}, "shape"),
+            ({"view": (1, 1, 1)}, "view"), ({"view": (2, 2, 1)}, "view"), ({"view": (0, 2, 1)}, "view"),
+            ({"view": (8 << 61, 8, 1)}, "view"), ({"view": (2, 4, 256), "dimensions": (2048,)}, "view"),
+            ({"factors": factor(1, 3)}, "factor"), ({"factors": factor(0, 4)}, "factor"), ({"factors": factor(4, 0)}, "factor"),
+            ({"factors": factor(1, 1) * 4}, "factors"), ({"factors": factor(1 << 63, 2)}, "factor"),
+            ({"factors": factor(1 << 63, 2), **empty}, "factor"), ({"factors": factor(1, 1 << 40), **empty}, "left"),
+            ({"weights": (31, [2048, 2048])}, "shape"), ({"weights": (0, [2048, 2047])}, "shape"),
+            ({"weights": (0, [4096, 0])}, "shape"), ({"weights": (0, [0, 4096])}, "shape"),
+            ({"weights": (0, [2**64 - 4096, 8192])}, "shape"),
         ):  # fmt: skip
             with self.subTest(fields):
                 refuse(self, self.trellis(**fields)[0], part)
+        for name, number, part, fields in (
+            ("keeps_zero", 2, "flag", {}), ("predicts", 2, "flag", {}), ("has_offset", 2, "flag", {}),
+            ("has_view", 2, "flag", {}), ("has_shifts", 2, "flag", {}), ("offset", 0, "offset", {"offset": 5}),
+            ("sides[1]", 3, "order", of_view), ("sides[1]", 5, "order", of_view), ("sides[1]", 2**64 - 1, "order", of_view),
+            ("axes[1]", 1, "order", {}), ("axes[1]", 3, "order", {}), ("axes[1]", 5, "order", {}),
+            ("axes[3]", 14, "order", of_view), ("axes[1]", 2**64 - 1, "order", {}),
+            ("period", 65, "period", {}), ("period", 1 << 63, "period", {}), ("triangles", 2**64 - 1, "shape", {}),
+            ("tap[0]", signed(-129), "tap", {}), ("tap[3]", signed(128), "tap", {}), ("tap_shift", 4, "multiples", {}),
+            ("same_step", 1, "shares the step", {}), ("same_step", 2, "flag", {}), ("size[5]", signed(-1), "size", {}),
+            ("correction[0]", signed(-129), "correction", {}),
+        ):  # fmt: skip
+            with self.subTest(name, number=number):
+                refuse(self, self.trellis(replaced={name: number}, **fields)[0], part)
 
 
 class Program(unittest.TestCase):

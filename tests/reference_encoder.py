@@ -4,7 +4,7 @@
     reference_encoder.py DIR  writes each archive as DIR/NAME.weft beside what it restores to
 
 It is the other side of reference_decoder.py: no C++ code touches these archives, so they cross-check the C++ reader.
-Its index is never compressed and its tables are simple; it is no model of a good encoder.
+Its texts are never compressed and its tables are simple; it is no model of a good encoder.
 """
 
 import json
@@ -20,22 +20,12 @@ import reference_trellis as trellis  # noqa: E402
 
 TYPE_NUMBERS = {name: number for number, (name, _, _) in enumerate(weft.TYPES)}
 FLOATS = ("F16", "BF16", "F32", "F64", "C64")
+CODES = {"F16": "<e", "F32": "<f", "F64": "<d"}
 
 
-def varint(value):
-    out = bytearray()
-    while value >= 128:
-        out.append(value & 127 | 128)
-        value >>= 7
-    return bytes([*out, value])
-
-
-def signed_varint(value):
-    return varint(value << 1 if value >= 0 else -value * 2 - 1)
-
-
-def string(data):
-    return varint(len(data)) + data
+def signed(value):
+    """FORMAT.md 2.1: a signed number as an unsigned one."""
+    return value << 1 if value >= 0 else -value * 2 - 1
 
 
 def with_crc(data):
@@ -105,63 +95,157 @@ def make_block(planes, units):
     return struct.pack("<I", weft.crc32c(head + body)) + head + body
 
 
-def range_coded(factors):
-    """FORMAT.md 2.5 and 2.6: the codes of scale factors, or the taps of streams."""
-    symbols = [code + 128 for codes in factors for code in codes]
-    if not symbols:
-        return b""
-    model, low, span, shifts = trellis.CodeModel(min(symbols), max(symbols)), 0, 2**32 - 1, 0
-    for codes in factors:
-        model.begin_factor()
-        for code in codes:
-            frequencies, s = model.frequencies(), code + 128 - min(symbols)
-            part = span // sum(frequencies)
-            low, span = low + part * sum(frequencies[:s]), part * frequencies[s]
-            while span < 1 << 24:
-                low, span, shifts = low << 8, span << 8, shifts + 1
-            model.add(code + 128)
-    coded = low.to_bytes(4 + shifts, "big")
-    return bytes([min(symbols), max(symbols)]) + coded.ljust(-(-len(symbols) // 256), b"\0")
+def make_trellis_block(coded, lanes_log2=0, raw=0, far=b""):
+    """A block of codec 5."""
+    head = bytes([lanes_log2 | raw << 3 | bool(far) << 4]) + len(far).to_bytes(3 if far else 1, "little")
+    body = head + coded + far
+    return struct.pack("<I", weft.crc32c(body)) + body
 
 
-def differences(taps):
-    """FORMAT.md 2.6: what is stored of the streams' taps. No two periods have as many."""
-    before, stored = {}, []
-    for t in taps:
-        stored.append([(x - y + 128) % 256 - 128 for x, y in zip(t, before.get(len(t), [0] * len(t)))])
-        before[len(t)] = t
-    return stored
+def raw_frame(data):
+    """A zstd frame of one raw block, made by hand: magic, a header with a size of four bytes, the block."""
+    size = struct.pack("<I", len(data))
+    return b"\x28\xb5\x2f\xfd\xa0" + size + struct.pack("<I", len(data) << 3 | 1)[:3] + data
+
+
+class Coder:
+    """FORMAT.md 2.1 and 2.7, the other way round."""
+
+    def __init__(self):
+        self.low, self.span, self.shifts, self.count = 0, 2**32 - 1, 0, 0
+        self.estimates, self.factors = {}, []
+
+    def decide(self, bit, probability):
+        t = (self.span >> 16) * probability
+        self.low, self.span = (self.low, t) if bit else (self.low + t, self.span - t)
+        while self.span < 1 << 24:
+            self.low, self.span, self.shifts = self.low << 8, self.span << 8, self.shifts + 1
+
+    def estimate(self, key):
+        return self.estimates.get(key, (32768, 0))
+
+    def learn(self, bit, key):
+        p, n = self.estimate(key)
+        self.estimates[key] = p + ((65535 * bit - p) * (131072 // (2 * n + 3)) >> 16), min(n + 1, 30)
+
+    def decide_by(self, bit, key):
+        self.decide(bit, min(max(self.estimate(key)[0], 128), 65408))
+        self.learn(bit, key)
+
+    def number(self, name, value):
+        self.count += 1
+        width, bits = value.bit_length(), f"{value:b}"[1:]
+        for i in range(width):
+            self.decide_by(1, (name, "U", i))
+        if width < 64:
+            self.decide_by(0, (name, "U", width))
+        for i, bit in enumerate(map(int, bits)):
+            place = ("T", width, int("1" + bits[:i], 2)) if i < 3 else ("L", width - 2 - i)
+            self.decide_by(bit, (name, *place))
+
+    def direct(self, bits, value):
+        for i in reversed(range(bits)):
+            self.decide(value >> i & 1, 32768)
+
+    def factor(self, codes):
+        like = next((f for f in reversed(self.factors) if len(f) == len(codes)), None)
+        self.factors.append(codes)
+        for c, code in enumerate(codes):
+            self.count += 1
+            before = min(max(codes[c - 1] if c else 0, -3), 3)
+            alike = min(max(like[c], -4), 4) if like else None
+            decisions = [(code != 0, 0)]
+            if code:
+                ones = abs(code) - 1
+                first = 130 if code < 0 else 2
+                decisions += [(code < 0, 1), *((True, first + t) for t in range(ones))]
+                decisions += [(False, first + ones)] if -128 < code < 127 else []
+            for bit, node in decisions:
+                self.decide_code(bit, node, before, alike)
+
+    def decide_code(self, bit, node, before, alike):
+        number = len(self.factors)
+        keys = {"G": ("G", node), "F": (number, "F", node), "B": (number, "B", before, node)}
+        if alike is not None:
+            keys["A"] = number, "A", alike, node
+        above, below = 0, 0
+        for kind, key in keys.items():
+            p, n = self.estimate(key)
+            weight = {"G": 4, "F": n, "B": n, "A": 2 * n}[kind]
+            above, below = above + weight * p, below + weight
+        self.decide(bit, min(max(above // below, 128), 65408))
+        for key in keys.values():
+            self.learn(bit, key)
+
+    def finish(self):
+        """The bytes. What the decoder takes ends with three more, which are zeros and left out."""
+        coded = (-(-self.low >> 24)).to_bytes(1 + self.shifts, "big").rstrip(b"\0")
+        return coded.ljust(-(-(self.count - 1024) // 32), b"\0")
+
+
+def axes_of(dimensions, parts, strictly):
+    """FORMAT.md 2.6: the number of the first (i, j) with these parts(i, j) of dimensions, or 0."""
+    r = len(dimensions)
+    places = [(i, j) for i in range(r + 1) for j in range(i + strictly, r + 1)]
+    return next((1 + i * (r + 1) + j for i, j in places if parts(i, j)), 0)
 
 
 class Writer:
-    """Collects tensors, assets and blocks, and writes an archive with an uncompressed index."""
+    """Collects tensors, assets and blocks, and writes an archive. Its numbers are pairs: the context and the number, or how
+    many direct bits and these, or None and the codes of a factor."""
 
     def __init__(self, layout=0):
-        self.layout, self.files, self.tensors, self.tables, self.streams = layout, [], [], [], []
-        self.books = []  # as bytes
-        self.shapes, self.codes = [], []  # each shape as bytes; the codes of each factor, or section 5 as bytes
-        self.taps = []  # of each stream, or section 6 as bytes
+        self.layout, self.files, self.tensors, self.tables, self.books = layout, [], [], [], []
+        self.shapes = []  # first triangle and weights of each
+        self.streams, self.numbers = 0, []  # how many there are, and the numbers that follow `streams`
+        self.step = None
+        self.before, self.taps, self.blocks = {}, {}, {}  # what numbers are relative to: by name, period and codec
         self.payload = bytearray(bytes(16))
         self.pairs = False  # whether planes of an even number of symbols are coded in pairs
+        self.store = None  # what makes a zstd frame of the texts
+        self.replaced = {}  # for tests: what the first number of a context, as coded, is instead
 
-    def add_block(self, block, units):
-        self.payload += bytes(-len(self.payload) % (16 if units >= 16384 else 2)) + block
-        return varint(len(block))
+    def relative(self, name, value, first):
+        """A signed number, minus the one before of the same name."""
+        number = name, signed(value - self.before.get(name, first))
+        self.before[name] = value
+        return number
 
-    def add_stream(self, codec, block_log2, segment_log2, rest, segments=b"", sizes=b""):
-        self.streams.append(bytes([codec, block_log2, segment_log2]) + rest + segments + sizes)
-        return len(self.streams) - 1
+    def add_block(self, block, units, alignment=None):
+        self.payload += bytes(-len(self.payload) % (alignment or (16 if units >= 16384 else 2))) + block
+        return len(block), units
+
+    def add_stream(self, codec, block_log2, segment_log2, rest, segments, blocks):
+        """`blocks` are sizes and units; the others numbers."""
+        self.numbers += [("codec", codec), self.relative("block", block_log2, 16), self.relative("segment", segment_log2, 20)]
+        self.numbers += [*rest, *segments]
+        for size, units in blocks:
+            size_before, units_before = self.blocks.get(codec, (0, 1))
+            self.numbers.append((f"size[{codec}]", signed(size - size_before * units // units_before)))
+            self.blocks[codec] = size, units
+        self.streams += 1
+        return self.streams - 1
+
+    def step_numbers(self, step):
+        (bits,) = struct.unpack("<I", struct.pack("<f", step))
+        mantissa = bits & (1 << 23) - 1
+        zeros = (mantissa & -mantissa).bit_length() - 1 if mantissa else 23
+        if step == self.step:
+            return [("same_step", 1)]
+        self.step = step
+        numbers = [("same_step", 0), self.relative("step_exponent", bits >> 23, 119), ("step_zeros", zeros)]
+        return [*numbers, (22 - zeros, mantissa >> zeros + 1)] if mantissa else numbers
 
     def add_raw(self, data, unit, block_log2=10):
         step = unit << block_log2
         parts = [data[i : i + step] for i in range(0, len(data), step)]
-        sizes = b"".join(self.add_block(make_block([(0, 0, len(p), p)], len(p) // unit), len(p) // unit) for p in parts)
-        return self.add_stream(weft.RAW, block_log2, max(block_log2, 12), b"", b"", sizes)
+        blocks = [self.add_block(make_block([(0, 0, len(p), p)], len(p) // unit), len(p) // unit) for p in parts]
+        return self.add_stream(weft.RAW, block_log2, max(block_log2, 12), [], [], blocks)
 
     def add_asset(self, data):
         parts = [data[i : i + 1024] for i in range(0, len(data), 1024)]
-        sizes = b"".join(self.add_block(make_block([(0, 0, len(p), p)], len(p)), len(p)) for p in parts)
-        return self.add_stream(weft.ASSET, 10, 12, varint(len(data)), b"", sizes)
+        blocks = [self.add_block(make_block([(0, 0, len(p), p)], len(p)), len(p)) for p in parts]
+        return self.add_stream(weft.ASSET, 10, 12, [("units", len(data))], [], blocks)
 
     def add_table(self, symbols):
         if self.pairs and len(symbols) % 2 == 0:
@@ -189,22 +273,22 @@ class Writer:
         if dtype in FLOATS:
             values = [(v << 1 & (1 << top + 1) - 1) | v >> top for v in values]
         planes = [[v >> 8 * (unit - 1 - p) & 255 for v in values] for p in range(unit)]
-        segments, sizes = b"", b""
+        segments, sizes = [], []
         for begin in range(0, n, 1 << segment_log2):
             parts = [p[begin : begin + (1 << segment_log2)] for p in planes]
             tables = [self.add_table(p) if 1 < len(set(p)) < 100 else 0 for p in parts]
-            segments += b"".join(map(varint, tables))
+            segments += [(f"table[{p}]", t) for p, t in enumerate(tables)]
             for at in range(0, len(parts[0]), 1 << block_log2):
                 blocks = [p[at : at + (1 << block_log2)] for p in parts]
                 coded = [self.code_plane(p, t, lanes_log2) for p, t in zip(blocks, tables)]
-                sizes += self.add_block(make_block(coded, len(blocks[0])), len(blocks[0]))
-        return self.add_stream(weft.LOSSLESS, block_log2, segment_log2, b"", segments, sizes)
+                sizes.append(self.add_block(make_block(coded, len(blocks[0])), len(blocks[0])))
+        return self.add_stream(weft.LOSSLESS, block_log2, segment_log2, [], segments, sizes)
 
     def add_uniform(self, levels, low_bits, step, corrections, exceptions=(), scales=None, inner=1, block_log2=10):
         """Levels become symbols and low bits; exceptions are (position, unit bytes). One segment."""
         codes = [k + (128 << low_bits) + (1 << low_bits - 1 if low_bits else 0) for k in levels]
         symbols, low = [c >> low_bits for c in codes], [c & (1 << low_bits) - 1 for c in codes]
-        table, sizes, size = self.add_table(symbols), b"", 1 << block_log2
+        table, sizes, size = self.add_table(symbols), [], 1 << block_log2
         for at in range(0, len(levels), size):
             n = len(levels[at : at + size])
             here = low[at : at + n] if low_bits else []
@@ -214,64 +298,143 @@ class Writer:
             tail = b"".join(struct.pack("<I", p) for p, _ in found) + b"".join(unit for _, unit in found)
             planes = [self.code_plane(symbols[at : at + n], table, 5)]
             planes += [(0, 0, len(here), bytes(here)), (0, 0, len(tail), tail)]
-            sizes += self.add_block(make_block(planes, n), n)
-        rest = struct.pack("<fBB", step, low_bits, scales is not None)
+            sizes.append(self.add_block(make_block(planes, n), n))
+        rest = [*self.step_numbers(step), ("low_bits", low_bits), ("channels", len(scales or ()))]
         if scales is not None:
-            rest += varint(inner) + string(bytes(scales))
-        segment = varint(table) + struct.pack("3b", *corrections)
+            rest += [("inner", inner), *(("scale", signed(q - before)) for before, q in zip([128, *scales], scales))]
+        segment = [("table[0]", table), *correction_numbers(corrections)]
         return self.add_stream(weft.UNIFORM, block_log2, 24, rest, segment, sizes)
 
     def add_book(self, dtype, values, dimension=1):
         """`values` are bytes of the type."""
-        count = len(values) // weft.TYPES[TYPE_NUMBERS[dtype]][2] // dimension
-        self.books.append(bytes([TYPE_NUMBERS[dtype], dimension]) + varint(count) + values)
+        unit = weft.TYPES[TYPE_NUMBERS[dtype]][2]
+        numbers = [("value_type", TYPE_NUMBERS[dtype]), ("dimension_log2", dimension.bit_length() - 1)]
+        numbers.append(("entries", len(values) // unit // dimension))
+        units = (values[i : i + unit] for i in range(0, len(values), unit))
+        self.books.append([*numbers, *((8 * unit, int.from_bytes(u, "little")) for u in units)])
         return len(self.books) - 1
 
     def add_codebook(self, n, indices, books, exceptions=(), groups=(0,), dimension=1, wide=False, block_log2=10):
         """`groups` are channels of a group, inner, channels; exceptions are (position, unit bytes). One segment."""
         planes = [[i >> 8 for i in indices], [i & 255 for i in indices]] if wide else [indices]
-        tables, sizes = [self.add_table(p) if len(set(p)) > 1 else 0 for p in planes], b""
+        tables, sizes = [self.add_table(p) if len(set(p)) > 1 else 0 for p in planes], []
         for at in range(0, n, 1 << block_log2):
             end, begin = min(n, at + (1 << block_log2)), at // dimension
             coded = [self.code_plane(p[begin : -(-end // dimension)], t, 5) for p, t in zip(planes, tables)]
             found = [(p - at, unit) for p, unit in exceptions if at <= p < end]
             tail = b"".join(struct.pack("<I", p) for p, _ in found) + b"".join(unit for _, unit in found)
-            sizes += self.add_block(make_block([*coded, (0, 0, len(tail), tail)], end - at), end - at)
-        rest, segments = b"".join(map(varint, (*groups, *books))), b"".join(map(varint, tables))
+            sizes.append(self.add_block(make_block([*coded, (0, 0, len(tail), tail)], end - at), end - at))
+        rest = [*zip(("group", "group_inner", "group_channels"), groups)]
+        rest += [("book", signed(b - before)) for before, b in zip([0, *books], books)]
+        segments = [(f"table[{p}]", t) for p, t in enumerate(tables)]
         return self.add_stream(weft.CODEBOOK, block_log2, 24, rest, segments, sizes)
+
+    def trellis_numbers(self, dimensions, s):
+        """The parameters of a trellis stream of a tensor with these dimensions."""
+        numbers = [*self.step_numbers(s.step), self.relative("states", s.states_log2, 3), ("keeps_zero", s.keeps_zero)]
+        numbers += [("predicts", s.predicts), ("has_offset", int(s.offset != 0)), ("has_view", int(s.view is not None))]
+        numbers += [("offset", signed(s.offset))] if s.offset else []
+        numbers += [("shape", s.shape_number), self.relative("base_class", s.base, 16)]
+        if s.predicts:
+            numbers.append(("has_shifts", int(any(s.shifts))))
+            usual = (-2, -1, -1, -1, -1, 0, 0, 1, 1, 2, 2, 2)
+            numbers += [(f"shift[{i}]", signed(s.shifts[i] - usual[i])) for i in range(12) if any(s.shifts)]
+            numbers.append(("period", s.period))
+            before = self.taps.get(s.period, [0] * len(s.taps))
+            places = [i for q in range(s.period) for i in range(min(4, q) if s.period > 1 else 4)]
+            shift = next((h for h in (3, 2, 1) if not any(x % (1 << h) for x in s.taps)), 0)
+            numbers += [("tap_shift", shift)] if s.period else []
+            codes = [(x >> shift) - (y >> shift) for x, y in zip(s.taps, before)]
+            numbers += [(f"tap[{4 * shift + i}]", signed(x)) for i, x in zip(places, codes)]
+            self.taps[s.period] = s.taps
+        product, d = math.prod, dimensions
+        if s.view:
+            sides = axes_of(d, lambda i, j: s.view == (product(d[:i]), product(d[i:j]), product(d[j:])), False)
+            numbers += [(f"sides[{min(len(d), 4)}]", sides), *(("side", x) for x in s.view if not sides)]
+            d = s.view[::-1]
+        numbers.append(("factors", len(s.factors)))
+        for f in s.factors:
+            axes = axes_of(d, lambda i, j, f=f: (f.inner, f.count) == (product(d[j:]), product(d[i:j])), True)
+            numbers.append((f"axes[{min(len(d), 4)}]", axes))
+            numbers += [("factor_inner", f.inner), ("factor_count", f.count)] if axes == 0 else []
+            numbers.append((None, f.codes))
+        return numbers
+
+    def add_trellis(self, dimensions, s, blocks, block_log2=10, segment_log2=24):
+        """One segment, or none."""
+        rest, segments = self.trellis_numbers(dimensions, s), correction_numbers(s.corrections) if blocks else ()
+        return self.add_stream(weft.TRELLIS, block_log2, segment_log2, rest, segments, blocks)
 
     def add_tensor(self, name, dtype, shape, stream):
         self.tensors.append((name.encode(), TYPE_NUMBERS[dtype], shape, stream))
 
-    def finish(self):
-        files = varint(self.layout) + varint(len(self.files)) + b"".join(self.files)
-        tensors = varint(len(self.tensors)) + b"".join(varint(len(t[0])) for t in self.tensors)
-        tensors += b"".join(t[0] for t in self.tensors) + bytes(t[1] for t in self.tensors)
-        tensors += b"".join(varint(len(t[2])) for t in self.tensors)
-        tensors += b"".join(varint(d) for t in self.tensors for d in t[2])
-        previous = 0
-        for t in self.tensors:
-            difference, previous = t[3] - previous, t[3]
-            tensors += signed_varint(difference)
-        tables = varint(len(self.tables))
-        for first, frequencies, *base in self.tables:
-            tables += bytes([base[0] + 1 if base else 0, first, len(frequencies) - 1])
-            tables += b"".join(map(varint, frequencies))
-        tables += varint(len(self.shapes)) + b"".join(self.shapes)
-        tables += varint(len(self.books)) + b"".join(self.books)
-        streams = varint(len(self.streams)) + b"".join(self.streams)
-        taps = self.taps if isinstance(self.taps, bytes) else differences(self.taps)
-        coded = (x if isinstance(x, bytes) else range_coded(x) for x in (self.codes, taps))
-        sections = files, tensors, tables, streams, *coded
-        return self.frame(b"".join(bytes([i + 1]) + string(s) for i, s in enumerate(sections)))
+    def tensor_numbers(self):
+        """Every third dimension is written in full, which is allowed even for one of the last."""
+        numbers, rank_before, type_before, last, count, highest, joined = [], 0, 11, [], 0, -1, None
+        for _, dtype, shape, stream in self.tensors:
+            rank = len(shape)
+            numbers += [("type", signed(dtype - type_before)), (f"rank[{min(rank_before, 4)}]", rank)]
+            rank_before, type_before = rank, dtype
+            for i, d in enumerate(shape):
+                known = last.index(d) + 1 if d in last and count % 3 else 0
+                numbers.append((f"known[{5 * min(i, 3) + min(rank, 4)}]", known))
+                numbers += [] if known else [("dimension", d)]
+                if d in last:
+                    last.remove(d)
+                last.insert(0, d)
+                del last[8:]
+                count += 1
+            join = 0 if stream == highest + 1 else 1 if stream == joined else 2
+            numbers += [(f"join[{min(rank, 2)}]", join), *([("stream", stream)] if join == 2 else [])]
+            joined, highest = stream if join else joined, max(highest, stream)
+        return numbers
 
-    def frame(self, index, **changes):
-        """The archive around an index; `changes` are other values for fields of header and footer."""
-        v = {"major": 0, "minor": 6, "reserved": 0, "coding": 0, "raw": len(index), "zeros": bytes(3), **changes}
+    def finish(self):
+        return self.frame(*self.index())
+
+    def index(self):
+        """Texts, as stored, and numbers."""
+        texts = b"".join(text + b"\xff" for _, texts in self.files for text in texts)
+        texts += b"".join(t[0] + b"\xff" for t in self.tensors)
+        stored = self.store(texts) if self.store else texts
+        numbers = [("text_bytes", len(texts)), ("text_coding", int(self.store is not None))]
+        numbers += [("layout", self.layout), ("files", len(self.files)), *(n for numbers, _ in self.files for n in numbers)]
+        numbers += [*self.tensor_numbers(), ("tables", len(self.tables))]
+        for first, frequencies, *base in self.tables:
+            numbers += [("pairs_of", base[0] + 1 if base else 0), ("first_symbol", first), ("symbols", len(frequencies) - 1)]
+            numbers += weight_numbers("frequency", frequencies)
+        numbers.append(("shapes", len(self.shapes)))
+        for first, weights in self.shapes:
+            numbers += [("first_triangle", first), ("triangles", len(weights) - 1), *weight_numbers("weight", weights)]
+        numbers += [("codebooks", len(self.books)), *(n for book in self.books for n in book)]
+        return stored, self.code([*numbers, ("streams", self.streams), *self.numbers])
+
+    def code(self, numbers):
+        coder, replaced = Coder(), dict(self.replaced)
+        for name, value in numbers:
+            if name is None:
+                coder.factor(value)
+            elif isinstance(name, int):
+                coder.direct(name, value)
+            else:
+                coder.number(name, replaced.pop(name, value))
+        assert not replaced, f"there are no numbers {[*replaced]}"
+        return coder.finish()
+
+    def frame(self, texts, numbers, **changes):
+        """The archive around texts, as stored, and numbers; `changes` are other values for fields of header and footer."""
+        v = {"major": 0, "minor": 7, "reserved": 0, "offset": len(self.payload), "text_size": len(texts), **changes}
         header = with_crc(b"\x89WEFT\r\n\x1a" + struct.pack("<BBH", v["major"], v["minor"], v["reserved"]))
-        footer = struct.pack("<QQQI", len(self.payload), len(index), v["raw"], weft.crc32c(index))
-        footer += bytes([v["coding"]]) + v["zeros"]
-        return header + bytes(self.payload[16:]) + index + with_crc(footer) + b"WEFT"
+        footer = struct.pack("<QII", v["offset"], v["text_size"], weft.crc32c(texts + numbers))
+        return header + bytes(self.payload[16:]) + texts + numbers + with_crc(footer) + b"WEFT"
+
+
+def weight_numbers(name, values):
+    return [(f"{name}[{min(before.bit_length(), 13)}]", v) for before, v in zip([0, *values], values)]
+
+
+def correction_numbers(corrections):
+    return [(f"correction[{i}]", signed(c)) for i, c in enumerate(corrections)]
 
 
 def safetensors(tensors, metadata=None):
@@ -285,8 +448,19 @@ def safetensors(tensors, metadata=None):
     return struct.pack("<Q", len(header)) + header + b"".join(t[3] for t in tensors)
 
 
-def network_entry(name, tensors, header):
-    return varint(1) + string(name.encode()) + varint(tensors) + header
+def network_entry(name, tensors, metadata=None, verbatim=None):
+    """A file of the index: its numbers and texts. Metadata are keys and values, which tests repeat."""
+    numbers, texts = [("file_kind", 1), ("tensors", tensors)], [name.encode()]
+    if verbatim is not None:
+        return [*numbers, ("header", 2)], [*texts, verbatim]
+    if metadata is not None:
+        pairs = [("header", 1), ("pairs", len(metadata))]
+        return numbers + pairs, texts + [text.encode() for pair in metadata for text in pair]
+    return [*numbers, ("header", 0)], texts
+
+
+def asset_entry(name, stream):
+    return [("file_kind", 0), ("asset_stream", stream)], [name.encode()]
 
 
 def lossless_archive():
@@ -308,8 +482,7 @@ def lossless_archive():
         tensors.append((name, "F32", shape, data))
         w.add_tensor(name, "F32", shape, stream)
     metadata = {"format": "pt", "z": "", "a/b": "\x7f\t"}
-    header = varint(1) + varint(3) + b"".join(string(k.encode()) + string(v.encode()) for k, v in metadata.items())
-    w.files.append(network_entry("model.safetensors", len(tensors), header))
+    w.files.append(network_entry("model.safetensors", len(tensors), metadata.items()))
     return w.finish(), {"": safetensors(tensors, metadata)}
 
 
@@ -341,7 +514,7 @@ def pairs_archive():
     values = [struct.pack("<f", i / 8) for i in range(20)]
     book = w.add_book("F32", b"".join(values))
     add("codebook", "F32", b"".join(values[y] for y in symbols), w.add_codebook(len(symbols), symbols, [book]))
-    w.files.append(network_entry("p.safetensors", len(tensors), varint(0)))
+    w.files.append(network_entry("p.safetensors", len(tensors)))
     return w.finish(), {"": safetensors(tensors)}
 
 
@@ -382,8 +555,7 @@ def uniform_archive():
     wider = [max(-32896, min(32639, round(rng.gauss(0, 5000)))) for _ in range(300)]
     add("eight", "F32", "<f", [300], wider, 8, 2.0**-120, (1, 2, 3))
     add("subnormal", "F32", "<f", [64], levels(64, 2), 0, 2.0**-126, (64, 0, 0))
-    header = varint(0)
-    w.files.append(network_entry("u.safetensors", len(tensors), header))
+    w.files.append(network_entry("u.safetensors", len(tensors)))
     return w.finish(), {"": safetensors(tensors)}
 
 
@@ -437,7 +609,7 @@ def codebook_archive():
     add_vectors("octets", 8, 1029, [book(8, 300)])
     add_vectors("wide", 1, 1500, [book(1, 700)])
     add_vectors("groups", 4, 5 * 7 * 30, [book(4, 20), book(4, 270), book(4, 3)], (2, 7, 5))
-    w.files.append(network_entry("c.safetensors", len(tensors), varint(0)))
+    w.files.append(network_entry("c.safetensors", len(tensors)))
     return w.finish(), {"": safetensors(tensors)}
 
 
@@ -461,67 +633,106 @@ def random_path(rng, s, first, n, lanes):
 def trellis_archive():
     """Trellis streams of all kinds, on random paths."""
     rng, w, tensors = random.Random(6), Writer(), []
-    shapes = [[300, 500, 0, 1200, 2096], [4096], [1] * 31 + [4065]]
-    starts = [18, 0, 0]
-    w.shapes = [bytes([a, len(x) - 1]) + b"".join(map(varint, x)) for a, x in zip(starts, shapes)]
-    shapes = [(*[0] * a, *x, *[0] * (32 - a - len(x))) for a, x in zip(starts, shapes)]
+    w.shapes = [(18, [300, 500, 0, 1200, 2096]), (0, [4096]), (0, [1] * 31 + [4065])]
+    shapes = [(*[0] * a, *x, *[0] * (32 - a - len(x))) for a, x in w.shapes]
 
-    def add(name, dtype, code, size, shape, base, lanes_log2, *, states=3, zero=0, taps=None, view=None, factors=(), far=(),
-            offset=0):
-        """`taps` are the period and its taps, for a stream that predicts."""
-        s = weft.Record(shape=shapes[shape], base=base, states_log2=states, keeps_zero=zero, predicts=taps is not None)
+    def add(name, dtype, dimensions, shape, base, lanes_log2, *, states=3, zero=0, taps=None, shifts=None, view=None,
+            factors=(), far=(), offset=0, step=2.0**-12, block_log2=10, raw=()):  # fmt: skip
+        """`taps` are the period and its taps, for a stream that predicts; `raw` the blocks that are."""
+        code, size, blocks = CODES[dtype], math.prod(dimensions), []
+        s = weft.Record(shape=shapes[shape], base=base, states_log2=states, keeps_zero=zero, predicts=int(taps is not None))
         s.factors = [weft.Record(inner=inner, count=len(codes), codes=codes) for inner, codes in factors]
-        s.period, s.taps = taps[0] if taps else 0, weft.Record(codes=taps[1:] if taps else ())
-        s.shifts, s.unit = [rng.randint(-4, 4) for _ in range(12)], struct.calcsize(code)
-        w.codes += [f.codes for f in s.factors]
-        w.taps.append(s.taps.codes)
-        corrections, step, units, sizes = [rng.randint(-63, 63) for _ in range(3)], 2.0**-12, b"", b""
-        for at in range(0, size, 1024):
-            n = min(1024, size - at)
-            levels, plane = random_path(rng, s, at, n, 1 << lanes_log2)
-            here = [expected_weights([k], [step], corrections, (), code, offset) for k in levels]
-            records, exact = b"", b""
-            for position, level in (f for f in far if f[0] < n):
-                records += struct.pack("<I", position | level << 18 & 0xFFFFFFFF)
-                if level == -8192:
-                    exact += struct.pack(code, math.inf)
-                here[position] = struct.pack(code, math.inf if level == -8192 else (64 * level + offset) * step)
+        s.period, s.taps = taps[0] if taps else 0, taps[1:] if taps else ()
+        s.shifts = shifts or [rng.randint(-4, 4) for _ in range(12)]
+        s.step, s.offset, s.view, s.shape_number = struct.unpack("<f", struct.pack("<f", step))[0], offset, view, shape
+        s.corrections, units = [rng.randint(-63, 63) for _ in range(3)], b""
+        weight = lambda k, corrections: expected_weights([k], [s.step], corrections, (), code, offset)
+        for number, at in enumerate(range(0, size, 1 << block_log2)):
+            n = min(1 << block_log2, size - at)
+            if number in raw:
+                here = [rng.randbytes(struct.calcsize(code)) for _ in range(n)]
+                blocks.append(w.add_block(make_trellis_block(b"".join(here), raw=1), n, 2))
+            else:
+                levels, plane = random_path(rng, s, at, n, 1 << lanes_log2)
+                here = [weight(k, s.corrections) for k in levels]
+                records, exact = b"", b""
+                for position, level in (f for f in far if f[0] < n):
+                    records += struct.pack("<I", position | level << 18 & 0xFFFFFFFF)
+                    if level == -8192:
+                        exact += struct.pack(code, math.inf)
+                    here[position] = struct.pack(code, math.inf) if level == -8192 else weight(level, (0, 0, 0))
+                blocks.append(w.add_block(make_trellis_block(plane, lanes_log2, far=records + exact), n, 2))
             units += b"".join(here)
-            planes = [(2, lanes_log2, len(plane), plane), (0, 0, len(records + exact), records + exact)]
-            sizes += w.add_block(make_block(planes, n), n)
-        flags = states | zero << 4 | s.predicts << 5 | (view is not None) << 6 | (offset != 0) << 7
-        rest = struct.pack("<fB", step, flags) + (signed_varint(offset) if offset else b"") + varint(shape) + signed_varint(base)
-        rest += varint(s.period) + struct.pack("12b", *s.shifts) if taps else b""
-        rest += b"".join(map(varint, view or ())) + bytes([len(factors)])
-        rest += b"".join(varint(inner) + varint(len(codes)) for inner, codes in factors)
-        s.view = view
-        units = trellis.from_view(s, units) if view else units
-        tensors.append((name, dtype, [size], units))
-        stream = w.add_stream(weft.TRELLIS, 10, 24, rest, struct.pack("3b", *corrections), sizes)
-        w.add_tensor(name, dtype, [size], stream)
+        s.unit = struct.calcsize(code)
+        tensors.append((name, dtype, dimensions, trellis.from_view(s, units) if view else units))
+        w.add_tensor(name, dtype, dimensions, w.add_trellis(dimensions, s, blocks, block_log2))
 
-    rows = [rng.randint(-8, 8) for _ in range(30)]
-    add("plain", "F32", "<f", 1500, 0, 18, 0)
-    add("scaled", "F16", "<e", 1500, 0, 12, 5, states=8, factors=[(50, rows), (1, rows[:10]), (5, rows[:3])])
-    add("zero", "F64", "<d", 1025, 2, 6, 2, states=2, zero=1, factors=[(205, [-128, 127, 0, 1, 5])])
-    add("predicted", "F32", "<f", 1200, 0, 20, 1, states=6, taps=(1, 127, -128, 90, -5), factors=[(40, rows)])
-    add("energy", "F32", "<f", 700, 2, 31, 3, states=4, zero=1, taps=(2, 3), far=[(0, 8191), (5, -8192), (699, -8191)])
+    codes = lambda n: [rng.randint(-8, 8) for _ in range(n)]
     random_taps = lambda p, size: (p, *(rng.randint(-size, size) for _ in range(sum(trellis.reaches(p)))))
-    long, places = random_taps(64, 12), random_taps(9, 40)
-    add("view", "F32", "<f", 6 * 7 * 11, 1, 16, 5, states=5, taps=long, view=(6, 7, 11), factors=[(77, rows[:6])])
-    add("one", "F64", "<d", 1, 1, -1024, 5, states=7, taps=(0,), far=[(0, -8192)])
-    add("places", "F32", "<f", 1500, 0, 14, 2, states=3, taps=places, factors=[(50, rows), (1, rows[:3])])
-    add("pairs", "F32", "<f", 1100, 2, 24, 3, states=8, taps=(2, -31))
-    add("again", "F32", "<f", 700, 1, 18, 2, taps=random_taps(9, 127))
-    add("shifted", "F16", "<e", 300, 0, 22, 1, states=2, taps=(0,))
-    add("offset", "F32", "<f", 700, 0, 18, 1, taps=random_taps(9, 20), offset=-77, far=[(3, 8191), (4, -300), (9, -8192)])
-    add("far off", "F64", "<d", 300, 2, 9, 0, zero=1, offset=1 << 22, far=[(0, -8191)])
-    w.files.append(network_entry("t.safetensors", len(tensors), varint(0)))
+    rows = codes(30)
+    add("plain", "F32", [1500], 0, 18, 0)
+    add("scaled", "F16", [30, 10, 5], 0, 12, 5, states=8, factors=[(50, rows), (1, codes(10)), (5, codes(10))], raw=(1,))
+    add("zero", "F64", [5, 205], 2, 6, 2, states=2, zero=1, factors=[(205, [-128, 127, 0, 1, 5])], step=0.001)
+    add("predicted", "F32", [30, 40], 0, 20, 1, states=6, taps=(1, 127, -128, 90, -5), factors=[(40, rows)], shifts=[0] * 12)
+    add("energy", "F32", [700], 2, 31, 3, states=4, zero=1, taps=(2, 3), far=[(0, 8191), (5, -8192), (699, -8191)])
+    box, long, places = (6, 7, 11), random_taps(64, 12), random_taps(9, 40)
+    sides = [(77, codes(6)), (42, codes(11)), (6, codes(7))]
+    add("view", "F32", [*box], 1, 16, 5, states=5, taps=long, view=box, factors=sides)
+    add("sides", "F16", [12, 35], 0, 20, 2, taps=(0,), view=(12, 5, 7), factors=[(60, codes(7))], step=0.75)
+    add("flat", "F32", [2, 3, 4, 1, 5], 1, 17, 0, view=(6, 1, 20), factors=[(6, codes(20))], raw=(0,))
+    add("ranks", "F32", [2, 3, 4, 1, 5], 1, 17, 0, factors=[(20, codes(6)), (5, codes(4)), (1, codes(20))], step=1 + 2.0**-23)
+    add("one", "F64", [1], 1, -1024, 5, states=7, taps=(0,), far=[(0, -8192)])
+    add("number", "F32", [], 0, 1024, 0, taps=(0,), factors=[(1, [-128])])
+    add("places", "F32", [1500], 0, 14, 2, states=3, taps=places, factors=[(50, rows), (1, rows[:3])], step=2.0**-126)
+    add("pairs", "F32", [1100], 2, 24, 3, states=8, taps=(2, -31))
+    add("again", "F32", [700], 1, 18, 2, taps=random_taps(9, 127))
+    add("shifted", "F16", [300], 0, 22, 1, states=2, taps=(0,))
+    add("offset", "F32", [700], 0, 18, 1, taps=random_taps(9, 20), offset=-77, far=[(3, 8191), (4, -300), (9, -8192)])
+    add("far off", "F64", [300], 2, 9, 0, zero=1, offset=1 << 22, far=[(0, -8191)])
+    add("large", "F16", [130, 260], 0, 15, 5, taps=(1, 20, 5, 0, 1), factors=[(260, codes(130))], block_log2=14)
+    add("without units", "F32", [0, 7], 1, 16, 0, factors=[(1, codes(7))])
+    w.files.append(network_entry("t.safetensors", len(tensors)))
     return w.finish(), {"": safetensors(tensors)}
 
 
+def many_codes_archive():
+    """So many numbers that cost next to nothing that zeros follow them."""
+    w = many_codes()
+    return w.finish(), {"": safetensors([("x", "F16", [0, 30000], b""), ("y", "U8", [5], b"hello")])}
+
+
+def many_codes():
+    w = Writer()
+    w.shapes.append((16, [4096]))
+    s = weft.Record(step=1.0, states_log2=8, keeps_zero=1, predicts=0, offset=0, view=None, shape_number=0, base=0)
+    factors = [0] * 30000, [3] * 300, [-1, 0, 5, -3]
+    s.factors = [weft.Record(inner=1, count=len(codes), codes=codes) for codes in factors]
+    w.add_tensor("x", "F16", [0, 30000], w.add_trellis([0, 30000], s, []))
+    w.add_tensor("y", "U8", [5], w.add_raw(b"hello", 1))
+    w.files.append(network_entry("x.safetensors", 2))
+    return w
+
+
+def tensors_archive():
+    """Tensors of many ranks and dimensions, of few and of many streams, which they name in every way."""
+    rng, w, tensors = random.Random(10), Writer(), []
+    streams = [1, 0, 1, 1, 2, 2, 0, 3, 1, 1, 4, 0, 7, 6, 5, 5, 6, 8]
+    places = [3, 5, 7, 2, 1, 4, 6, 9, 8, 10, 11]
+    for number, stream in enumerate(streams):
+        shape = [places[min(int(rng.expovariate(0.3)), 10)] for _ in range(number % 6)]
+        tensors.append((f"t{number}", "U8" if stream % 2 else "I8", shape, rng.randbytes(math.prod(shape))))
+        w.add_tensor(*tensors[-1][:3], stream)
+    tensors.append(("large", "I8", [2**64 - 1, 0], b""))
+    w.add_tensor(*tensors[-1][:3], 8)
+    for stream in range(9):
+        w.add_raw(b"".join(t[3] for t, s in zip(tensors, streams) if s == stream), 1, 10 + stream % 3)
+    w.files.append(network_entry("t.safetensors", len(tensors), ()))
+    return w.finish(), {"": safetensors(tensors, {})}
+
+
 def folder_archive():
-    """A folder of two networks with a verbatim header each way round, an asset of some blocks and an empty one."""
+    """A folder of two networks with a verbatim header each way round, an asset of some blocks and an empty one. Its texts are
+    in a frame."""
     w = Writer(layout=1)
     one, two = bytes(range(200)) * 12, bytes(64)
     first = safetensors([("x", "U8", [2400], one)])
@@ -531,10 +742,11 @@ def folder_archive():
     w.add_tensor("y", "I64", [8], w.add_raw(two, 8))
     asset = b"weights and levels\n" * 150
     streams = w.add_asset(asset), w.add_asset(b"")
-    w.files.append(network_entry("a.safetensors", 1, varint(0)))
-    w.files.append(varint(0) + string(b"tokenizer.json") + varint(streams[0]))
-    w.files.append(network_entry("b.safetensors", 1, varint(2) + string(text)))
-    w.files.append(varint(0) + string(b"empty.txt") + varint(streams[1]))
+    w.files.append(network_entry("a.safetensors", 1))
+    w.files.append(asset_entry("tokenizer.json", streams[0]))
+    w.files.append(network_entry("b.safetensors", 1, verbatim=text))
+    w.files.append(asset_entry("empty.txt", streams[1]))
+    w.store = raw_frame
     return w.finish(), {"a.safetensors": first, "b.safetensors": second, "tokenizer.json": asset, "empty.txt": b""}
 
 
@@ -543,13 +755,13 @@ def large_blocks_archive():
     rng, w = random.Random(3), Writer()
     data = bytes(min(int(rng.expovariate(0.3)), 255) for _ in range(2 * 40000))
     w.add_tensor("w", "BF16", [40000], w.add_lossless(data, "BF16", 14, 15))
-    w.files.append(network_entry("w.safetensors", 1, varint(0)))
+    w.files.append(network_entry("w.safetensors", 1))
     return w.finish(), {"": safetensors([("w", "BF16", [40000], data)])}
 
 
-ARCHIVES = {"lossless": lossless_archive, "uniform": uniform_archive, "folder": folder_archive}
-ARCHIVES["codebook"], ARCHIVES["trellis"] = codebook_archive, trellis_archive
-ARCHIVES["large_blocks"], ARCHIVES["pairs"] = large_blocks_archive, pairs_archive
+MAKERS = lossless_archive, uniform_archive, folder_archive, codebook_archive, trellis_archive, large_blocks_archive
+MAKERS += pairs_archive, many_codes_archive, tensors_archive
+ARCHIVES = {make.__name__.removesuffix("_archive"): make for make in MAKERS}
 
 
 def make(folder):

@@ -1,6 +1,7 @@
-"""What the parts of the reference decoder share: faults, fields, rANS. Numbers in comments are sections of FORMAT.md."""
+"""What the parts of the reference decoder share: faults, numbers, rANS. Numbers in comments are sections of FORMAT.md."""
 
 import struct
+from collections import defaultdict
 
 
 class Corrupt(Exception):
@@ -12,53 +13,102 @@ def check(condition, sentence):
         raise Corrupt(sentence)
 
 
-class Reader:
-    """Reads fields one after another and never past the end."""
+def clamp(x, low, high):
+    return min(max(x, low), high)
 
-    def __init__(self, data, name):
-        self.data, self.at, self.name = data, 0, name
 
-    def left(self):
-        return len(self.data) - self.at
+class Estimate:
+    """2.1: p and n, which say how likely a decision is 1."""
 
-    def take(self, n):
-        check(n <= self.left(), f"{self.name}: a field runs past the end")
-        self.at += n
-        return self.data[self.at - n : self.at]
+    def __init__(self):
+        self.p, self.n = 32768, 0
 
-    def u8(self):
-        return self.take(1)[0]
+    def add(self, bit):
+        self.p += (65535 * bit - self.p) * (131072 // (2 * self.n + 3)) // 65536
+        self.n = min(self.n + 1, 30)
 
-    def signed(self, n=1):
-        """n times i8."""
-        return struct.unpack(f"{n}b", self.take(n))
 
-    def float32(self):
-        return struct.unpack("<f", self.take(4))[0]
+class Index:
+    """2: reads numbers and texts one after another."""
 
-    def varint(self):
-        value, shift, byte = 0, 0, 128
-        while byte & 128:
-            byte = self.u8()
-            value |= (byte & 127) << shift
-            check(value < 1 << 64, f"{self.name}: a varint does not fit 64 bits")
-            check(byte or not shift, f"{self.name}: a varint is longer than it needs to be")
-            shift += 7
+    def __init__(self, data):
+        self.data, self.at, self.span = data, 4, 2**32 - 1
+        self.code = int.from_bytes(data[:4].ljust(4, b"\0"), "big")
+        self.left = 32 * len(data) + 1024  # how many numbers there can still be
+        self.estimates, self.texts = defaultdict(Estimate), iter(())
+        self.before = {}  # what numbers are relative to, by their name
+
+    def decide(self, probability):
+        t = (self.span >> 16) * probability
+        bit = int(self.code < t)
+        self.code, self.span = (self.code, t) if bit else (self.code - t, self.span - t)
+        while self.span < 1 << 24:
+            byte = self.data[self.at] if self.at < len(self.data) else 0
+            self.code, self.span, self.at = (self.code << 8 | byte) & 2**32 - 1, self.span << 8, self.at + 1
+        return bit
+
+    def decide_by(self, *key):
+        estimate = self.estimates[key]
+        bit = self.decide(clamp(estimate.p, 128, 65408))
+        estimate.add(bit)
+        return bit
+
+    def direct(self, bits):
+        value = 0
+        for _ in range(bits):
+            value = value << 1 | self.decide(32768)
         return value
 
-    def signed_varint(self):
-        u = self.varint()
+    def count_number(self):
+        check(self.left, "the index has more numbers than its bytes can hold")
+        self.left -= 1
+
+    def check_count(self, count):
+        """Of what follows, each has at least one number."""
+        check(count <= self.left, "a count is larger than the numbers that can be left")
+        return count
+
+    def number(self, name):
+        self.count_number()
+        width = next((i for i in range(64) if not self.decide_by(name, "U", i)), 64)
+        value = min(width, 1)
+        for j in range(width - 2, -1, -1):
+            place = ("T", width, value) if width - 2 - j < 3 else ("L", j)
+            value = value << 1 | self.decide_by(name, *place)
+        return value
+
+    def signed(self, name):
+        u = self.number(name)
         return u >> 1 ^ -(u & 1)
 
-    def count(self):
-        n = self.varint()
-        check(n <= self.left(), f"{self.name}: a count is larger than the bytes that are left")
-        return n
+    def flag(self, name):
+        value = self.number(name)
+        check(value <= 1, f"the flag {name} is neither 0 nor 1")
+        return value
 
-    def text(self, n):
-        text = self.take(n).decode(errors="replace")
-        check(text.encode() == self.data[self.at - n : self.at], f"{self.name}: a text is not UTF-8")
-        return text
+    def relative(self, name, first):
+        """What is stored, signed, minus that before it of the same name, or minus `first`."""
+        self.before[name] = self.before.get(name, first) + self.signed(name)
+        return self.before[name]
+
+    def weights(self, name, count):
+        """2.5: frequencies of a table, or the weights of a shape."""
+        weights = [0]
+        for _ in range(count):
+            weights.append(self.number(f"{name}[{min(weights[-1].bit_length(), 13)}]"))
+        return weights[1:]
+
+    def text(self):
+        text = next(self.texts, None)
+        check(text is not None, "the index has fewer texts than it names")
+        check(text.decode(errors="replace").encode() == text, "a text is not UTF-8")
+        return text.decode()
+
+    def finish(self):
+        check(next(self.texts, None) is None, "the index has texts that nothing uses")
+        numbers = 32 * len(self.data) + 1024 - self.left
+        is_end = len(self.data) <= max(self.at, -(-(numbers - 1024) // 32)) and not any(self.data[self.at :])
+        check(is_end, "the index is longer than its numbers")
 
 
 def slots(first, frequencies):
@@ -66,13 +116,13 @@ def slots(first, frequencies):
     return [(first + i, f, place) for i, f in enumerate(frequencies) for place in range(f)]
 
 
-def read_table(reader):
-    """2.3: the base of the pairs, or None, and the slots."""
-    pairs = reader.u8()
+def read_table(index):
+    """2.5: the base of the pairs, or None, and the slots."""
+    pairs, first, last = index.number("pairs_of"), index.number("first_symbol"), index.number("symbols")
     check(pairs <= 241, "a table of pairs has symbols over 255")
-    first, last = reader.u8(), reader.u8()
-    frequencies = [reader.varint() for _ in range(last + 1)]
-    check(first + last <= 255 and sum(frequencies) == 4096, "a table has symbols over 255 or not the sum 4096")
+    check(first + last <= 255, "a table has symbols over 255")
+    frequencies = index.weights("frequency", last + 1)
+    check(sum(frequencies) == 4096, "a table's frequencies have not the sum 4096")
     check(last and frequencies[0] and frequencies[-1], "a table's first or last frequency is 0, or there is but one")
     return pairs - 1 if pairs else None, slots(first, frequencies)
 

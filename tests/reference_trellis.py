@@ -1,12 +1,14 @@
 """Codec 5 of the reference decoder, written from FORMAT.md: plain and slow on purpose. Numbers in comments are its
 sections. Names of one letter are those of the text."""
 
+import math
 import struct
+from collections import defaultdict
 from fractions import Fraction
 from functools import lru_cache
 from types import SimpleNamespace as Record
 
-from reference_reader import Rans, check, slots
+from reference_reader import Estimate, Rans, check, clamp, slots
 
 # 3.4
 D = (4, 5, 6, 8, 10, 13, 16, 20, 25, 32, 40, 51, 64, 81, 102, 128)
@@ -22,8 +24,8 @@ CORNERS += (330281, 416128)
 V = (524288, 416127, 330280)
 
 
-def clamp(x, low, high):
-    return min(max(x, low), high)
+# 2.6
+SHIFTS = (-2, -1, -1, -1, -1, 0, 0, 1, 1, 2, 2, 2)
 
 
 def reaches(period):
@@ -31,107 +33,113 @@ def reaches(period):
     return [4] if period == 1 else [min(4, q) for q in range(period)]
 
 
-def read_shapes(reader):
-    """2.3, its second part."""
+def read_shapes(index):
+    """2.5, its second part."""
     shapes = []
-    for _ in range(reader.count()):
-        first, last = reader.u8(), reader.u8()
-        weights = [reader.varint() for _ in range(last + 1)]
-        check(first + last <= 31 and sum(weights) == 4096, "a shape has triangles over 31 or not the sum 4096")
+    for _ in range(index.check_count(index.number("shapes"))):
+        first, last = index.number("first_triangle"), index.number("triangles")
+        check(first + last <= 31, "a shape has triangles over 31")
+        weights = index.weights("weight", last + 1)
+        check(sum(weights) == 4096, "a shape's weights have not the sum 4096")
         check(weights[0] and weights[-1], "a shape's first or last weight is 0")
         shapes.append((*[0] * first, *weights, *[0] * (31 - first - last)))
     return shapes
 
 
-def read_stream(reader, s, shapes, segment_log2, what):
-    """2.4: the parameters of stream s."""
-    s.steps, flags = [reader.float32()], reader.u8()
-    s.offset = reader.signed_varint() if flags >> 7 else 0
-    check(flags >> 7 == (s.offset != 0) and abs(s.offset) <= 1 << 22, f"{what} has an impossible offset")
-    shape, s.base = reader.varint(), reader.signed_varint()
-    s.states_log2, s.keeps_zero, s.predicts = flags & 15, flags >> 4 & 1, flags >> 5 & 1
-    is_possible = s.states_log2 in PARITY and abs(s.base) <= 1024
-    check(is_possible and 2.0**-126 <= s.steps[0] < 2.0**128, f"{what} has invalid parameters")
+def read_stream(index, s, shapes, segment_log2, what):
+    """2.6: the parameters of stream s, without its step."""
+    s.states_log2 = index.relative("states", 3)
+    s.keeps_zero, s.predicts, has_offset, has_view = map(index.flag, ("keeps_zero", "predicts", "has_offset", "has_view"))
+    s.offset = index.signed("offset") if has_offset else 0
+    check(has_offset == (s.offset != 0) and abs(s.offset) <= 1 << 22, f"{what} has an impossible offset")
+    shape, s.base = index.number("shape"), index.relative("base_class", 16)
+    check(s.states_log2 in PARITY and abs(s.base) <= 1024, f"{what} has invalid parameters")
     check(shape < len(shapes), f"{what} names a shape that is not there")
-    s.shape, s.period, s.shifts = shapes[shape], 0, (0,) * 12
+    s.shape, s.period, s.shifts, s.view = shapes[shape], 0, [0] * 12, None
     if s.predicts:
-        s.period, s.shifts = reader.varint(), reader.signed(12)
-        check(s.period <= 64, f"{what} has a period that is too long")
+        if index.flag("has_shifts"):
+            s.shifts = [x + index.signed(f"shift[{i}]") for i, x in enumerate(SHIFTS)]
         check(max(map(abs, s.shifts)) <= 4, f"{what} has a shift that is too large")
-    s.taps = Record(count=sum(reaches(s.period)), codes=[])
-    s.view = [reader.varint() for _ in range(3)] if flags >> 6 & 1 else None
-    if s.view:
-        a, b, c = s.view
-        check(a * b * c == s.units <= 1 << segment_log2 and s.view != [1] * 3, f"{what} has an impossible view")
-    count = reader.u8()
-    s.factors = [Record(inner=reader.varint(), count=reader.varint(), codes=[]) for _ in range(count)]
-    is_possible = all(f.inner and f.count and s.units % (f.inner * f.count) == 0 for f in s.factors)
-    check(count <= 3 and is_possible, f"{what} has too many factors or one that does not divide it")
+        s.period = index.number("period")
+        check(s.period <= 64, f"{what} has a period that is too long")
+    s.taps = read_taps(index, s.period, what)
+    dimensions = s.members[0].shape
+    if has_view:
+        s.view = read_view(index, dimensions, what)
+        check(math.prod(s.view) == s.units <= 1 << segment_log2 and s.view != [1] * 3, f"{what} has an impossible view")
+        dimensions = s.view[::-1]
+    count = index.number("factors")
+    check(count <= 3, f"{what} has too many factors")
+    s.factors = [read_factor(index, dimensions, s.units, what) for _ in range(count)]
 
 
-class CodeModel:
-    """2.5: how likely the next code's symbol is."""
-
-    def __init__(self, first, last):
-        self.symbols, self.seen = range(first, last + 1), 0
-        self.gathered, weight = [0] * 256, 48
-        for distance in range(128):
-            self.gathered[128 + distance] = self.gathered[128 - distance] = weight
-            weight = weight * 3 // 5
-        self.begin_factor()
-
-    def begin_factor(self):
-        total = sum(self.gathered[s] for s in self.symbols)
-        self.prior = {s: 1 + (self.gathered[s] * 1024 // total if total else 0) for s in self.symbols}
-        self.counts = dict.fromkeys(self.symbols, 0)
-
-    def frequencies(self):
-        return [self.prior[s] + 64 * self.counts[s] for s in self.symbols]
-
-    def add(self, s):
-        self.gathered[s] += 8
-        self.seen += 8
-        if self.seen >= 1 << 15:
-            self.gathered = [g // 2 for g in self.gathered]
-            self.seen = sum(self.gathered)
-        self.counts[s] += 1
-        if sum(self.counts.values()) >= 2048:
-            self.counts = {s: c // 2 for s, c in self.counts.items()}
+def read_taps(index, period, what):
+    """2.6"""
+    shift = index.number("tap_shift") if period else 0
+    check(shift <= 3, f"{what} has taps that are multiples of too much")
+    places = [i for n in reaches(period) for i in range(n)]
+    before = index.before.get(("taps", period), [0] * len(places))
+    taps = [(b >> shift) + index.signed(f"tap[{4 * shift + i}]") << shift for i, b in zip(places, before)]
+    check(all(-128 <= x <= 127 for x in taps), f"{what} has an impossible tap")
+    index.before["taps", period] = taps
+    return taps
 
 
-def read_codes(reader, factors, what):
-    """2.5, and 2.6 with the taps of a stream as a factor."""
-    total = sum(f.count for f in factors)
-    if total == 0:
-        return
-    check(total // 256 <= reader.left(), f"there are more {what} than can be")
-    first, last = reader.u8(), reader.u8()
-    check(first <= last, f"the {what} have no range")
-    data = reader.take(reader.left())
-    model, span, code, at = CodeModel(first, last), 2**32 - 1, int.from_bytes(data[:4].ljust(4, b"\0"), "big"), 4
-    for f in factors:
-        model.begin_factor()
-        for _ in range(f.count):
-            frequencies = model.frequencies()
-            part = span // sum(frequencies)
-            target, s, below = min(code // part, sum(frequencies) - 1), 0, 0
-            while target - below >= frequencies[s]:
-                below, s = below + frequencies[s], s + 1
-            code, span = code - part * below, part * frequencies[s]
-            while span < 1 << 24:
-                code = (code << 8 | (data[at] if at < len(data) else 0)) & 2**32 - 1
-                span, at = span << 8, at + 1
-            model.add(first + s)
-            f.codes.append(first + s - 128)
-    check(len(data) == max(at, -(-total // 256)) and not any(data[at:]), f"the {what} do not end with their section")
+def read_view(index, dimensions, what):
+    """2.6"""
+    rank = len(dimensions)
+    sides = index.number(f"sides[{min(rank, 4)}]")
+    if sides == 0:
+        return [index.number("side") for _ in range(3)]
+    i, j = divmod(sides - 1, rank + 1)
+    check(i <= j, f"{what} has a view of sides that are not in order")
+    return [math.prod(dimensions[:i]), math.prod(dimensions[i:j]), math.prod(dimensions[j:])]
 
 
-def add_taps(streams):
-    """2.6: from what is stored of the streams' taps to themselves."""
-    before = {}
-    for s in streams:
-        b = before.get(s.period, [0] * len(s.taps.codes))
-        s.taps.codes = before[s.period] = [(x + y + 128) % 256 - 128 for x, y in zip(s.taps.codes, b)]
+def read_factor(index, dimensions, units, what):
+    """2.6"""
+    r = len(dimensions)
+    axes = index.number(f"axes[{min(r, 4)}]")
+    if axes == 0:
+        inner, count = index.number("factor_inner"), index.number("factor_count")
+    else:
+        i, j = divmod(axes - 1, r + 1)
+        check(i < j, f"{what} has a factor of dimensions that are not in order")
+        inner, count = math.prod(dimensions[j:]), math.prod(dimensions[i:j])
+    fits = 1 <= inner * count < 1 << 64 and units % (inner * count) == 0
+    check(fits, f"{what} has a factor that does not divide it")
+    return Record(inner=inner, count=count, codes=read_codes(index, count))
+
+
+def read_codes(index, count):
+    """2.7"""
+    own, codes, like = defaultdict(Estimate), [], index.before.get(("codes", count))
+    for c in range(index.check_count(count)):
+        index.count_number()
+        kinds = [("F",), ("B", clamp(codes[-1] if codes else 0, -3, 3))]
+        kinds += [("A", clamp(like[c], -4, 4))] if like else []
+        decide = lambda node: decide_code(index, node, [own[(*kind, node)] for kind in kinds])
+        if not decide(0):
+            codes.append(0)
+            continue
+        is_negative, m = decide(1), 0
+        first, limit = (130, 127) if is_negative else (2, 126)
+        while m < limit and decide(first + m):
+            m += 1
+        codes.append(-m - 1 if is_negative else m + 1)
+    index.before["codes", count] = codes
+    return codes
+
+
+def decide_code(index, node, own):
+    """2.7: a decision by G and the factor's own estimates F, B and perhaps A."""
+    g = index.estimates["G", node]
+    weights = [e.n * (1 + (i == 2)) for i, e in enumerate(own)]
+    likely = (4 * g.p + sum(w * e.p for w, e in zip(weights, own))) // (4 + sum(weights))
+    bit = index.decide(clamp(likely, 128, 65408))
+    for e in (g, *own):
+        e.add(bit)
+    return bit
 
 
 def mass_below(t, x):
@@ -187,7 +195,7 @@ class Lane:
 
     def __init__(self, s):
         self.s, self.state, self.energy, self.past = s, 0, 384, [0] * 4
-        taps = iter(s.taps.codes)
+        taps = iter(s.taps)
         self.taps = [[next(taps) for _ in range(n)] for n in reaches(s.period)]
 
     def step(self, e, decode):
@@ -245,7 +253,7 @@ def far_weights(data, n, unit):
 
 
 def from_view(s, data):
-    """2.4: the stream's units in the order of the tensor's data."""
+    """2.6: the stream's units in the order of the tensor's data."""
     a, b, c = s.view
     units = [data[i : i + s.unit] for i in range(0, len(data), s.unit)]
     return b"".join(units[(k * b + j) * a + i] for i in range(a) for j in range(b) for k in range(c))

@@ -5,7 +5,6 @@
 #include "archive/bytes.hpp"
 #include "archive/framing.hpp"
 #include "archive/index.hpp"
-#include "archive/zstd_frame.hpp"
 #include "backends/cpu/kernels.hpp"
 #include "io/file.hpp"
 #include "weft/error.hpp"
@@ -20,18 +19,6 @@ Archive::Archive() = default;
 Archive::Archive(Archive&&) noexcept = default;
 Archive& Archive::operator=(Archive&&) noexcept = default;
 Archive::~Archive() = default;
-
-namespace {
-
-std::vector<std::byte> unpack_index(std::vector<std::byte> stored, const archive::Footer& footer) {
-  if (!footer.compressed) return stored;
-  std::vector<std::byte> raw(footer.index_raw);
-  if (const std::string fault = archive::read_zstd_frame(stored, raw); !fault.empty())
-    throw Error(ErrorKind::kArchive, "the index cannot be decompressed: " + fault);
-  return raw;
-}
-
-}  // namespace
 
 Archive Archive::open(const std::filesystem::path& path) {
   Archive result;
@@ -48,13 +35,13 @@ Archive Archive::open(const std::filesystem::path& path) {
       throw Error(ErrorKind::kArchive, "it is truncated: there is no footer");
     result.read(result.file_bytes_ - archive::kFooterBytes, footer_bytes);
     const archive::Footer footer = archive::parse_footer(footer_bytes, result.file_bytes_);
-    std::vector<std::byte> stored(footer.index_stored);
+    std::vector<std::byte> stored(result.file_bytes_ - archive::kFooterBytes - footer.index_offset);
     result.read(footer.index_offset, stored);
     const std::uint32_t crc =
         cpu::active_kernels().crc32c(reinterpret_cast<const std::uint8_t*>(stored.data()), stored.size());
     if (crc != footer.index_crc) throw Error(ErrorKind::kArchive, "the checksum of the index is wrong");
-    result.index_bytes_ = footer.index_stored;
-    result.index_ = archive::parse_index(unpack_index(std::move(stored), footer), footer.index_offset);
+    result.index_bytes_ = stored.size();
+    result.index_ = archive::parse_index(stored, footer.text_bytes, footer.index_offset);
   } catch (const Error& error) {
     if (error.kind() == ErrorKind::kIo) throw;
     throw Error(ErrorKind::kArchive, fmt::format("{}: {}", path.string(), error.what()));

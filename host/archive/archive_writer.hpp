@@ -16,8 +16,8 @@ class ArchiveWriter {
  public:
   explicit ArchiveWriter(io::AtomicFile& file) : file_(file) {}
 
-  // A place for a segment's blocks (`size` bytes, laid out by BlockBuilder, the first of `first_units` units).
-  [[nodiscard]] std::uint64_t reserve(std::uint64_t size, std::uint64_t first_units) noexcept;
+  // A place for a segment's blocks (`size` bytes, laid out as BlockBuilder does, the first of `first_units` units).
+  [[nodiscard]] std::uint64_t reserve(std::uint64_t size, CodecId codec, std::uint64_t first_units) noexcept;
   // Thread-safe for disjoint places. Throws Error(kIo).
   void write(std::uint64_t offset, std::span<const std::byte> bytes) { file_.write_at(offset, bytes); }
   // Writes header, index and footer; the file is still to be committed. Returns its size; `index_bytes` receives that of
@@ -28,13 +28,5 @@ class ArchiveWriter {
   io::AtomicFile& file_;
   std::uint64_t end_ = kHeaderBytes;
 };
-
-// The index as it is stored: a zstd frame, or as it is where that is smaller or the frame expands too far.
-struct StoredIndex {
-  std::vector<std::byte> bytes;
-  std::uint64_t raw_size = 0;
-  bool compressed = false;
-};
-[[nodiscard]] StoredIndex store_index(const Index& index);
 
 }  // namespace weft::archive

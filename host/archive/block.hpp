@@ -1,6 +1,6 @@
 // The layout of a block (FORMAT.md 3): checksum, plane descriptors, planes.
 //
-// BlockBuilder writes one, BlockView reads one. A BlockView checks the block's shape (sizes, modes, reserved bits,
+// BlockBuilder writes one of any codec but trellis, whose blocks have a shorter head; BlockView reads one. A BlockView checks the block's shape (sizes, modes, reserved bits,
 // zero padding) before it hands out a plane; what a plane means is the codec's business.
 #pragma once
 
@@ -11,6 +11,8 @@
 #include <string>
 #include <vector>
 
+#include "weft/config.hpp"
+
 namespace weft::archive {
 
 inline constexpr int kMaxPlanes = 8;
@@ -20,13 +22,16 @@ using ChecksumFunction = std::uint32_t (*)(const std::uint8_t* data, std::size_t
 
 enum class PlaneMode : std::uint8_t { kRaw = 0, kConstant = 1, kRans = 2, kZstd = 3 };
 
-// Large blocks are aligned for vector loads; small ones are not worth the padding.
-[[nodiscard]] constexpr std::size_t block_alignment(std::uint64_t units) noexcept { return units >= 16384 ? 16 : 2; }
+// Large blocks are aligned for vector loads. Small ones are not worth the padding, nor are those of codec trellis, whose
+// words are taken in twos anyway.
+[[nodiscard]] constexpr std::size_t block_alignment(CodecId codec, std::uint64_t units) noexcept {
+  return units >= 16384 && codec != CodecId::kTrellis ? 16 : 2;
+}
 [[nodiscard]] constexpr std::uint64_t align_up(std::uint64_t x, std::uint64_t a) noexcept {
   return (x + a - 1) / a * a;
 }
 
-// The checksum and the plane descriptors.
+// The checksum and the plane descriptors, of all codecs but trellis.
 [[nodiscard]] constexpr std::size_t head_bytes(int planes) noexcept { return 4 + 4 * static_cast<std::size_t>(planes); }
 
 // Appends one block to a byte vector, aligned as it will be in the file: construct, add the planes in order, finish.
@@ -50,6 +55,19 @@ class BlockBuilder {
   std::uint64_t plane_bytes_ = 0;
 };
 
+// The same for a block of codec trellis: of coded words and far weights, or of units as they are. Return its size.
+std::uint32_t put_trellis_block(std::vector<std::byte>& out, int lanes_log2, std::span<const std::byte> words,
+                                std::span<const std::byte> far, ChecksumFunction checksum);
+std::uint32_t put_raw_trellis_block(std::vector<std::byte>& out, std::span<const std::byte> units,
+                                    ChecksumFunction checksum);
+
+// What has to be known of a block to read it.
+struct BlockForm {
+  CodecId codec;
+  std::uint64_t units;
+  int planes;
+};
+
 struct PlaneView {
   PlaneMode mode = PlaneMode::kRaw;
   int lanes_log2 = 0;
@@ -59,14 +77,15 @@ struct PlaneView {
 
 class BlockView {
  public:
-  // Parses a block with `units` units and `planes` planes. Returns an empty string, or what is wrong with it.
-  [[nodiscard]] std::string parse(std::span<const std::byte> block, std::uint64_t units, int planes,
-                                  ChecksumFunction checksum);
+  // Parses a block. Returns an empty string, or what is wrong with it.
+  [[nodiscard]] std::string parse(std::span<const std::byte> block, const BlockForm& form, ChecksumFunction checksum);
   // The same without looking at the checksum, for whoever checks it elsewhere.
-  [[nodiscard]] std::string parse_planes(std::span<const std::byte> block, std::uint64_t units, int planes);
+  [[nodiscard]] std::string parse_planes(std::span<const std::byte> block, const BlockForm& form);
   [[nodiscard]] const PlaneView& plane(int i) const { return planes_[static_cast<std::size_t>(i)]; }
 
  private:
+  [[nodiscard]] std::string parse_trellis(std::span<const std::byte> block);
+
   std::array<PlaneView, kMaxPlanes> planes_;
 };
 

@@ -36,12 +36,10 @@ std::array<std::byte, kHeaderBytes> make_header() {
 std::array<std::byte, kFooterBytes> make_footer(const Footer& footer) {
   std::array<std::byte, kFooterBytes> bytes{};
   store_le(bytes.data(), footer.index_offset);
-  store_le(bytes.data() + 8, footer.index_stored);
-  store_le(bytes.data() + 16, footer.index_raw);
-  store_le(bytes.data() + 24, footer.index_crc);
-  bytes[28] = static_cast<std::byte>(footer.compressed ? 1 : 0);
-  store_le(bytes.data() + 32, crc(std::span(bytes).first(32)));
-  std::memcpy(bytes.data() + 36, kEndMagic.data(), kEndMagic.size());
+  store_le(bytes.data() + 8, footer.text_bytes);
+  store_le(bytes.data() + 12, footer.index_crc);
+  store_le(bytes.data() + 16, crc(std::span(bytes).first(16)));
+  std::memcpy(bytes.data() + 20, kEndMagic.data(), kEndMagic.size());
   return bytes;
 }
 
@@ -58,26 +56,17 @@ void check_header(std::span<const std::byte, kHeaderBytes> bytes) {
 }
 
 Footer parse_footer(std::span<const std::byte, kFooterBytes> bytes, std::uint64_t file_bytes) {
-  require(std::memcmp(bytes.data() + 36, kEndMagic.data(), kEndMagic.size()) == 0,
+  require(std::memcmp(bytes.data() + 20, kEndMagic.data(), kEndMagic.size()) == 0,
           "it is truncated: it does not end with a footer");
-  require(load_le<std::uint32_t>(bytes.data() + 32) == crc(bytes.first(32)), "the checksum of the footer is wrong");
+  require(load_le<std::uint32_t>(bytes.data() + 16) == crc(bytes.first(16)), "the checksum of the footer is wrong");
   Footer footer;
   footer.index_offset = load_le<std::uint64_t>(bytes.data());
-  footer.index_stored = load_le<std::uint64_t>(bytes.data() + 8);
-  footer.index_raw = load_le<std::uint64_t>(bytes.data() + 16);
-  footer.index_crc = load_le<std::uint32_t>(bytes.data() + 24);
-  const int coding = static_cast<int>(bytes[28]);
-  require(coding <= 1 && bytes[29] == std::byte{} && bytes[30] == std::byte{} && bytes[31] == std::byte{},
-          "a reserved bit of the footer is set: a newer weft is needed");
-  footer.compressed = coding == 1;
+  footer.text_bytes = load_le<std::uint32_t>(bytes.data() + 8);
+  footer.index_crc = load_le<std::uint32_t>(bytes.data() + 12);
   const std::uint64_t body = file_bytes - kFooterBytes;
   require(footer.index_offset >= kHeaderBytes && footer.index_offset <= body &&
-              footer.index_stored == body - footer.index_offset,
+              footer.text_bytes <= body - footer.index_offset,
           "the footer does not say where the index is");
-  require(footer.compressed ? footer.index_raw / kMaxIndexRatio <= footer.index_stored + kIndexSlack / kMaxIndexRatio &&
-                                  footer.index_raw <= footer.index_stored * kMaxIndexRatio + kIndexSlack
-                            : footer.index_raw == footer.index_stored,
-          "the footer announces an index of impossible size");
   return footer;
 }
 

@@ -11,9 +11,8 @@
 namespace weft::archive {
 
 struct Footer {
-  std::uint64_t index_offset = 0, index_stored = 0, index_raw = 0;
-  std::uint32_t index_crc = 0;
-  bool compressed = false;
+  std::uint64_t index_offset = 0;
+  std::uint32_t text_bytes = 0, index_crc = 0;  // of the index
 };
 
 [[nodiscard]] std::array<std::byte, kHeaderBytes> make_header();

@@ -11,15 +11,16 @@
 namespace weft::archive {
 
 inline constexpr std::uint64_t kHeaderBytes = 16;
-inline constexpr std::uint64_t kFooterBytes = 40;
+inline constexpr std::uint64_t kFooterBytes = 24;
+inline constexpr std::uint64_t kFewestBlockBytes = 6;  // of a block with nothing in it
 inline constexpr int kMinBlockLog2 = 10;
 inline constexpr int kMaxBlockLog2 = 18;
 inline constexpr int kMaxAssetBlockLog2 = 20;
 inline constexpr int kMaxSegmentLog2 = 24;
 inline constexpr std::uint64_t kMaxRank = 32;
 inline constexpr std::uint64_t kMaxNameBytes = 255;  // of a file
-inline constexpr std::uint64_t kMaxIndexRatio = 64;  // decompressed size <= this * stored size + kIndexSlack
-inline constexpr std::uint64_t kIndexSlack = 1024;
+inline constexpr std::uint64_t kMaxTextRatio = 64;   // decompressed size <= this * stored size + kTextSlack
+inline constexpr std::uint64_t kTextSlack = 1024;
 
 [[nodiscard]] constexpr std::uint64_t blocks_in(std::uint64_t units, int block_log2) noexcept {
   return (units >> block_log2) + ((units & ((std::uint64_t{1} << block_log2) - 1)) != 0 ? 1 : 0);
@@ -41,14 +42,16 @@ void lay_out_stream(Index& index, StreamRecord& stream);
 // run past `limit`.
 [[nodiscard]] bool place_blocks(Index& index, std::uint64_t limit, std::uint64_t& end) noexcept;
 
-// Serializes everything but block offsets, which follow from the sizes.
-[[nodiscard]] std::vector<std::byte> serialize_index(const Index& index);
-
-// Bytes at the end of a serialized index that are entropy-coded already: the codes of its last two sections.
-[[nodiscard]] std::size_t coded_tail(std::span<const std::byte> serialized);
+// The index as it is stored: its texts, as a zstd frame where that is smaller and does not expand too far, and its numbers.
+// Everything but block offsets, which follow from the sizes.
+struct StoredIndex {
+  std::vector<std::byte> bytes;
+  std::uint32_t text_bytes = 0;  // of these, the texts
+};
+[[nodiscard]] StoredIndex store_index(const Index& index);
 
 // Parses and checks an index; `payload_end` is the offset at which the last block must end. Throws Error(kArchive).
-[[nodiscard]] Index parse_index(std::span<const std::byte> bytes, std::uint64_t payload_end);
+[[nodiscard]] Index parse_index(std::span<const std::byte> bytes, std::uint32_t text_bytes, std::uint64_t payload_end);
 
 // Why a name cannot be a file's name inside an archive; empty if it can.
 [[nodiscard]] std::string file_name_fault(std::string_view name);

@@ -40,11 +40,16 @@ int coded_planes(const StreamRecord& stream) noexcept {
 
 bool place_blocks(Index& index, std::uint64_t limit, std::uint64_t& end) noexcept {
   end = kHeaderBytes;
-  for (auto& block : index.blocks) {
-    block.offset = align_up(end, block_alignment(block.units));
-    end = block.offset + block.size;
-    if (end > limit) return false;
-  }
+  for (const StreamRecord& stream : index.streams)
+    for (std::size_t s = 0; s < stream.segment_count; s++) {
+      const SegmentRecord& segment = index.segments[stream.first_segment + s];
+      for (std::size_t b = 0; b < segment.block_count; b++) {
+        BlockRecord& block = index.blocks[segment.first_block + b];
+        block.offset = align_up(end, block_alignment(stream.codec, block.units));
+        end = block.offset + block.size;
+        if (end > limit) return false;
+      }
+    }
   return true;
 }
 

@@ -1,12 +1,11 @@
 #include "archive/trellis_index.hpp"
 
 #include <algorithm>
+#include <bit>
 #include <cmath>
-#include <map>
 #include <span>
 
 #include "archive/index.hpp"
-#include "archive/scale_codes.hpp"
 #include "weft/core/trellis.hpp"
 
 namespace weft::archive {
@@ -20,200 +19,266 @@ std::size_t stored_taps(const TrellisStream& stream, std::size_t place) {
   return stream.taps.size() == 1 ? kAll : std::min(place, kAll);
 }
 
-enum Flag : std::uint8_t { kStatesMask = 15, kKeepsZero = 16, kPredicts = 32, kHasView = 64, kHasOffset = 128 };
+// Calls f(tap, the same tap of the last stream before with such a period, or 0, i) for each stored tap of a stream. Tensors
+// of a network are alike.
+template <class Stream, class F>
+void walk_taps(Stream& stream, LastStream& last, F f) {
+  if (stream.taps.empty()) return;
+  auto& before = last.taps[stream.taps.size()];
+  before.resize(stream.taps.size());
+  for (std::size_t place = 0; place < stream.taps.size(); place++)
+    for (std::size_t i = 0; i < stored_taps(stream, place); i++) {
+      f(stream.taps[place][i], before[place][i], i);
+      before[place][i] = stream.taps[place][i];
+    }
+}
+
+// Taps are multiples of 2^shift.
+constexpr int kMaxTapShift = 3;
+int tap_shift(const TrellisStream& stream) {
+  int shift = kMaxTapShift;
+  for (const auto& of_place : stream.taps)
+    for (const std::int8_t tap : of_place)
+      if (tap != 0) shift = std::min(shift, std::countr_zero(static_cast<unsigned>(tap)));
+  return shift;
+}
+
+std::uint64_t kind_of_tap(std::size_t i, int shift) { return core::kMaxTaps * static_cast<std::size_t>(shift) + i; }
+
+// The product of some dimensions; nothing where it does not fit.
+std::optional<std::uint64_t> product_of(std::span<const std::uint64_t> dimensions) {
+  std::uint64_t product = 1;
+  for (const std::uint64_t d : dimensions)
+    if (__builtin_mul_overflow(product, d, &product)) return std::nullopt;
+  return product;
+}
+
+// Calls f(i, j) for all cuts of dimensions in three until it returns true; returns whether it did.
+template <class F>
+bool find_cuts(std::size_t rank, F f) {
+  for (std::size_t i = 0; i <= rank; i++)
+    for (std::size_t j = i; j <= rank; j++)
+      if (f(i, j)) return true;
+  return false;
+}
+
+using Sides = std::array<std::optional<std::uint64_t>, 3>;
+Sides cut(std::span<const std::uint64_t> dimensions, std::size_t i, std::size_t j) {
+  return {product_of(dimensions.first(i)), product_of(dimensions.subspan(i, j - i)), product_of(dimensions.subspan(j))};
+}
+
+std::vector<std::uint64_t> dimensions_of(const TrellisStream& stream, const std::vector<std::uint64_t>& shape) {
+  return has_view(stream) ? std::vector<std::uint64_t>(stream.view.rbegin(), stream.view.rend()) : shape;
+}
+
+void put_view(NumberWriter& out, const TrellisStream& stream, const std::vector<std::uint64_t>& shape) {
+  const std::uint64_t kind = kind_of_rank(shape.size());
+  const bool is_cut = find_cuts(shape.size(), [&](std::size_t i, std::size_t j) {
+    const Sides sides = cut(shape, i, j);
+    if (!std::equal(sides.begin(), sides.end(), stream.view.begin())) return false;
+    out.put(Field::kSides, cut_code(i, j, shape.size()), kind);
+    return true;
+  });
+  if (is_cut) return;
+  out.put(Field::kSides, 0, kind);
+  for (const std::uint64_t side : stream.view) out.put(Field::kSide, side);
+}
+
+void put_layout(NumberWriter& out, const ScaleFactor& factor, const std::vector<std::uint64_t>& dimensions) {
+  const std::uint64_t kind = kind_of_rank(dimensions.size());
+  const bool is_cut = find_cuts(dimensions.size(), [&](std::size_t i, std::size_t j) {
+    const Sides sides = cut(dimensions, i, j);
+    if (i == j || sides[1] != factor.codes.size() || sides[2] != factor.inner) return false;
+    out.put(Field::kAxes, cut_code(i, j, dimensions.size()), kind);
+    return true;
+  });
+  if (is_cut) return;
+  out.put(Field::kAxes, 0, kind);
+  out.put(Field::kFactorInner, factor.inner);
+  out.put(Field::kFactorCount, factor.codes.size());
+}
+
+std::span<const std::int8_t> codes_alike(const LastStream& last, std::size_t count) {
+  const auto found = last.codes.find(count);
+  return found == last.codes.end() ? std::span<const std::int8_t>() : found->second;
+}
 
 }  // namespace
 
-void put_shapes(ByteWriter& out, const std::vector<Shape>& shapes) {
-  out.put_varint(shapes.size());
+void put_shapes(NumberWriter& out, const std::vector<Shape>& shapes) {
+  out.put(Field::kShapes, shapes.size());
   for (const Shape& shape : shapes) {
     const auto is_set = [](std::uint16_t weight) { return weight != 0; };
     const auto first = std::find_if(shape.begin(), shape.end(), is_set);
     const auto last = std::find_if(shape.rbegin(), shape.rend(), is_set).base();
-    out.put_u8(static_cast<std::uint64_t>(first - shape.begin()));
-    out.put_u8(static_cast<std::uint64_t>(last - first - 1));
-    for (auto weight = first; weight != last; weight++) out.put_varint(*weight);
+    out.put(Field::kFirstTriangle, static_cast<std::uint64_t>(first - shape.begin()));
+    out.put(Field::kTriangles, static_cast<std::uint64_t>(last - first - 1));
+    std::uint64_t before = 0;
+    for (auto weight = first; weight != last; weight++) {
+      out.put(Field::kWeight, *weight, kind_of_frequency(before));
+      before = *weight;
+    }
   }
 }
 
-void read_shapes(ByteReader& in, std::vector<Shape>& shapes) {
-  const std::size_t count = in.get_count(3);
-  for (std::size_t i = 0; i < count; i++) {
+void read_shapes(NumberReader& in, std::vector<Shape>& shapes) {
+  const std::size_t count = in.get_count(Field::kShapes);
+  for (std::size_t s = 0; s < count; s++) {
     Shape shape{};
-    const std::size_t first = in.get_u8(), weights = std::size_t{in.get_u8()} + 1;
-    in.require(first + weights <= shape.size(), "a shape has too many triangles");
-    std::uint64_t sum = 0;
-    for (std::size_t t = first; t < first + weights; t++) {
-      const std::uint64_t weight = in.get_varint();
+    const std::uint64_t first = in.get(Field::kFirstTriangle), more = in.get(Field::kTriangles);
+    in.require(first < shape.size() && more < shape.size() - first, "a shape has too many triangles");
+    std::uint64_t sum = 0, before = 0;
+    for (std::size_t t = first; t <= first + more; t++) {
+      const std::uint64_t weight = in.get(Field::kWeight, kind_of_frequency(before));
       in.require(weight <= core::kProbScale, "a weight of a shape is too large");
-      sum += weight;
+      sum += before = weight;
       shape[t] = static_cast<std::uint16_t>(weight);
     }
     in.require(sum == core::kProbScale, "the weights of a shape do not sum to 4096");
-    in.require(shape[first] != 0 && shape[first + weights - 1] != 0, "a shape begins or ends with zero");
+    in.require(shape[first] != 0 && shape[first + more] != 0, "a shape begins or ends with zero");
     shapes.push_back(shape);
   }
 }
 
-void put_trellis(ByteWriter& out, const TrellisStream& stream) {
-  out.put(stream.fine_step);
-  out.put_u8(static_cast<std::uint64_t>(stream.states_log2 | (stream.keeps_zero ? kKeepsZero : 0) |
-                                        (stream.predicts ? kPredicts : 0) | (has_view(stream) ? kHasView : 0) |
-                                        (stream.offset != 0 ? kHasOffset : 0)));
-  if (stream.offset != 0) out.put_signed_varint(stream.offset);
-  out.put_varint(stream.shape);
-  out.put_signed_varint(stream.base_class);
+void put_trellis(NumberWriter& out, const TrellisStream& stream, const std::vector<std::uint64_t>& shape,
+                 LastStream& last) {
+  put_step(out, stream.fine_step, last);
+  out.put_signed(Field::kStates, stream.states_log2 - last.states_log2);
+  last.states_log2 = stream.states_log2;
+  out.put(Field::kKeepsZero, stream.keeps_zero ? 1 : 0);
+  out.put(Field::kPredicts, stream.predicts ? 1 : 0);
+  out.put(Field::kHasOffset, stream.offset != 0 ? 1 : 0);
+  out.put(Field::kHasView, has_view(stream) ? 1 : 0);
+  if (stream.offset != 0) out.put_signed(Field::kOffset, stream.offset);
+  out.put(Field::kShape, stream.shape);
+  out.put_signed(Field::kBaseClass, stream.base_class - last.base_class);
+  last.base_class = stream.base_class;
   if (stream.predicts) {
-    out.put_varint(stream.taps.size());
-    for (const std::int8_t shift : stream.shifts) out.put(shift);
+    const bool has_shifts = stream.shifts != decltype(stream.shifts){};
+    out.put(Field::kHasShifts, has_shifts ? 1 : 0);
+    for (std::size_t i = 0; i < stream.shifts.size() && has_shifts; i++)
+      out.put_signed(Field::kShift, stream.shifts[i] - kUsualShifts[i], i);
+    out.put(Field::kPeriod, stream.taps.size());
+    if (!stream.taps.empty()) {
+      const int shift = tap_shift(stream);
+      out.put(Field::kTapShift, static_cast<std::uint64_t>(shift));
+      walk_taps(stream, last, [&](std::int8_t tap, std::int8_t before, std::size_t i) {
+        out.put_signed(Field::kTap, (tap >> shift) - (before >> shift), kind_of_tap(i, shift));
+      });
+    }
   }
-  if (has_view(stream))
-    for (const std::uint64_t size : stream.view) out.put_varint(size);
-  out.put_u8(stream.factors.size());
+  if (has_view(stream)) put_view(out, stream, shape);
+  out.put(Field::kFactors, stream.factors.size());
+  const std::vector<std::uint64_t> dimensions = dimensions_of(stream, shape);
   for (const ScaleFactor& factor : stream.factors) {
-    out.put_varint(factor.inner);
-    out.put_varint(factor.codes.size());
-  }
-}
-
-void read_trellis(ByteReader& in, std::uint64_t elements, std::size_t shapes, StreamRecord& stream,
-                  std::vector<std::uint64_t>& code_counts) {
-  in.require(stream.members.size() == 1 && is_quantizable(stream.dtype), "a trellis stream needs one tensor of floats");
-  TrellisStream& t = stream.trellis;
-  t.fine_step = in.get<float>();
-  in.require(std::isnormal(t.fine_step) && t.fine_step > 0, "a step is not a positive normal number");
-  const std::uint8_t flags = in.get_u8();
-  t.states_log2 = flags & kStatesMask;
-  t.keeps_zero = (flags & kKeepsZero) != 0;
-  t.predicts = (flags & kPredicts) != 0;
-  in.require(t.states_log2 >= core::kMinStatesLog2 && t.states_log2 <= core::kMaxStatesLog2,
-             "a trellis stream has invalid flags");
-  if ((flags & kHasOffset) != 0) {
-    const std::int64_t offset = in.get_signed_varint();
-    in.require(offset != 0 && offset >= -core::kMaxOffset && offset <= core::kMaxOffset,
-               "a trellis stream has an offset out of range");
-    t.offset = static_cast<std::int32_t>(offset);
-  }
-  const std::uint64_t shape = in.get_varint();
-  in.require(shape < shapes, "a trellis stream names a shape that does not exist");
-  t.shape = static_cast<std::uint32_t>(shape);
-  const std::int64_t base = in.get_signed_varint();
-  in.require(base >= -1024 && base <= 1024, "a trellis stream has a base class out of range");
-  t.base_class = static_cast<std::int16_t>(base);
-  if (t.predicts) {
-    const std::uint64_t period = in.get_varint();
-    in.require(period <= core::kMaxPeriod, "a trellis stream has taps of too long a period");
-    t.taps.resize(period);
-    for (std::int8_t& shift : t.shifts) {
-      shift = in.get<std::int8_t>();
-      in.require(std::abs(shift) <= core::kMaxShift, "a shift of classes is too large");
-    }
-  }
-  if ((flags & kHasView) != 0) {
-    std::uint64_t product = 1;
-    for (std::uint64_t& size : t.view) {
-      size = in.get_varint();
-      in.require(size > 0 && !__builtin_mul_overflow(product, size, &product), "a view of no size or too large");
-    }
-    in.require(has_view(t) && product == elements && product <= std::uint64_t{1} << stream.segment_log2,
-               "a view does not fit its tensor");
-  }
-  const std::size_t factors = in.get_u8();
-  in.require(factors <= kMaxFactors, "a trellis stream has too many scale factors");
-  for (std::size_t f = 0; f < factors; f++) {
-    ScaleFactor factor;
-    factor.inner = in.get_varint();
-    const std::uint64_t count = in.get_varint();
-    std::uint64_t period = 0;
-    in.require(factor.inner > 0 && count > 0 && !__builtin_mul_overflow(factor.inner, count, &period) &&
-                   elements % period == 0,
-               "a scale factor does not divide its tensor");
-    t.factors.push_back(std::move(factor));
-    code_counts.push_back(count);
+    put_layout(out, factor, dimensions);
+    last.scale_codes.begin_factor(codes_alike(last, factor.codes.size()));
+    for (const std::int8_t code : factor.codes) out.put_by(last.scale_codes, code);
+    last.codes[factor.codes.size()] = factor.codes;
   }
 }
 
 namespace {
 
-// Calls f(tap, the same tap of the last stream before with such a period, or 0) for each stored tap of a stream. Tensors of a
-// network are alike.
-class TapWalk {
- public:
-  template <class Stream, class F>
-  void walk(Stream& stream, F f) {
-    if (stream.taps.empty()) return;
-    auto& before = before_[stream.taps.size()];
-    before.resize(stream.taps.size());
-    for (std::size_t place = 0; place < stream.taps.size(); place++)
-      for (std::size_t i = 0; i < stored_taps(stream, place); i++) {
-        f(stream.taps[place][i], before[place][i]);
-        before[place][i] = stream.taps[place][i];
-      }
+std::array<std::uint64_t, 3> read_view(NumberReader& in, const std::vector<std::uint64_t>& shape) {
+  constexpr const char* kFault = "a view does not fit its tensor";
+  const std::uint64_t rank = shape.size(), code = in.get(Field::kSides, kind_of_rank(rank));
+  std::array<std::uint64_t, 3> view{};
+  if (code == 0) {
+    for (std::uint64_t& side : view) side = in.get(Field::kSide);
+    return view;
   }
+  const std::uint64_t i = (code - 1) / (rank + 1), j = (code - 1) % (rank + 1);
+  in.require(i <= j, kFault);
+  const Sides sides = cut(shape, i, j);
+  for (std::size_t s = 0; s < view.size(); s++) {
+    in.require(sides[s].has_value(), kFault);
+    view[s] = *sides[s];
+  }
+  return view;
+}
 
- private:
-  std::map<std::size_t, decltype(TrellisStream::taps)> before_;  // by period
-};
-
-std::size_t count_taps(const TrellisStream& stream) {
-  std::size_t count = 0;
-  for (std::size_t place = 0; place < stream.taps.size(); place++) count += stored_taps(stream, place);
-  return count;
+void read_factor(NumberReader& in, std::uint64_t elements, const std::vector<std::uint64_t>& dimensions,
+                 LastStream& last, ScaleFactor& factor) {
+  constexpr const char* kFault = "a scale factor does not divide its tensor";
+  const std::uint64_t rank = dimensions.size(), code = in.get(Field::kAxes, kind_of_rank(rank));
+  std::uint64_t count = 0, period = 0;
+  if (code == 0) {
+    factor.inner = in.get(Field::kFactorInner);
+    count = in.get(Field::kFactorCount);
+  } else {
+    const std::uint64_t i = (code - 1) / (rank + 1), j = (code - 1) % (rank + 1);
+    in.require(i < j, kFault);
+    const Sides sides = cut(dimensions, i, j);
+    in.require(sides[1] && sides[2], kFault);
+    count = *sides[1];
+    factor.inner = *sides[2];
+  }
+  in.require(
+      factor.inner > 0 && count > 0 && !__builtin_mul_overflow(factor.inner, count, &period) && elements % period == 0,
+      kFault);
+  in.require_numbers(count, "there are more scale codes than bytes for them");
+  last.scale_codes.begin_factor(codes_alike(last, count));
+  factor.codes.reserve(count);
+  for (std::uint64_t c = 0; c < count; c++)
+    factor.codes.push_back(static_cast<std::int8_t>(in.get_by(last.scale_codes)));
+  last.codes[count] = factor.codes;
 }
 
 }  // namespace
 
-void put_taps(ByteWriter& out, const Index& index) {
-  std::vector<std::vector<std::int8_t>> codes;
-  TapWalk taps;
-  for (const StreamRecord& stream : index.streams) {
-    codes.emplace_back();  // none are coded as nothing
-    taps.walk(stream.trellis, [&](std::int8_t tap, std::int8_t before) {
-      codes.back().push_back(static_cast<std::int8_t>(tap - before));  // modulo 256
+void read_trellis(NumberReader& in, const std::vector<std::uint64_t>& shape, std::size_t shapes, LastStream& last,
+                  StreamRecord& stream) {
+  in.require(stream.members.size() == 1 && is_quantizable(stream.dtype), "a trellis stream needs one tensor of floats");
+  TrellisStream& t = stream.trellis;
+  t.fine_step = get_step(in, last);
+  last.states_log2 =
+      static_cast<int>(in.get_next(Field::kStates, last.states_log2, core::kMinStatesLog2, core::kMaxStatesLog2,
+                                   "a trellis stream has an impossible number of states"));
+  t.states_log2 = static_cast<std::uint8_t>(last.states_log2);
+  t.keeps_zero = in.get_flag(Field::kKeepsZero);
+  t.predicts = in.get_flag(Field::kPredicts);
+  const bool has_offset = in.get_flag(Field::kHasOffset), is_viewed = in.get_flag(Field::kHasView);
+  if (has_offset) {
+    const std::int64_t offset = in.get_signed(Field::kOffset);
+    in.require(offset != 0 && offset >= -core::kMaxOffset && offset <= core::kMaxOffset,
+               "a trellis stream has an offset out of range");
+    t.offset = static_cast<std::int32_t>(offset);
+  }
+  const std::uint64_t number = in.get(Field::kShape);
+  in.require(number < shapes, "a trellis stream names a shape that does not exist");
+  t.shape = static_cast<std::uint32_t>(number);
+  last.base_class = static_cast<int>(
+      in.get_next(Field::kBaseClass, last.base_class, -1024, 1024, "a trellis stream has a base class out of range"));
+  t.base_class = static_cast<std::int16_t>(last.base_class);
+  if (t.predicts) {
+    if (in.get_flag(Field::kHasShifts))
+      for (std::size_t i = 0; i < t.shifts.size(); i++)
+        t.shifts[i] = static_cast<std::int8_t>(in.get_next(Field::kShift, kUsualShifts[i], -core::kMaxShift,
+                                                           core::kMaxShift, "a shift of classes is too large", i));
+    const std::uint64_t period = in.get(Field::kPeriod);
+    in.require(period <= core::kMaxPeriod, "a trellis stream has taps of too long a period");
+    t.taps.resize(period);
+    const std::uint64_t shift = period == 0 ? 0 : in.get(Field::kTapShift);
+    in.require(shift <= kMaxTapShift, "taps are multiples of too much");
+    walk_taps(t, last, [&](std::int8_t& tap, std::int8_t before, std::size_t i) {
+      const std::int64_t most = 128 >> shift;
+      tap = static_cast<std::int8_t>(in.get_next(Field::kTap, before >> shift, -most, most - 1, "a tap is out of range",
+                                                 kind_of_tap(i, static_cast<int>(shift)))
+                                     << shift);
     });
   }
-  const std::vector<std::span<const std::int8_t>> spans(codes.begin(), codes.end());
-  put_codes(out, spans);
-}
-
-void read_taps(ByteReader& in, Index& index) {
-  std::vector<std::vector<std::int8_t>> codes;
-  std::uint64_t total = 0;
-  for (const StreamRecord& stream : index.streams) {
-    codes.emplace_back(count_taps(stream.trellis));
-    total += codes.back().size();
+  if (is_viewed) {
+    t.view = read_view(in, shape);
+    const std::optional<std::uint64_t> product = product_of(t.view);
+    in.require(has_view(t) && product == stream.units && stream.units > 0 &&
+                   stream.units <= std::uint64_t{1} << stream.segment_log2,
+               "a view does not fit its tensor");
   }
-  in.require(total / kCodesPerByte <= in.left(), "there are more taps than bytes for them");
-  const std::vector<std::span<std::int8_t>> spans(codes.begin(), codes.end());
-  read_codes(in, spans);
-  TapWalk taps;
-  for (std::size_t s = 0; s < codes.size(); s++) {
-    const std::int8_t* code = codes[s].data();
-    taps.walk(index.streams[s].trellis,
-              [&](std::int8_t& tap, std::int8_t before) { tap = static_cast<std::int8_t>(before + *code++); });
-  }
-}
-
-void put_scale_codes(ByteWriter& out, const Index& index) {
-  std::vector<std::span<const std::int8_t>> factors;
-  for (const StreamRecord& stream : index.streams)
-    for (const ScaleFactor& factor : stream.trellis.factors) factors.emplace_back(factor.codes);
-  put_codes(out, factors);
-}
-
-void read_scale_codes(ByteReader& in, const std::vector<std::uint64_t>& code_counts, Index& index) {
-  std::uint64_t total = 0;
-  for (const std::uint64_t count : code_counts)
-    in.require(!__builtin_add_overflow(total, count, &total), "there are too many scale codes");
-  in.require(total / kCodesPerByte <= in.left(), "there are more scale codes than bytes for them");
-  std::vector<std::span<std::int8_t>> factors;
-  std::size_t next = 0;
-  for (StreamRecord& stream : index.streams)
-    for (ScaleFactor& factor : stream.trellis.factors) {
-      factor.codes.resize(code_counts[next++]);
-      factors.emplace_back(factor.codes);
-    }
-  read_codes(in, factors);
+  const std::uint64_t factors = in.get(Field::kFactors);
+  in.require(factors <= kMaxFactors, "a trellis stream has too many scale factors");
+  const std::vector<std::uint64_t> dimensions = dimensions_of(t, shape);
+  for (std::uint64_t f = 0; f < factors; f++) read_factor(in, stream.units, dimensions, last, t.factors.emplace_back());
 }
 
 }  // namespace weft::archive

@@ -1,4 +1,4 @@
-// Zstd frames: of the index, of assets, and of tensor blocks whose values repeat.
+// Zstd frames: of the index's texts, of assets, and of tensor blocks whose values repeat.
 #pragma once
 
 #include <cstddef>
@@ -10,10 +10,6 @@ namespace weft::archive {
 
 // Compresses to `frame`, which is overwritten; returns its size.
 std::size_t write_zstd_frame(std::span<const std::byte> bytes, int level, std::vector<std::byte>& frame);
-
-// The same with a block of the frame ending where a part ends: a part that does not compress spoils no other's codes.
-std::size_t write_zstd_frame(std::span<const std::span<const std::byte>> parts, int level,
-                             std::vector<std::byte>& frame);
 
 // Decompresses a frame that must give exactly out.size() bytes; returns an empty string or what is wrong.
 [[nodiscard]] std::string read_zstd_frame(std::span<const std::byte> frame, std::span<std::byte> out);

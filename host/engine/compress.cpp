@@ -130,7 +130,7 @@ class Compression {
                       errors_[tensor].add(result.errors[part++]);
                     });
         plane_bytes_ += encoded.plane_bytes;
-        offset = writer.reserve(encoded.bytes.size(), index.blocks[segment.first_block].units);
+        offset = writer.reserve(encoded.bytes.size(), stream.codec, index.blocks[segment.first_block].units);
       });
       times_[worker].time(Stage::kWrite, encoded.bytes.size(), [&] { writer.write(offset, encoded.bytes); });
       progress.add(segment_bytes(s), name_of_stream(stream));

@@ -12,6 +12,7 @@
 #include "backends/cpu/trellis_block.hpp"
 #include "engine/looked_at.hpp"
 #include "engine/probe.hpp"
+#include "engine/steps.hpp"
 #include "engine/workers.hpp"
 #include "trellis/bank.hpp"
 #include "trellis/choose.hpp"
@@ -150,7 +151,7 @@ class ModelMaker {
   [[nodiscard]] std::string set_step(const CodecSpec& spec, double rms, double deviation, StreamRecord& stream,
                                      Result& result) const {
     if (squares_.finite == 0) return "none of its values is finite";
-    double cell = spec.step ? *spec.step : spec.relative_step.value_or(1) * rms;
+    double cell = spec.step ? *spec.step : short_step(spec.relative_step.value_or(1) * rms);
     if (rms == 0 && !spec.step) cell = 1;  // nothing but zeros: any step does
     if (!(cell >= 0x1p-110 && cell <= 0x1p100)) return "no float32 step fits the size of its values";
     result.cell = cell;

@@ -94,7 +94,7 @@ void split_blocks(const SegmentView& view, std::uint32_t first_block, std::span<
   blocks.clear();
   std::size_t at = 0;
   for (std::uint32_t i = 0; i < sizes.size(); i++) {
-    at = archive::align_up(at, archive::block_alignment(view.block_units(first_block + i)));
+    at = archive::align_up(at, archive::block_alignment(view.codec, view.block_units(first_block + i)));
     blocks.push_back(bytes.subspan(at, sizes[i]));
     at += sizes[i];
   }

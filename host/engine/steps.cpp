@@ -146,7 +146,7 @@ std::string set_steps(const StreamStatistics& statistics, const CodecSpec& spec,
   if (statistics.squares == 0 && statistics.beyond_float) return no_step;
   if (statistics.finite == 0) return "none of its values is finite";
   const double rms = std::sqrt(statistics.squares / static_cast<double>(statistics.finite));
-  double cell = spec.step ? *spec.step : *spec.relative_step * rms;
+  double cell = spec.step ? *spec.step : short_step(*spec.relative_step * rms);
   if (rms == 0 && !spec.step) cell = 1;  // nothing but zeros: any step does
   if (!(cell >= kSmallestStep && cell <= kLargestStep)) return no_step;
   uniform.fine_step = static_cast<float>(cell / kCellFines);
@@ -209,6 +209,13 @@ double cost_in_bits(const LevelCounts& levels, int low_bits, double units, int u
 }
 
 }  // namespace
+
+double short_step(double step) {
+  constexpr int kBits = 9;
+  int exponent = 0;
+  const double mantissa = std::frexp(step, &exponent);
+  return std::ldexp(std::rint(std::ldexp(mantissa, kBits)), exponent - kBits);
+}
 
 void choose_steps(const Network& network, Plan& plan, const std::vector<Piece>& pieces, const Backend& backend,
                   std::uint32_t threads, const std::atomic<bool>* cancel, std::vector<StageTimes>& times) {

@@ -15,6 +15,9 @@
 
 namespace weft::engine {
 
+// A step near this one whose mantissa has nine bits: within 1/512, and the index says it in half the bytes.
+[[nodiscard]] double short_step(double step);
+
 // Units [first, first + units) of a stream.
 struct Piece {
   std::size_t stream = 0;

@@ -16,7 +16,7 @@ namespace weft::engine {
 namespace {
 
 constexpr std::uint64_t kFewestBlocks = 4;  // of a stream in a sample, if it has as many
-constexpr double kBytesPerBlockSize = 1.5;  // of the compressed index, for each block that it lists
+constexpr double kBytesPerBlockSize = 1.3;  // of the index, for each block that it lists
 
 std::vector<Piece> all_segments(const Index& index) {
   std::vector<Piece> pieces;

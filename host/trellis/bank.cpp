@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <bit>
 #include <cmath>
 #include <limits>
 
@@ -11,21 +12,35 @@ namespace {
 constexpr int kMostSteps = 40;                    // of one maximisation
 constexpr double kLeastMove = 4.0 / kShapeScale;  // of a weight, for another step
 constexpr int kRounds = 3;                        // of refitting and reassigning
-constexpr double kPrior = 32;          // symbols that the shape to begin with stands for: a sample misses rare ones
-constexpr double kShapeBits = 8 * 40;  // what a shape costs in the index
+constexpr double kPrior = 32;       // symbols that the shape to begin with stands for: a sample misses rare ones
+constexpr double kShapeBits = 160;  // what a shape costs in the index
+constexpr double kWeightBits = 2;   // of that, of each weight besides its significant bits
+constexpr int kFewestBits = 2, kMostBits = 6;
 constexpr double kUnseenBits = 40;
+
+// Gives the largest weight what others lack in the sum.
+Shape balanced(Shape shape) {
+  int sum = 0;
+  for (const std::uint16_t weight : shape) sum += weight;
+  std::uint16_t& largest = *std::max_element(shape.begin(), shape.end());
+  largest = static_cast<std::uint16_t>(largest + static_cast<int>(kShapeScale) - sum);
+  return shape;
+}
 
 Shape rounded(const std::array<double, kTriangles>& weights) {
   Shape shape{};
-  int sum = 0;
-  std::size_t largest = 0;
-  for (std::size_t t = 0; t < shape.size(); t++) {
+  for (std::size_t t = 0; t < shape.size(); t++)
     shape[t] = static_cast<std::uint16_t>(std::lrint(weights[t] * kShapeScale));
-    sum += shape[t];
-    if (shape[t] > shape[largest]) largest = t;
+  return balanced(shape);
+}
+
+// Weights of so many significant bits, which are cheaper to store.
+Shape shortened(Shape shape, int bits) {
+  for (std::uint16_t& weight : shape) {
+    const int cut = std::max(std::bit_width(weight) - bits, 0);
+    weight = static_cast<std::uint16_t>((weight + (1 << cut >> 1)) >> cut << cut);
   }
-  shape[largest] = static_cast<std::uint16_t>(shape[largest] + static_cast<int>(kShapeScale) - sum);
-  return shape;
+  return balanced(shape);
 }
 
 // The cells of all symbols that were coded, and their masses in the triangles that touch them: what every fit needs.
@@ -199,6 +214,20 @@ Bank fit_bank(std::span<const Histogram> histograms) {
       }
       if (least_loss > kShapeBits) break;
       remove(least);
+    }
+  }
+  // As few bits of its weights as what a shape codes allows.
+  for (std::size_t s = 0; s < bank.shapes.size(); s++) {
+    const Shape exact = bank.shapes[s];
+    double least = std::numeric_limits<double>::infinity();
+    for (int bits = kFewestBits; bits <= kMostBits; bits++) {
+      const Shape shape = shortened(exact, bits);
+      const std::vector<double> lengths = cells.code_lengths(shape);
+      double cost = 0;
+      for (const std::uint16_t weight : shape) cost += weight > 0 ? kWeightBits + bits - 1 : 0;
+      for (std::size_t h = 0; h < histograms.size(); h++)
+        if (bank.choice[h] == s) cost += cells.bits(histograms[h], lengths);
+      if (cost < least) least = cost, bank.shapes[s] = shape;
     }
   }
   return bank;

@@ -22,7 +22,7 @@ constexpr std::size_t kFewestFinal = 6144, kEnoughFinal = 12288, kFinalShare = 1
 constexpr std::size_t kPriced = 5;      // sets of factors that are priced
 constexpr std::size_t kPredicting = 3;  // of these, that are priced with prediction too
 constexpr std::size_t kRepriced = 3;    // options that are compared again
-constexpr double kParameterBits = 40, kShiftBits = 72;
+constexpr double kParameterBits = 40, kShiftBits = 30;
 // What prediction must save of each weight: taps fit noise, too, and take a decoder twice the time.
 constexpr double kLeastSaving = 0.003;
 

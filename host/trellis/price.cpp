@@ -153,8 +153,15 @@ void Pricing::normalise() {
 
 namespace {
 
-// The first `order` taps (Cholesky), and what of the weights' own squares they leave.
-double solve(const Moments& m, std::size_t order, std::array<std::int8_t, kTaps>& taps) {
+// Binary logarithm of what taps are multiples of, in 1/32: a bit less of each is worth more than what it predicts where few
+// weights share them.
+int tap_shift(double weights) {
+  constexpr double kWorthABit = 1400;
+  return weights < kWorthABit ? 2 : weights < 4 * kWorthABit ? 1 : 0;
+}
+
+// The first `order` taps (Cholesky), multiples of 2^shift, and what of the weights' own squares they leave.
+double solve(const Moments& m, std::size_t order, int shift, std::array<std::int8_t, kTaps>& taps) {
   constexpr double kRidge = 4;  // squares of neighbours that say nothing: few weights shall not say much
   std::array<std::array<double, kTaps>, kTaps> l{};
   std::array<double, kTaps> a{};
@@ -174,7 +181,8 @@ double solve(const Moments& m, std::size_t order, std::array<std::int8_t, kTaps>
   }
   double left = m.own();
   for (std::size_t i = 0; i < order; i++) {
-    taps[i] = static_cast<std::int8_t>(std::clamp<long>(std::lrint(a[i] * (1 << core::kTapBits)), -127, 127));
+    const long tap = std::lrint(std::ldexp(a[i], core::kTapBits - shift)) * (1 << shift);
+    taps[i] = static_cast<std::int8_t>(std::clamp<long>(tap, -124, 124));
     a[i] = static_cast<double>(taps[i]) / (1 << core::kTapBits);
     left -= 2 * a[i] * m.cross(i);
     for (std::size_t k = 0; k < i; k++) left += 2 * a[i] * a[k] * m.among(i, k);
@@ -235,7 +243,7 @@ std::vector<Moments> Pricing::moments(std::uint32_t period) const {
 
 TapFit Pricing::fit_taps(std::uint32_t period) {
   // What is stored: of all, of a tap, of a place's class.
-  constexpr double kFitBits = 8, kTapBits = 4.5, kClassBits = 3;
+  constexpr double kFitBits = 8, kTapBits = 5, kClassBits = 3;
   constexpr double kChance = 1.1;  // bits of each weight that is not in the sample, by a tap over the sample's weights
   normalise();
   const std::vector<Moments> of = moments(period);
@@ -246,8 +254,8 @@ TapFit Pricing::fit_taps(std::uint32_t period) {
   const double weights = weight_ * all.count, unseen = weights / all.count - 1;
   // The same taps for all.
   fit.taps.resize(1);
-  fit.log2_left = 0.5 * std::log2(solve(all, kTaps, fit.taps[0]) / all.own());
-  fit.side_bits = kFitBits + kTapBits * kTaps;
+  fit.log2_left = 0.5 * std::log2(solve(all, kTaps, tap_shift(weights), fit.taps[0]) / all.own());
+  fit.side_bits = kFitBits + (kTapBits - tap_shift(weights)) * kTaps;
   fit.chance_bits = kChance * kTaps * unseen;
   fit.saved_bits = -fit.log2_left * weights - fit.side_bits - fit.chance_bits;
   if (period > 1) {
@@ -255,14 +263,16 @@ TapFit Pricing::fit_taps(std::uint32_t period) {
     apart.taps.resize(period);
     std::vector<double> left(period);
     double count = 0;
+    const int shift = tap_shift(weights / period);
     for (std::size_t place = 0; place < period; place++) {
       const std::size_t order = std::min(place, kTaps);
       count += static_cast<double>(order);
       if (!(of[place].own() > 0)) continue;
-      left[place] = std::log2(solve(of[place], order, apart.taps[place]) / of[place].count * (all.count / all.own()));
+      left[place] =
+          std::log2(solve(of[place], order, shift, apart.taps[place]) / of[place].count * (all.count / all.own()));
       apart.log2_left += 0.5 * left[place] * of[place].count / all.count;
     }
-    apart.side_bits = kFitBits + kTapBits * count + kClassBits * period;
+    apart.side_bits = kFitBits + (kTapBits - shift) * count + kClassBits * period;
     apart.chance_bits = kChance * (count + period) * unseen;
     apart.saved_bits = -apart.log2_left * weights - apart.side_bits - apart.chance_bits;
     if (apart.saved_bits > fit.saved_bits) {

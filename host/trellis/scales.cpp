@@ -18,7 +18,7 @@ constexpr int kRoundings = 2;  // codes and their prices follow each other
 constexpr double kManyWeights = 64;
 constexpr int kReachOfFew = 3;
 constexpr int kReachOfMany = 2;
-constexpr double kNewCodeBits = 4;  // of a code that a factor has not had before
+constexpr double kNewCodeBits = 2;  // of a code that a factor has not had before
 
 struct FactorState {
   int kind = 0;

@@ -45,7 +45,7 @@ TEST(Block, PlanesComeBack) {
   for (const std::uint64_t units : {5u, 16383u, 16384u, 1u << 18}) {
     const auto bytes = make_block(units);
     BlockView view;
-    ASSERT_EQ(view.parse(bytes, units, 4, kChecksum), "");
+    ASSERT_EQ(view.parse(bytes, {CodecId::kLossless, units, 4}, kChecksum), "");
     EXPECT_EQ(view.plane(0).mode, PlaneMode::kRaw);
     EXPECT_TRUE(std::ranges::equal(view.plane(0).bytes, some_bytes(5)));
     EXPECT_EQ(view.plane(1).mode, PlaneMode::kConstant);
@@ -58,7 +58,7 @@ TEST(Block, PlanesComeBack) {
     EXPECT_TRUE(std::ranges::equal(view.plane(3).bytes, some_bytes(3, 50)));
     for (const int plane : {0, 2, 3}) {
       const auto at = static_cast<std::uint64_t>(view.plane(plane).bytes.data() - bytes.data());
-      EXPECT_EQ(at % block_alignment(units), 0u);
+      EXPECT_EQ(at % block_alignment(CodecId::kLossless, units), 0u);
     }
   }
 }
@@ -76,7 +76,7 @@ TEST(Block, BlocksAreAlignedAndPaddedWithZeros) {
   for (std::size_t i = 8; i < 16; i++) EXPECT_EQ(out[i], std::byte{0});
   for (std::size_t i = 19; i < 32; i++) EXPECT_EQ(out[i], std::byte{0});
   BlockView view;
-  EXPECT_EQ(view.parse(std::span(out).subspan(32), 16384, 1, kChecksum), "");
+  EXPECT_EQ(view.parse(std::span(out).subspan(32), {CodecId::kLossless, 16384, 1}, kChecksum), "");
   EXPECT_EQ(view.plane(0).constant, 9);
 }
 
@@ -86,7 +86,7 @@ TEST(Block, EveryBitIsChecked) {
     auto bad = good;
     bad[bit / 8] ^= static_cast<std::byte>(1 << bit % 8);
     BlockView view;
-    EXPECT_EQ(view.parse(bad, 100, 4, kChecksum), "its checksum is wrong") << bit;
+    EXPECT_EQ(view.parse(bad, {CodecId::kLossless, 100, 4}, kChecksum), "its checksum is wrong") << bit;
   }
 }
 
@@ -95,10 +95,10 @@ TEST(Block, EveryTruncationIsRefused) {
   for (std::size_t size = 0; size < good.size(); size++) {
     std::vector<std::byte> bad(good.begin(), good.begin() + static_cast<std::ptrdiff_t>(size));
     BlockView view;
-    EXPECT_NE(view.parse(bad, 100, 4, kChecksum), "") << size;
+    EXPECT_NE(view.parse(bad, {CodecId::kLossless, 100, 4}, kChecksum), "") << size;
     if (size < 4) continue;
     seal(bad);
-    EXPECT_NE(view.parse(bad, 100, 4, kChecksum), "") << size;
+    EXPECT_NE(view.parse(bad, {CodecId::kLossless, 100, 4}, kChecksum), "") << size;
   }
 }
 
@@ -107,7 +107,7 @@ TEST(Block, FaultsUnderARightChecksum) {
     auto bytes = make_block(100);
     set_descriptor(bytes, plane, descriptor);
     BlockView view;
-    return view.parse(bytes, 100, 4, kChecksum);
+    return view.parse(bytes, {CodecId::kLossless, 100, 4}, kChecksum);
   };
   const std::uint32_t raw = 5u << 8;
   EXPECT_EQ(fault(0, raw), "");
@@ -124,7 +124,7 @@ TEST(Block, FaultsUnderARightChecksum) {
   longer.push_back(std::byte{0});
   seal(longer);
   BlockView view;
-  EXPECT_EQ(view.parse(longer, 100, 4, kChecksum), "it is longer than its planes");
+  EXPECT_EQ(view.parse(longer, {CodecId::kLossless, 100, 4}, kChecksum), "it is longer than its planes");
 }
 
 TEST(Block, PaddingIsPartOfTheBlock) {
@@ -132,9 +132,9 @@ TEST(Block, PaddingIsPartOfTheBlock) {
   ASSERT_EQ(bytes[20], std::byte{0});  // 20 bytes of descriptors, then up to 32
   BlockView view;
   bytes[21] = std::byte{1};
-  EXPECT_EQ(view.parse(bytes, 16384, 4, kChecksum), "its checksum is wrong");
+  EXPECT_EQ(view.parse(bytes, {CodecId::kLossless, 16384, 4}, kChecksum), "its checksum is wrong");
   seal(bytes);
-  EXPECT_NE(view.parse(bytes, 16384, 4, kChecksum), "") << "bytes between planes must be zero";
+  EXPECT_NE(view.parse(bytes, {CodecId::kLossless, 16384, 4}, kChecksum), "") << "bytes between planes must be zero";
 }
 
 TEST(Block, ABuilderRefusesWhatCannotBeSaid) {
@@ -146,6 +146,80 @@ TEST(Block, ABuilderRefusesWhatCannotBeSaid) {
   BlockBuilder unfinished(out, 100, 2);
   unfinished.add_constant(1);
   expect_error(ErrorKind::kInternal, {"planes"}, [&] { unfinished.finish(kChecksum); });
+}
+
+// A block of codec trellis.
+struct TrellisCase {
+  std::vector<std::byte> bytes, first, far;
+  [[nodiscard]] std::string fault() const {
+    BlockView view;
+    return view.parse(bytes, {CodecId::kTrellis, 100, 2}, kChecksum);
+  }
+};
+
+TrellisCase trellis_block(std::size_t words, std::size_t far) {
+  TrellisCase block{{}, some_bytes(2 * words), some_bytes(far, 70)};
+  const std::uint32_t size = put_trellis_block(block.bytes, 5, block.first, block.far, kChecksum);
+  EXPECT_EQ(size, block.bytes.size());
+  return block;
+}
+
+TEST(TrellisBlocks, PlanesComeBackBehindAShortHead) {
+  for (const std::size_t far : {0u, 1u, 4u, 70000u}) {
+    const TrellisCase block = trellis_block(33, far);
+    EXPECT_EQ(block.bytes.size(), (far == 0 ? 6u : 8u) + 66 + far);
+    BlockView view;
+    ASSERT_EQ(view.parse(block.bytes, {CodecId::kTrellis, 1u << 18, 2}, kChecksum), "");
+    EXPECT_EQ(view.plane(0).mode, PlaneMode::kRans);
+    EXPECT_EQ(view.plane(0).lanes_log2, 5);
+    EXPECT_TRUE(std::ranges::equal(view.plane(0).bytes, block.first));
+    EXPECT_EQ(view.plane(1).mode, PlaneMode::kRaw);
+    EXPECT_TRUE(std::ranges::equal(view.plane(1).bytes, block.far));
+    EXPECT_EQ((view.plane(0).bytes.data() - block.bytes.data()) % 2, 0);
+  }
+  std::vector<std::byte> raw(1);  // it begins at an even place
+  const auto units = some_bytes(30);
+  EXPECT_EQ(put_raw_trellis_block(raw, units, kChecksum), 36u);
+  BlockView view;
+  ASSERT_EQ(view.parse(std::span(raw).subspan(2), {CodecId::kTrellis, 15, 2}, kChecksum), "");
+  EXPECT_EQ(view.plane(0).mode, PlaneMode::kRaw);
+  EXPECT_TRUE(std::ranges::equal(view.plane(0).bytes, units));
+  EXPECT_TRUE(view.plane(1).bytes.empty());
+}
+
+TEST(TrellisBlocks, FaultsUnderARightChecksum) {
+  const auto fault = [](std::size_t far, std::size_t at, int value, std::size_t size = 0) {
+    TrellisCase block = trellis_block(8, far);
+    block.bytes[at] = static_cast<std::byte>(value);
+    if (size > 0) block.bytes.resize(size);
+    seal(block.bytes);
+    return block.fault();
+  };
+  EXPECT_EQ(fault(0, 4, 3), "");
+  EXPECT_EQ(fault(4, 4, 16 | 3), "");
+  for (const int bit : {32, 64, 128}) EXPECT_EQ(fault(0, 4, bit), "a reserved bit of its head is set");
+  for (const int head : {6, 7, 8 | 1, 8 | 5}) EXPECT_EQ(fault(0, 4, head), "its head has an invalid lane count");
+  EXPECT_EQ(fault(0, 5, 1), "a reserved byte of its head is not zero");
+  EXPECT_EQ(fault(4, 4, 16 | 8), "its head announces far weights that cannot be there");
+  EXPECT_EQ(fault(4, 4, 16, 7), "its head announces far weights that cannot be there");
+  EXPECT_EQ(fault(4, 5, 0), "its far weights run past the end of the block");
+  EXPECT_EQ(fault(4, 5, 21), "its far weights run past the end of the block");
+  EXPECT_EQ(fault(4, 5, 20), "");  // and no words, which is the codec's business
+  EXPECT_EQ(fault(4, 7, 1), "its far weights run past the end of the block");
+}
+
+TEST(TrellisBlocks, EveryBitAndByteCounts) {
+  const TrellisCase good = trellis_block(8, 4);
+  for (std::size_t bit = 0; bit < 8 * good.bytes.size(); bit++) {
+    TrellisCase bad = good;
+    bad.bytes[bit / 8] ^= static_cast<std::byte>(1 << bit % 8);
+    EXPECT_EQ(bad.fault(), "its checksum is wrong") << bit;
+  }
+  for (std::size_t size = 0; size < good.bytes.size(); size++) {
+    TrellisCase bad = good;
+    bad.bytes.resize(size);
+    EXPECT_NE(bad.fault(), "") << size;
+  }
 }
 
 }  // namespace

@@ -2,11 +2,14 @@
 
 #include <gtest/gtest.h>
 
+#include <array>
 #include <cmath>
+#include <functional>
 #include <numeric>
 #include <random>
 
-#include "archive/bytes.hpp"
+#include "archive/index_state.hpp"
+#include "archive/numbers.hpp"
 #include "formats/safetensors.hpp"
 #include "support/expect_error.hpp"
 #include "weft/core/trellis.hpp"
@@ -143,10 +146,12 @@ std::uint64_t payload_end(Index& index) {
   return end;
 }
 
-// Serializes and parses again.
+Index parsed(const StoredIndex& stored, std::uint64_t end) { return parse_index(stored.bytes, stored.text_bytes, end); }
+
+// Stored and parsed again.
 Index parsed(Index index) {
   const std::uint64_t end = payload_end(index);
-  return parse_index(serialize_index(index), end);
+  return parsed(store_index(index), end);
 }
 
 TEST(Index, ComesBack) {
@@ -216,16 +221,31 @@ TEST(Index, OfNothingComesBack) {
   EXPECT_EQ(parsed(index).files[0].header, index.files[0].header);
 }
 
-TEST(Index, BlocksAreAlignedByTheirUnits) {
+TEST(Index, BlocksAreAlignedByTheirUnitsAndCodec) {
   Index index;
-  index.blocks = {{0, 5, 16384}, {0, 7, 16383}, {0, 1, 20000}};
+  for (const auto& [codec, units] : {std::pair{CodecId::kRaw, 16384u},
+                                     {CodecId::kLossless, 16383u},
+                                     {CodecId::kUniform, 20000u},
+                                     {CodecId::kTrellis, 20000u}}) {
+    StreamRecord stream;
+    stream.codec = codec;
+    stream.first_segment = index.segments.size();
+    stream.segment_count = 1;
+    SegmentRecord segment;
+    segment.first_block = index.blocks.size();
+    segment.block_count = 1;
+    index.streams.push_back(stream);
+    index.segments.push_back(segment);
+    index.blocks.push_back({0, std::array{5u, 7u, 1u, 2u}[index.blocks.size()], units});
+  }
   std::uint64_t end = 0;
   ASSERT_TRUE(place_blocks(index, UINT64_MAX, end));
   EXPECT_EQ(index.blocks[0].offset, 16u);
   EXPECT_EQ(index.blocks[1].offset, 22u);
   EXPECT_EQ(index.blocks[2].offset, 32u);
-  EXPECT_EQ(end, 33u);
-  EXPECT_FALSE(place_blocks(index, 32, end));
+  EXPECT_EQ(index.blocks[3].offset, 34u);
+  EXPECT_EQ(end, 36u);
+  EXPECT_FALSE(place_blocks(index, 35, end));
 }
 
 // The last file has a canonical header.
@@ -254,10 +274,9 @@ TEST(Index, LiesAreRefused) {
       {"file dots", [](Index& i) { i.files[0].name = ".."; }, "folder"},
       {"file empty", [](Index& i) { i.files[0].name = ""; }, "empty or too long"},
       {"file long", [](Index& i) { i.files[0].name = std::string(256, 'x'); }, "empty or too long"},
-      {"file not UTF-8", [](Index& i) { i.files[0].name = "a\xFF"; }, "UTF-8"},
-      {"tensor count", [](Index& i) { i.files[3].tensor_count = 2; }, "as many tensors"},
+      {"file not UTF-8", [](Index& i) { i.files[0].name = "a\xC0"; }, "UTF-8"},
       {"tensor twice", [](Index& i) { i.tensors[0].name = "weight"; }, "two tensors have the same name"},
-      {"tensor not UTF-8", [](Index& i) { rename_last(i, "a\xFF"); }, "UTF-8"},
+      {"tensor not UTF-8", [](Index& i) { rename_last(i, "a\xC0"); }, "UTF-8"},
       {"tensor is metadata", [](Index& i) { rename_last(i, "__metadata__"); }, "__metadata__"},
       {"rank", [](Index& i) { i.tensors[0].shape.assign(33, 1); }, "too many dimensions"},
       {"elements",
@@ -272,7 +291,7 @@ TEST(Index, LiesAreRefused) {
        [](Index& i) { i.tensors[0].shape = i.tensors[4].shape = {1ull << 58}, i.tensors[1].shape = {1ull << 58}; }, ""},
       {"unknown stream", [](Index& i) { i.places[2].stream = 77; }, "does not exist"},
       {"types mixed", [](Index& i) { i.places[2].stream = 0; }, "different types"},
-      {"negative stream", [](Index& i) { i.places[0].stream = SIZE_MAX; }, "negative"},
+      {"largest stream", [](Index& i) { i.places[0].stream = SIZE_MAX; }, "does not exist"},
       {"asset without stream", [](Index& i) { i.asset_streams[0] = 77; }, "not its own"},
       {"asset on weights", [](Index& i) { i.asset_streams[0] = 1; }, "not its own"},
       {"table sum", [](Index& i) { i.tables[0].frequencies[0] = 4000; }, "4096"},
@@ -321,11 +340,6 @@ TEST(Index, LiesAreRefused) {
        "too many"},
       {"codebook dimension",
        [](Index& i) {
-         i.codebooks[0] = {DType::kF32, 3, {1, 2, 3}, 0, {}};
-       },
-       "dimension"},
-      {"codebook dimension large",
-       [](Index& i) {
          i.codebooks[0] = {DType::kF32, 16, std::vector<float>(16), 0, {}};
        },
        "dimension"},
@@ -356,23 +370,16 @@ TEST(Index, LiesAreRefused) {
          i.streams[8].codebook = {{1}, 1, std::uint64_t{1} << 50, 1, 4, 2};
          i.tensors[9].shape = {0};
        },
-       "more than the index has bytes"},
+       "more than what is left of the index"},
       {"trellis of integers", [](Index& i) { i.streams[2].codec = CodecId::kTrellis; }, "one tensor of floats"},
       {"trellis shared", [](Index& i) { i.streams[0].codec = CodecId::kTrellis; }, "one tensor of floats"},
       {"trellis step", [](Index& i) { i.streams[6].trellis.fine_step = 0; }, "step"},
       {"trellis step denormal", [](Index& i) { i.streams[6].trellis.fine_step = -1e-40f; }, "step"},
       {"trellis step NaN", [](Index& i) { i.streams[6].trellis.fine_step = NAN; }, "step"},
-      {"two states", [](Index& i) { i.streams[6].trellis.states_log2 = 1; }, "flags"},
-      {"512 states", [](Index& i) { i.streams[6].trellis.states_log2 = 9; }, "flags"},
+      {"two states", [](Index& i) { i.streams[6].trellis.states_log2 = 1; }, "number of states"},
+      {"512 states", [](Index& i) { i.streams[6].trellis.states_log2 = 9; }, "number of states"},
       {"offset up", [](Index& i) { i.streams[6].trellis.offset = core::kMaxOffset + 1; }, "offset"},
       {"offset down", [](Index& i) { i.streams[6].trellis.offset = -core::kMaxOffset - 1; }, "offset"},
-      {"offset of nothing",
-       [](Index& i) {
-         i.streams[6].trellis.offset = 0;
-         i.streams[6].trellis.states_log2 = 128 + 3;  // so the shape's number is taken for one
-         i.streams[6].trellis.shape = 0;
-       },
-       "offset"},
       {"unknown shape", [](Index& i) { i.streams[6].trellis.shape = 2; }, "shape that does not exist"},
       {"low base", [](Index& i) { i.streams[6].trellis.base_class = -1025; }, "base class"},
       {"high base", [](Index& i) { i.streams[6].trellis.base_class = 1025; }, "base class"},
@@ -380,8 +387,8 @@ TEST(Index, LiesAreRefused) {
       {"shift up", [](Index& i) { i.streams[6].trellis.shifts[5] = 5; }, "shift"},
       {"shift down", [](Index& i) { i.streams[6].trellis.shifts[11] = -5; }, "shift"},
       {"view of others", [](Index& i) { i.streams[6].trellis.view[1] = 10; }, "does not fit its tensor"},
-      {"view of nothing", [](Index& i) { i.streams[6].trellis.view[0] = 0; }, "no size"},
-      {"view too large", [](Index& i) { i.streams[6].trellis.view[2] = UINT64_MAX; }, "too large"},
+      {"view of nothing", [](Index& i) { i.streams[6].trellis.view[0] = 0; }, "does not fit"},
+      {"view too large", [](Index& i) { i.streams[6].trellis.view[2] = UINT64_MAX; }, "does not fit"},
       {"view of segments",
        [&](Index& i) {
          stretch(i, {6, 20, 25}), i.streams[6].trellis.view[2] = 25;
@@ -404,102 +411,126 @@ TEST(Index, LiesAreRefused) {
     SCOPED_TRACE(lie.name);
     Index bad = rich_index();
     lie.change(bad);
-    expect_error(ErrorKind::kArchive, {"index is corrupt", lie.message},
-                 [&] { (void)parse_index(serialize_index(bad), end); });
+    expect_error(ErrorKind::kArchive, {"index is corrupt", lie.message}, [&] { (void)parsed(store_index(bad), end); });
   }
 }
 
 TEST(Index, ThePayloadIsFilledExactly) {
   Index index = rich_index();
   const std::uint64_t end = payload_end(index);
-  const Bytes bytes = serialize_index(index);
-  expect_error(ErrorKind::kArchive, {"run past the end"}, [&] { (void)parse_index(bytes, end - 1); });
-  expect_error(ErrorKind::kArchive, {"do not fill"}, [&] { (void)parse_index(bytes, end + 1); });
+  const StoredIndex stored = store_index(index);
+  expect_error(ErrorKind::kArchive, {"run past the end"}, [&] { (void)parsed(stored, end - 1); });
+  expect_error(ErrorKind::kArchive, {"do not fill"}, [&] { (void)parsed(stored, end + 1); });
 }
 
-// The sections of a serialized index, ids and lengths taken off.
-std::vector<Bytes> sections_of(const Bytes& index) {
-  ByteReader in(index, [](const char* what) { throw std::runtime_error(what); });
-  std::vector<Bytes> sections;
-  while (in.left() > 0) {
-    (void)in.get_u8();
-    const auto bytes = in.take(in.get_varint());
-    sections.emplace_back(bytes.begin(), bytes.end());
-  }
-  return sections;
+// An index without numbers but those that `put` puts behind the texts' own.
+StoredIndex index_of(const std::string& texts, const std::function<void(NumberWriter&)>& put) {
+  StoredIndex stored;
+  const auto bytes = std::as_bytes(std::span(texts));
+  stored.bytes.assign(bytes.begin(), bytes.end());
+  stored.text_bytes = static_cast<std::uint32_t>(bytes.size());
+  NumberWriter out;
+  out.put(Field::kTextBytes, texts.size());
+  out.put(Field::kTextCoding, 0);
+  put(out);
+  const Bytes numbers = out.finish();
+  stored.bytes.insert(stored.bytes.end(), numbers.begin(), numbers.end());
+  return stored;
 }
 
-Bytes join(const std::vector<Bytes>& sections) {
-  ByteWriter out;
-  for (std::size_t i = 0; i < sections.size(); i++) {
-    out.put_u8(i + 1);
-    out.put_varint(sections[i].size());
-    out.bytes().insert(out.bytes().end(), sections[i].begin(), sections[i].end());
-  }
-  return out.bytes();
+void put_file(NumberWriter& out, std::uint64_t tensors) {
+  for (const auto& [field, value] : {std::pair{Field::kLayout, std::uint64_t{0}},
+                                     {Field::kFiles, 1},
+                                     {Field::kFileKind, 1},
+                                     {Field::kTensors, tensors},
+                                     {Field::kHeader, 0}})
+    out.put(field, value);
 }
 
-TEST(Index, SectionsAreUsedUpAndCountsAreBelieved) {
+void put_tensor(NumberWriter& out, int type, std::uint64_t known, std::uint64_t join) {
+  out.put_signed(Field::kType, type - kFirstType);
+  out.put(Field::kRank, 1, 0);
+  out.put(Field::kKnown, known, kind_of_dimension(0, 1));
+  if (known == 0) out.put(Field::kDimension, 0);
+  out.put(Field::kJoin, join, 1);
+}
+
+void refuse(const char* what, const std::function<void(NumberWriter&)>& put, const std::string& texts = "m\xFFt\xFF") {
+  expect_error(ErrorKind::kArchive, {"index is corrupt", what},
+               [&] { (void)parsed(index_of(texts, put), kHeaderBytes); });
+}
+
+TEST(Index, NumbersThatNoWriterPutsAreRefused) {
+  const auto one_tensor = [](int type, std::uint64_t known, std::uint64_t join) {
+    return [=](NumberWriter& out) {
+      put_file(out, 1);
+      put_tensor(out, type, known, join);
+      for (const Field field : {Field::kTables, Field::kShapes, Field::kCodebooks}) out.put(field, 0);
+      out.put(Field::kStreams, 1);
+      for (const Field field : {Field::kCodec, Field::kBlock, Field::kSegment}) out.put(field, 0);
+    };
+  };
+  EXPECT_EQ(parsed(index_of("m\xFFt\xFF", one_tensor(11, 0, 0)), kHeaderBytes).tensors.size(), 1u);
+  for (const int type : {-1, kDTypeCount, 255}) refuse("unknown element type", one_tensor(type, 0, 0));
+  refuse("dimension that none has had", one_tensor(11, 1, 0));
+  refuse("no stream", one_tensor(11, 0, 1));
+  refuse("no stream", one_tensor(11, 0, 3));
+  refuse("texts that nothing names", one_tensor(11, 0, 0), "m\xFFt\xFFu\xFF");
+  refuse("text is missing", one_tensor(11, 0, 0), "m\xFFt");
+  refuse(
+      "a flag", [](NumberWriter& out) { out.put(Field::kLayout, 2); }, "");
+  refuse("more tensors than names", [](NumberWriter& out) { put_file(out, 1000); });
+  refuse("more streams than", [&](NumberWriter& out) {
+    put_file(out, 1);
+    put_tensor(out, 11, 0, 0);
+    for (const Field field : {Field::kTables, Field::kShapes, Field::kCodebooks}) out.put(field, 0);
+    out.put(Field::kStreams, 3);
+  });
+}
+
+TEST(Index, TextsHaveTheSizeThatIsAnnounced) {
   Index index = rich_index();
   const std::uint64_t end = payload_end(index);
-  const auto sections = sections_of(serialize_index(index));
-  ASSERT_EQ(sections.size(), 6u);
-  ASSERT_NO_THROW((void)parse_index(join(sections), end));
-  EXPECT_EQ(coded_tail(serialize_index(index)), sections[4].size() + 2 + sections[5].size());  // and what frames that
-  for (std::size_t s = 0; s < sections.size(); s++) {
-    SCOPED_TRACE(s);
-    auto longer = sections;
-    longer[s].push_back(std::byte{0});
-    expect_error(ErrorKind::kArchive, {"longer than its content"}, [&] { (void)parse_index(join(longer), end); });
-    auto huge = sections;  // the count, behind the layout in the section of files
-    const std::size_t at = s == 0 ? 1 : 0;
-    const Bytes count(9, std::byte{0xFF});
-    huge[s].erase(huge[s].begin() + static_cast<std::ptrdiff_t>(at));
-    huge[s].insert(huge[s].begin() + static_cast<std::ptrdiff_t>(at), std::byte{0x7F});
-    huge[s].insert(huge[s].begin() + static_cast<std::ptrdiff_t>(at), count.begin(), count.begin() + 8);
-    expect_error(ErrorKind::kArchive, {"index is corrupt"}, [&] { (void)parse_index(join(huge), end); });
-  }
-  auto missing = sections;
-  missing.pop_back();
-  expect_error(ErrorKind::kArchive, {"past the end"}, [&] { (void)parse_index(join(missing), end); });
-  auto extra = sections;
-  extra.emplace_back();
-  expect_error(ErrorKind::kArchive, {"after the last section"}, [&] { (void)parse_index(join(extra), end); });
-  auto swapped = join(sections);
-  swapped[0] = std::byte{2};
-  expect_error(ErrorKind::kArchive, {"missing or unknown"}, [&] { (void)parse_index(swapped, end); });
-}
-
-TEST(Index, UnknownElementTypesAreRefused) {
-  Index index = rich_index();
-  const std::uint64_t end = payload_end(index);
-  auto sections = sections_of(serialize_index(index));
-  std::size_t at = 1 + index.tensors.size();  // behind the count and the lengths of the names
-  for (const TensorInfo& t : index.tensors) at += t.name.size();
-  ASSERT_EQ(sections[1][at], static_cast<std::byte>(DType::kF32));
-  for (int type = kDTypeCount; type < 256; type++) {
-    sections[1][at] = static_cast<std::byte>(type);
-    expect_error(ErrorKind::kArchive, {"unknown element type"}, [&] { (void)parse_index(join(sections), end); });
-  }
+  const StoredIndex good = store_index(index);
+  EXPECT_EQ(parsed(good, end).tensors.size(), index.tensors.size());
+  for (const std::uint32_t size : {0u, good.text_bytes - 1, good.text_bytes + 1, UINT32_MAX})
+    expect_error(ErrorKind::kArchive, {}, [&] { (void)parse_index(good.bytes, size, end); });
+  const auto announce = [](std::uint64_t size, std::uint64_t coding) {
+    StoredIndex stored;
+    NumberWriter out;
+    out.put(Field::kTextBytes, size);
+    out.put(Field::kTextCoding, coding);
+    stored.bytes = out.finish();
+    stored.bytes.insert(stored.bytes.begin(), 10, std::byte{1});
+    stored.text_bytes = 10;
+    return stored;
+  };
+  for (const auto& [size, coding, what] : {std::tuple{9u, 0u, "impossible size"},
+                                           {11u, 0u, "impossible size"},
+                                           {10u * 64 + 1025, 1u, "impossible size"},
+                                           {10u * 64 + 1024, 1u, "decompressed"},
+                                           {10u, 2u, "flag"}})
+    expect_error(ErrorKind::kArchive, {what}, [&] { (void)parsed(announce(size, coding), kHeaderBytes); });
+  expect_error(ErrorKind::kArchive, {"impossible size"}, [&] { (void)parsed(announce(UINT64_MAX, 1), kHeaderBytes); });
 }
 
 TEST(Index, EveryTruncationIsRefused) {
   Index index = rich_index();
   const std::uint64_t end = payload_end(index);
-  const Bytes good = serialize_index(index);
-  for (std::size_t n = 0; n < good.size(); n++)
-    EXPECT_THROW((void)parse_index(std::span(good).first(n), end), Error) << n;
+  const StoredIndex good = store_index(index);
+  for (std::size_t n = 0; n < good.bytes.size(); n++)
+    EXPECT_THROW((void)parse_index(std::span(good.bytes).first(n), good.text_bytes, end), Error) << n;
 }
 
 // A mutation either throws an Error or gives an index that stands for exactly these bytes.
 TEST(Index, RandomMutationsAreRefusedOrMeanSomething) {
   Index index = rich_index();
   const std::uint64_t end = payload_end(index);
-  const Bytes good = serialize_index(index);
+  const StoredIndex good = store_index(index);
   std::mt19937 random(1);
   std::size_t accepted = 0;
   for (int round = 0; round < 20000; round++) {
-    Bytes bad = good;
+    Bytes bad = good.bytes;
     for (std::size_t changes = 1 + random() % 3; changes > 0; changes--) {
       const auto at = static_cast<std::ptrdiff_t>(random() % bad.size());
       switch (random() % 4) {
@@ -517,15 +548,14 @@ TEST(Index, RandomMutationsAreRefusedOrMeanSomething) {
       }
     }
     try {
-      const Index got = parse_index(bad, end);
+      const Index got = parse_index(bad, good.text_bytes, end);
       accepted++;
-      const Bytes again = serialize_index(got);
-      ASSERT_NO_THROW((void)parse_index(again, end));
+      ASSERT_NO_THROW((void)parsed(store_index(got), end));
     } catch (const Error& error) {
       EXPECT_EQ(error.kind(), ErrorKind::kArchive) << error.what();
     }
   }
-  EXPECT_GT(accepted, 100u);  // some changes, such as of a name's letter, are another valid index
+  EXPECT_GT(accepted, 20u);  // some changes, such as of a name's letter, are another valid index
 }
 
 }  // namespace

@@ -143,11 +143,8 @@ inline std::vector<std::byte> stored_block(const TrellisBlock& block, int unit_b
     for (int i = 1; level == core::kFarExact && i <= unit_bytes; i++) exact.push_back(static_cast<std::byte>(i));
   }
   records.insert(records.end(), exact.begin(), exact.end());
-  archive::BlockBuilder builder(bytes, block.weave.n, 2);
-  builder.add_bytes(archive::PlaneMode::kRans, std::as_bytes(std::span(block.words)),
-                    std::countr_zero(block.weave.lanes));
-  builder.add_bytes(archive::PlaneMode::kRaw, records);
-  (void)builder.finish(cpu::portable_kernels().crc32c);
+  (void)archive::put_trellis_block(bytes, std::countr_zero(block.weave.lanes), std::as_bytes(std::span(block.words)),
+                                   records, cpu::portable_kernels().crc32c);
   return bytes;
 }
 

@@ -216,7 +216,7 @@ TEST(Compress, TheReportCountsEveryByte) {
         archive.read(record.offset, bytes);
         const int count = stream.codec == CodecId::kUniform ? 3 : unit_bytes(stream.dtype);
         archive::BlockView view;
-        ASSERT_EQ(view.parse(bytes, record.units, count, cpu::active_kernels().crc32c), "");
+        ASSERT_EQ(view.parse(bytes, {stream.codec, record.units, count}, cpu::active_kernels().crc32c), "");
         for (int p = 0; p < count; p++) planes += view.plane(p).bytes.size();
         blocks += record.size;
       }

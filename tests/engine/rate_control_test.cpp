@@ -158,9 +158,9 @@ TEST(RateControl, TensorsShareOneStepOrOneRelativeStepByImportance) {
     const TensorReport& one = report.tensors[t];
     return step_of(report, t) / std::sqrt(one.sum_squares / static_cast<double>(one.elements));
   };
-  EXPECT_NEAR(relative(1) / relative(0), 1, 1e-6);
-  EXPECT_NEAR(relative(2) / relative(0), 0.5, 1e-6);
-  EXPECT_NEAR(report.target->relative_step.value() / relative(0), 1, 1e-6);
+  EXPECT_NEAR(relative(1) / relative(0), 1, 1.0 / 256);
+  EXPECT_NEAR(relative(2) / relative(0), 0.5, 1.0 / 256);
+  EXPECT_NEAR(report.target->relative_step.value() / relative(0), 1, 1.0 / 256);
 
   // Half way between, and what a size gets by default.
   const auto rms = [&](std::size_t t) {

@@ -66,12 +66,25 @@ void expect_lossless(const Plan& plan, const std::string& why) {
   EXPECT_NE(plan.notes[0].find(why), std::string::npos) << plan.notes[0];
 }
 
+constexpr double kShortness = 1.0 / 512;  // of a step that follows from the rms
+
+TEST(Steps, AShortStepIsNearAndHasFewBits) {
+  for (const double step : {1.0, 0.3, 1e-30, 7e20, 511.0, 511.4, 1023.0}) {
+    const double near = short_step(step);
+    EXPECT_NEAR(near / step, 1, kShortness);
+    int exponent = 0;
+    const double mantissa = std::frexp(near, &exponent) * 512;
+    EXPECT_EQ(mantissa, std::rint(mantissa));
+  }
+}
+
 TEST(Steps, ARelativeStepIsAMultipleOfTheRms) {
   for (const double size : {1.0, 1e-4, 300.0}) {
     const auto values = draw_weights(5000, 1, size);
     for (const DType dtype : {DType::kF32, DType::kF64})
       for (const double relative : {0.1, 0.6, 2.0})
-        EXPECT_NEAR(cell_of(choose(dtype, values, uniform_spec(relative))) / (relative * rms_of(values)), 1, 1e-6);
+        EXPECT_NEAR(cell_of(choose(dtype, values, uniform_spec(relative))) / (relative * rms_of(values)), 1,
+                    kShortness);
   }
 }
 
@@ -87,7 +100,7 @@ TEST(Steps, NonFiniteValuesDoNotCount) {
   values.push_back(std::numeric_limits<double>::infinity());
   values.push_back(std::nan(""));
   const Plan plan = choose(DType::kF32, values, uniform_spec(0.5));
-  EXPECT_NEAR(cell_of(plan) / (0.5 * rms), 1, 1e-6);
+  EXPECT_NEAR(cell_of(plan) / (0.5 * rms), 1, kShortness);
 }
 
 TEST(Steps, ChannelsGetTheNearestEighthOfAnOctave) {

@@ -38,12 +38,8 @@ void repair_frame(std::string& bytes) {
   const std::size_t footer = bytes.size() - archive::kFooterBytes;
   put_crc(bytes, 12, 0, 12);
   const auto index = number_at<std::uint64_t>(bytes, footer);
-  if (index <= footer) {
-    const std::uint64_t size = footer - index;
-    std::memcpy(bytes.data() + footer + 8, &size, sizeof size);
-    put_crc(bytes, footer + 24, index, size);
-  }
-  put_crc(bytes, footer + 32, footer, 32);
+  if (index <= footer) put_crc(bytes, footer + 12, index, footer - index);
+  put_crc(bytes, footer + 16, footer, 16);
 }
 
 void repair_blocks(std::string& bytes, const Index& index) {

@@ -134,16 +134,12 @@ class TrellisCodec final : public CpuCodec {
     const std::size_t count =
         scratch.kernels.trellis(order.width).encode(order, work.entries.data(), tables.encode(), end);
 
-    archive::BlockBuilder block(out.bytes, n, 2);
-    if (2 * count + work.far.size() < units.size()) {
-      block.add_bytes(PlaneMode::kRans, std::as_bytes(std::span(end - count, count)), trellis_lanes_log2(n));
-      block.add_bytes(PlaneMode::kRaw, work.far);
-    } else {
-      block.add_bytes(PlaneMode::kRaw, units);
-      block.add_bytes(PlaneMode::kRaw, {});
-    }
-    out.block_sizes.push_back(block.finish(scratch.kernels.crc32c));
-    out.plane_bytes += block.plane_bytes();
+    const auto words = std::as_bytes(std::span(end - count, count));
+    const bool is_coded = words.size() + work.far.size() < units.size();
+    out.block_sizes.push_back(
+        is_coded ? archive::put_trellis_block(out.bytes, trellis_lanes_log2(n), words, work.far, scratch.kernels.crc32c)
+                 : archive::put_raw_trellis_block(out.bytes, units, scratch.kernels.crc32c));
+    out.plane_bytes += is_coded ? words.size() + work.far.size() : units.size();
   }
 
   // The records of what the levels miss by too much; the others' offsets are summed up.

@@ -61,7 +61,7 @@ class CpuSegmentCoder final : public SegmentCoder {
       const std::uint32_t block = first + i;
       const std::uint64_t n = view.block_units(block);
       archive::BlockView planes;
-      std::string reason = planes.parse(blocks[i], n, codec.planes(view), scratch_.kernels.crc32c);
+      std::string reason = planes.parse(blocks[i], {view.codec, n, codec.planes(view)}, scratch_.kernels.crc32c);
       if (reason.empty()) reason = codec.decode(scratch_, view, block, planes, units.subspan(at, n * unit_size));
       if (!reason.empty()) return BlockFault{block, std::move(reason)};
       at += n * unit_size;

@@ -93,7 +93,7 @@ bool DecodeBatch::plan_block(std::size_t i, std::uint32_t index, Block& block) {
   block.job = kNoJob;
   std::fill(std::begin(block.plane_job), std::end(block.plane_job), kNoJob);
   const std::uint64_t n = units_of(block);
-  if (!block.planes.parse_planes(item.blocks[index], n, plane_count(view)).empty()) return false;
+  if (!block.planes.parse_planes(item.blocks[index], {view.codec, n, plane_count(view)}).empty()) return false;
   if (is_trellis_coded(block)) {
     const auto job = trellis_.add(i, view, block.planes, is_outside(i));
     block.job = job.value_or(kNoJob);

@@ -272,19 +272,18 @@ void TrellisEncodeBatch::build_blocks(const Item& plan, const core::TrellisEncod
   std::array<std::uint64_t, 3> counts{};
   for (std::uint32_t b = 0; b < view.block_count(); b++) {
     const core::TrellisEncodeJob& job = jobs[plan.first_job + b];
-    archive::BlockBuilder block(out.bytes, job.n, 2);
+    const auto checksum = cpu::active_kernels().crc32c;
     if (job.packed_bytes(unit_size) > 0) {
-      const std::size_t words = 2 * std::size_t{job.word_count};
-      block.add_bytes(PlaneMode::kRans, {planes, words}, job.lanes_log2);
-      block.add_bytes(PlaneMode::kRaw, {planes + words, job.far_bytes(unit_size)});
+      const std::span words(planes, 2 * std::size_t{job.word_count});
+      const std::span far(planes + words.size(), job.far_bytes(unit_size));
+      out.block_sizes.push_back(archive::put_trellis_block(out.bytes, job.lanes_log2, words, far, checksum));
+      out.plane_bytes += words.size() + far.size();
     } else {
-      block.add_bytes(PlaneMode::kRaw,
-                      item.units.subspan((std::size_t{b} << view.block_log2) * unit_size, job.n * unit_size));
-      block.add_bytes(PlaneMode::kRaw, {});
+      const auto units = item.units.subspan((std::size_t{b} << view.block_log2) * unit_size, job.n * unit_size);
+      out.block_sizes.push_back(archive::put_raw_trellis_block(out.bytes, units, checksum));
+      out.plane_bytes += units.size();
     }
     planes += core::packed_room(job, unit_size);
-    out.block_sizes.push_back(block.finish(cpu::active_kernels().crc32c));
-    out.plane_bytes += block.plane_bytes();
     for (std::size_t k = 0; k < 3; k++) {
       sums[k] += static_cast<std::int64_t>(job.inward.sum[k]);
       counts[k] += job.inward.count[k];

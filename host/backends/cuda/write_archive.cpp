@@ -62,7 +62,7 @@ void write_tensors(std::span<const NamedTensorToWrite> tensors, const std::files
     for (std::size_t s = 0; s < stream.segment_count; s++) {
       const auto& bytes = tensors[t].tensor->segments[s].bytes;
       const std::size_t first_block = index.segments[stream.first_segment + s].first_block;
-      writer.write(writer.reserve(bytes.size(), index.blocks[first_block].units), bytes);
+      writer.write(writer.reserve(bytes.size(), stream.codec, index.blocks[first_block].units), bytes);
     }
   }
   std::uint64_t index_bytes = 0;

@@ -28,7 +28,7 @@ bool encode(const std::vector<std::uint8_t>& symbols, std::optional<FrequencyTab
   archive::BlockBuilder block(plane.bytes, symbols.size(), 1);
   const bool used = encoder.encode(0, symbols.size(), block);
   block.finish(cpu::active_kernels().crc32c);
-  EXPECT_EQ(plane.view.parse(plane.bytes, symbols.size(), 1, cpu::active_kernels().crc32c), "");
+  EXPECT_EQ(plane.view.parse(plane.bytes, {CodecId::kLossless, symbols.size(), 1}, cpu::active_kernels().crc32c), "");
   return used;
 }
 
@@ -172,7 +172,7 @@ TEST(PlaneCoderTest, BlocksWithManyRecordsStayRaw) {
     archive::BlockBuilder block(plane.bytes, 8192, 1);
     EXPECT_EQ(encoder.encode(begin, 8192, block), begin == 0);
     block.finish(cpu::active_kernels().crc32c);
-    EXPECT_EQ(plane.view.parse(plane.bytes, 8192, 1, cpu::active_kernels().crc32c), "");
+    EXPECT_EQ(plane.view.parse(plane.bytes, {CodecId::kLossless, 8192, 1}, cpu::active_kernels().crc32c), "");
     EXPECT_EQ(decode(plane, table, 8192),
               std::vector<std::uint8_t>(symbols.begin() + static_cast<std::ptrdiff_t>(begin),
                                         symbols.begin() + static_cast<std::ptrdiff_t>(begin + 8192)));

@@ -248,7 +248,7 @@ TEST(CudaBatch, TakesEveryTrellisBlockWhoseTablesFit) {
     const bool fits = 4 * std::size_t{rows} * core::row_words(static_cast<std::uint32_t>(reach)) <= cuda::kMostRowBytes;
     for (const auto& block : test::blocks_of(segment.view, segment.encoded)) {
       DecodeItem item{segment.decoding_view(), 0, {&block, 1}, {}, {}};
-      const bool is_raw = (static_cast<unsigned>(block[4]) & 3) == 0;
+      const bool is_raw = (static_cast<unsigned>(block[4]) & 8) != 0;
       EXPECT_EQ(cuda::DecodeBatch({&item, 1}).empty(), !fits && !is_raw) << seed;
       (fits ? taken : refused)++;
       break;  // one tells of all: the others may have other sizes
