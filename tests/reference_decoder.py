@@ -164,6 +164,8 @@ def read_codebook(index, number):
     entry, dimension_log2, count = index.number("value_type"), index.number("dimension_log2"), index.number("entries")
     check(entry in (F16, BF16, F32) and dimension_log2 <= 3, f"codebook {number} has an impossible type or dimension")
     check(1 <= count <= (65536 if dimension_log2 else 4096), f"codebook {number} has an impossible number of entries")
+    room = len(index.data) + 4 - index.at
+    check((count << dimension_log2) * (TYPES[entry][1] // 8) <= room, f"codebook {number} has more values than bytes for them")
     code, shift, values = "<e" if entry == F16 else "<f", 16 if entry == BF16 else 0, []
     for _ in range(count << dimension_log2):
         bits = index.direct(TYPES[entry][1]) << shift

@@ -110,7 +110,7 @@ class MadeHere(unittest.TestCase):
         self.assertEqual([read_codes(index, len(codes)) for codes in factors], factors)
         index.finish()
         index = Index(b"")
-        self.assertEqual({index.number("name") for _ in range(1024)}, {2**64 - 1})
+        self.assertEqual({index.number("name") for _ in range(1024 // 9)}, {2**64 - 1})  # of 64 bits, it counts as nine
         self.assertRaisesRegex(weft.Corrupt, "more numbers", index.number, "name")
         self.assertEqual([signed(z) for z in (0, -1, 1, -(2**63), 2**63 - 1)], [0, 1, 2, 2**64 - 1, 2**64 - 2])
 

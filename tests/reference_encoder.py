@@ -133,8 +133,8 @@ class Coder:
         self.learn(bit, key)
 
     def number(self, name, value):
-        self.count += 1
         width, bits = value.bit_length(), f"{value:b}"[1:]
+        self.count += 1 + width // 8
         for i in range(width):
             self.decide_by(1, (name, "U", i))
         if width < 64:
@@ -151,7 +151,7 @@ class Coder:
         like = next((f for f in reversed(self.factors) if len(f) == len(codes)), None)
         self.factors.append(codes)
         for c, code in enumerate(codes):
-            self.count += 1
+            self.count += 1 + abs(code) // 8
             before = min(max(codes[c - 1] if c else 0, -3), 3)
             alike = min(max(like[c], -4), 4) if like else None
             decisions = [(code != 0, 0)]

@@ -59,9 +59,9 @@ class Index:
             value = value << 1 | self.decide(32768)
         return value
 
-    def count_number(self):
-        check(self.left, "the index has more numbers than its bytes can hold")
-        self.left -= 1
+    def count_number(self, decisions):
+        self.left -= 1 + decisions // 8
+        check(self.left >= 0, "the index has more numbers than its bytes can hold")
 
     def check_count(self, count):
         """Of what follows, each has at least one number."""
@@ -69,8 +69,8 @@ class Index:
         return count
 
     def number(self, name):
-        self.count_number()
         width = next((i for i in range(64) if not self.decide_by(name, "U", i)), 64)
+        self.count_number(width)
         value = min(width, 1)
         for j in range(width - 2, -1, -1):
             place = ("T", width, value) if width - 2 - j < 3 else ("L", j)

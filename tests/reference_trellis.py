@@ -115,17 +115,18 @@ def read_codes(index, count):
     """2.7"""
     own, codes, like = defaultdict(Estimate), [], index.before.get(("codes", count))
     for c in range(index.check_count(count)):
-        index.count_number()
         kinds = [("F",), ("B", clamp(codes[-1] if codes else 0, -3, 3))]
         kinds += [("A", clamp(like[c], -4, 4))] if like else []
         decide = lambda node: decide_code(index, node, [own[(*kind, node)] for kind in kinds])
         if not decide(0):
+            index.count_number(0)
             codes.append(0)
             continue
         is_negative, m = decide(1), 0
         first, limit = (130, 127) if is_negative else (2, 126)
         while m < limit and decide(first + m):
             m += 1
+        index.count_number(m + 1)
         codes.append(-m - 1 if is_negative else m + 1)
     index.before["codes", count] = codes
     return codes

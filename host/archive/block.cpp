@@ -96,7 +96,8 @@ std::string BlockView::parse_trellis(std::span<const std::byte> block) {
   }
   if (is_raw || block.size() < kLongHead) return "its head announces far weights that cannot be there";
   const std::size_t far = load_le<std::uint32_t>(block.data() + 4) >> 8;
-  if (far == 0 || far > block.size() - kLongHead) return "its far weights run past the end of the block";
+  if (far == 0) return "its head announces far weights of no size";
+  if (far > block.size() - kLongHead) return "its far weights run past the end of the block";
   planes_[0].bytes = block.subspan(kLongHead, block.size() - kLongHead - far);
   planes_[1].bytes = block.last(far);
   return "";

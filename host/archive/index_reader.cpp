@@ -50,6 +50,7 @@ void read_files(NumberReader& in, Index& index, HeaderKinds& header_kinds) {
   index.is_folder = in.get_flag(Field::kLayout);
   const std::size_t count = in.get_count(Field::kFiles);
   check(count <= in.texts_left(), "there are more files than names");
+  in.require_numbers(2 * count, "there are more files than what is left of the index");
   check(index.is_folder || count == 1, "a single file is announced, but there are several");
   std::vector<std::string_view> names;
   std::size_t next_tensor = 0;
@@ -114,6 +115,7 @@ void read_tensors(NumberReader& in, Index& index) {
   std::size_t count = 0;
   for (const auto& file : index.files) count += file.tensor_count;
   check(count <= in.texts_left(), "there are more tensors than names");
+  in.require_numbers(3 * count, "there are more tensors than what is left of the index");  // before they are allocated
   index.tensors.resize(count);
   index.places.resize(count);
   std::vector<std::string_view> names;

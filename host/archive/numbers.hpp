@@ -2,8 +2,10 @@
 #pragma once
 
 #include <array>
+#include <bit>
 #include <cstddef>
 #include <cstdint>
+#include <cstdlib>
 #include <span>
 #include <string>
 #include <string_view>
@@ -84,8 +86,10 @@ enum class Field : std::uint8_t {
   kCount
 };
 
-// Numbers that a byte may stand for, and that there may be besides.
+// Numbers that a byte may stand for, and that there may be besides. A number of many decisions counts as several: so a small
+// index does not take a reader long.
 inline constexpr std::uint64_t kNumbersPerByte = 32, kFewNumbers = 1024;
+[[nodiscard]] constexpr std::uint64_t numbers_in(std::uint64_t decisions) noexcept { return 1 + decisions / 8; }
 
 class Contexts {
  public:
@@ -102,17 +106,17 @@ class Contexts {
 class NumberWriter {
  public:
   void put(Field field, std::uint64_t value, std::uint64_t k = 0) {
-    count_++;
+    count_ += numbers_in(static_cast<std::uint64_t>(std::bit_width(value)));
     (void)contexts_.of(field, k).code(coder_, value);
   }
   void put_signed(Field field, std::int64_t value, std::uint64_t k = 0) {
     put(field, static_cast<std::uint64_t>(value) << 1 ^ static_cast<std::uint64_t>(value >> 63), k);
   }
   void put_direct(std::uint64_t bits, int count) { (void)code_direct(coder_, bits, count); }
-  // For what has a model of its own: counts as a number.
+  // For what has a model of its own.
   template <class Model>
   void put_by(Model& model, int value) {
-    count_++;
+    count_ += numbers_in(static_cast<std::uint64_t>(std::abs(value)));
     (void)model.code(coder_, value);
   }
   [[nodiscard]] std::vector<std::byte> finish();
@@ -130,8 +134,9 @@ class NumberReader {
   NumberReader(std::span<const std::byte> numbers, Failure fail);
 
   std::uint64_t get(Field field, std::uint64_t k = 0) {
-    count();
-    return contexts_.of(field, k).code(coder_, 0);
+    const std::uint64_t value = contexts_.of(field, k).code(coder_, 0);
+    count(numbers_in(static_cast<std::uint64_t>(std::bit_width(value))));
+    return value;
   }
   std::int64_t get_signed(Field field, std::uint64_t k = 0) {
     const std::uint64_t u = get(field, k);
@@ -152,8 +157,9 @@ class NumberReader {
   std::uint64_t get_direct(int count) { return code_direct(coder_, 0, count); }
   template <class Model>
   int get_by(Model& model) {
-    count();
-    return model.code(coder_, 0);
+    const int value = model.code(coder_, 0);
+    count(numbers_in(static_cast<std::uint64_t>(std::abs(value))));
+    return value;
   }
   // A count of items that have a number each.
   std::size_t get_count(Field field) {
@@ -180,9 +186,9 @@ class NumberReader {
   }
 
  private:
-  void count() {
-    require(count_ < most_, "it has more numbers than its bytes can stand for");
-    count_++;
+  void count(std::uint64_t numbers) {
+    require_numbers(numbers, "it has more numbers than its bytes can stand for");
+    count_ += numbers;
   }
 
   std::span<const std::byte> numbers_;

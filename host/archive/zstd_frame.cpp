@@ -2,6 +2,7 @@
 
 #include <zstd.h>
 
+#include "archive/bytes.hpp"
 #include "weft/error.hpp"
 
 namespace weft::archive {
@@ -15,7 +16,9 @@ std::size_t write_zstd_frame(std::span<const std::byte> bytes, int level, std::v
 }
 
 std::string read_zstd_frame(std::span<const std::byte> frame, std::span<std::byte> out) {
-  if (ZSTD_findFrameCompressedSize(frame.data(), frame.size()) != frame.size())
+  constexpr std::uint32_t kMagic = ZSTD_MAGICNUMBER;  // others are skipped, or of old versions
+  if (frame.size() < sizeof kMagic || load_le<std::uint32_t>(frame.data()) != kMagic ||
+      ZSTD_findFrameCompressedSize(frame.data(), frame.size()) != frame.size())
     return "its zstd frame is damaged or not the only one";
   const std::size_t size = ZSTD_decompress(out.data(), out.size(), frame.data(), frame.size());
   return size == out.size() ? "" : "its zstd frame does not give the bytes it should";

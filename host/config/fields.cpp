@@ -234,7 +234,7 @@ const std::vector<Parameter>& codec_parameters() {
                                 "bits: they decode up to twice as fast."),
        {CodecId::kLossless, CodecId::kUniform, CodecId::kCodebook}},
       {field<&CodecSpec::relative_step>("relative_step", ValueType::number(0.0001, 16),
-                                        "Width of a quantizer's cell over the tensor's rms."),
+                                        "Width of a quantizer's cell over the tensor's rms, to 1/512."),
        kWithStep},
       {field<&CodecSpec::step>("step", ValueType::number(1e-35, 1e35),
                                "Width of a quantizer's cell, in units of the weight."),

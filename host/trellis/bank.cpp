@@ -5,6 +5,7 @@
 #include <bit>
 #include <cmath>
 #include <limits>
+#include <optional>
 
 namespace weft::trellis {
 namespace {
@@ -34,12 +35,16 @@ Shape rounded(const std::array<double, kTriangles>& weights) {
   return balanced(shape);
 }
 
-// Weights of so many significant bits, which are cheaper to store.
-Shape shortened(Shape shape, int bits) {
+// Weights of so many significant bits, which are cheaper to store; none if those that grow leave nothing for the largest.
+std::optional<Shape> shortened(Shape shape, int bits) {
+  int sum = 0, largest = 0;
   for (std::uint16_t& weight : shape) {
     const int cut = std::max(std::bit_width(weight) - bits, 0);
     weight = static_cast<std::uint16_t>((weight + (1 << cut >> 1)) >> cut << cut);
+    sum += weight;
+    largest = std::max<int>(largest, weight);
   }
+  if (sum - static_cast<int>(kShapeScale) >= largest) return std::nullopt;
   return balanced(shape);
 }
 
@@ -221,13 +226,14 @@ Bank fit_bank(std::span<const Histogram> histograms) {
     const Shape exact = bank.shapes[s];
     double least = std::numeric_limits<double>::infinity();
     for (int bits = kFewestBits; bits <= kMostBits; bits++) {
-      const Shape shape = shortened(exact, bits);
-      const std::vector<double> lengths = cells.code_lengths(shape);
+      const std::optional<Shape> shape = shortened(exact, bits);
+      if (!shape) continue;
+      const std::vector<double> lengths = cells.code_lengths(*shape);
       double cost = 0;
-      for (const std::uint16_t weight : shape) cost += weight > 0 ? kWeightBits + bits - 1 : 0;
+      for (const std::uint16_t weight : *shape) cost += weight > 0 ? kWeightBits + bits - 1 : 0;
       for (std::size_t h = 0; h < histograms.size(); h++)
         if (bank.choice[h] == s) cost += cells.bits(histograms[h], lengths);
-      if (cost < least) least = cost, bank.shapes[s] = shape;
+      if (cost < least) least = cost, bank.shapes[s] = *shape;
     }
   }
   return bank;

@@ -202,7 +202,7 @@ TEST(TrellisBlocks, FaultsUnderARightChecksum) {
   EXPECT_EQ(fault(0, 5, 1), "a reserved byte of its head is not zero");
   EXPECT_EQ(fault(4, 4, 16 | 8), "its head announces far weights that cannot be there");
   EXPECT_EQ(fault(4, 4, 16, 7), "its head announces far weights that cannot be there");
-  EXPECT_EQ(fault(4, 5, 0), "its far weights run past the end of the block");
+  EXPECT_EQ(fault(4, 5, 0), "its head announces far weights of no size");
   EXPECT_EQ(fault(4, 5, 21), "its far weights run past the end of the block");
   EXPECT_EQ(fault(4, 5, 20), "");  // and no words, which is the codec's business
   EXPECT_EQ(fault(4, 7, 1), "its far weights run past the end of the block");

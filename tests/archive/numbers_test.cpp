@@ -95,6 +95,8 @@ TEST(Numbers, AreBoundedByTheirBytesAndPaddedForThat) {
   expect_error(ErrorKind::kArchive, {"more numbers than"}, [&] { (void)in.get(Field::kSize); });
   NumberReader none({}, fail);
   none.require_numbers(kFewNumbers, "a few");
+  for (std::uint64_t i = 0; i < kFewNumbers / 9; i++) EXPECT_EQ(none.get(Field::kDimension), UINT64_MAX);
+  expect_error(ErrorKind::kArchive, {"more numbers than"}, [&] { (void)none.get(Field::kDimension); });
   expect_error(ErrorKind::kArchive, {"count is larger"}, [&] {
     NumberWriter out;
     out.put(Field::kStreams, UINT64_MAX);

@@ -44,6 +44,9 @@ TEST(ZstdFrame, OtherSizesAndBytesAfterItAreRefused) {
   EXPECT_NE(read_zstd_frame(std::span(frame).first(frame.size() - 1), back), "");
   frame.push_back(std::byte{0});
   EXPECT_NE(read_zstd_frame(frame, back), "");
+  const Bytes skippable{std::byte{0x50}, std::byte{0x2A}, std::byte{0x4D}, std::byte{0x18}, {}, {}, {}, {}};
+  EXPECT_NE(read_zstd_frame(skippable, {}), "");
+  EXPECT_NE(read_zstd_frame({}, {}), "");
 }
 
 }  // namespace

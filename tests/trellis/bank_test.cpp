@@ -2,7 +2,9 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <map>
+#include <numeric>
 #include <random>
 
 namespace weft::trellis {
@@ -103,6 +105,31 @@ TEST(Bank, DifferentTensorsGetDifferentShapesWhenThatPays) {
     EXPECT_EQ(bank.shapes.size(), weight == 1 ? 2u : 1u);
     for (std::size_t i = 0; i < 8; i++) EXPECT_EQ(bank.choice[i], bank.choice[i % 2]) << i;
     EXPECT_EQ(bank.choice[0] != bank.choice[1], weight == 1);
+  }
+}
+
+// Of nearly equal weights many grow when they get two significant bits: 341 becomes 384, and twelve of those are too many.
+TEST(Bank, NearlyEqualWeightsStayAShapeWhenTheyAreRounded) {
+  std::mt19937 random(1);
+  for (int round = 0; round < 400; round++) {
+    Shape flat{};
+    const std::size_t first = random() % 20, triangles = 6 + random() % (27 - first - 5);
+    for (std::uint32_t i = 0; i < kShapeScale; i++) flat[first + random() % triangles]++;
+    const MassCurve curve(flat);
+    Histogram histogram;
+    for (std::uint32_t c = 0; c < 3; c++) {  // every class once at most, in the order of entries
+      const auto row = static_cast<int>((10 * c + random() % 10) * core::kClassTables + random() % 5);
+      std::uint16_t frequencies[256];
+      curve.frequencies(row, curve.reach(row / core::kClassTables), frequencies);
+      std::discrete_distribution<std::uint32_t> draw(frequencies, frequencies + 256);
+      std::map<std::uint32_t, std::uint32_t> counts;
+      for (int i = 0; i < 8000; i++) counts[static_cast<std::uint32_t>(row) * 256 + draw(random)]++;
+      for (const auto& [entry, count] : counts) histogram.entries.push_back({entry, count});
+    }
+    for (const Shape& shape : fit_bank({&histogram, 1}).shapes) {
+      ASSERT_EQ(std::accumulate(shape.begin(), shape.end(), 0u), kShapeScale) << round;
+      ASSERT_LE(*std::max_element(shape.begin(), shape.end()), kShapeScale) << round;
+    }
   }
 }
 
