@@ -47,6 +47,12 @@ target_compile_options(weft_kernels PRIVATE ${WEFT_CUDA_FLAGS})
 set_target_properties(weft_kernels PROPERTIES
   RULE_LAUNCH_COMPILE "${CMAKE_SOURCE_DIR}/tools/keep_ptxas_report.sh <OBJECT>")
 
+# As PTX, for `./dev ptx`.
+add_library(weft_ptx OBJECT EXCLUDE_FROM_ALL ${WEFT_KERNEL_SOURCES})
+target_include_directories(weft_ptx PRIVATE include cuda host)
+target_compile_options(weft_ptx PRIVATE ${WEFT_CUDA_FLAGS})
+set_target_properties(weft_ptx PROPERTIES CUDA_PTX_COMPILATION ON CUDA_ARCHITECTURES 90-virtual)
+
 # What calls the kernels is plain C++; it becomes part of the library.
 file(GLOB WEFT_CUDA_SOURCES CONFIGURE_DEPENDS cuda/*.cpp)
 target_sources(weft PRIVATE ${WEFT_CUDA_SOURCES})

@@ -65,6 +65,7 @@ struct Machine {
   std::vector<std::shared_ptr<CUstream_st>> streams;
   std::shared_ptr<CUstream_st> default_stream = std::make_shared<CUstream_st>();
   int windows = 0;
+  Runner runner;
 
   // The lock is held.
   void protect(int protection) {
@@ -180,6 +181,8 @@ void set_device_count(int count) {
   machine().device_count = count;
 }
 
+void set_runner(Runner runner) { machine().runner = std::move(runner); }
+
 void enqueue(cudaStream_t stream, std::function<void()> work) {
   put(*shared(stream), [work = std::move(work)] {
     const Window window;
@@ -187,7 +190,7 @@ void enqueue(cudaStream_t stream, std::function<void()> work) {
   });
 }
 
-cudaError_t launch(const LaunchShape& shape, const void* kernel, std::function<void()> body) {
+cudaError_t launch(const LaunchShape& shape, const void* kernel, std::function<void()> body, Arguments arguments) {
   std::size_t allowed = 0;
   {
     const std::lock_guard lock(machine().mutex);
@@ -198,7 +201,8 @@ cudaError_t launch(const LaunchShape& shape, const void* kernel, std::function<v
   if (shape.dynamic_bytes > allowed) return answer(cudaErrorInvalidValue);
   const auto stream = shared(shape.stream);
   if (shape.stream != nullptr && stream->device != current_device) return answer(cudaErrorInvalidResourceHandle);
-  enqueue(shape.stream, [shape, body = std::move(body)] {
+  enqueue(shape.stream, [shape, kernel, body = std::move(body), arguments = std::move(arguments)] {
+    if (machine().runner) return machine().runner(shape, kernel, arguments());
     auto* dynamic = reinterpret_cast<unsigned char*>(cuda::shared_words);
     std::memset(dynamic, kGarbage, shape.dynamic_bytes + cuda::kMargin);
     run_grid(shape.blocks, shape.threads, body);

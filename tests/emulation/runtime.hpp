@@ -11,6 +11,7 @@
 #include <cuda_runtime_api.h>
 
 #include <functional>
+#include <vector>
 
 namespace weft::emulation {
 
@@ -22,7 +23,16 @@ struct LaunchShape {
   std::size_t dynamic_bytes;
   cudaStream_t stream;
 };
-cudaError_t launch(const LaunchShape& shape, const void* kernel, std::function<void()> body);
+// The kernel's arguments, in order.
+struct Argument {
+  const void* value;
+  std::size_t bytes;
+};
+using Arguments = std::function<std::vector<Argument>()>;
+cudaError_t launch(const LaunchShape& shape, const void* kernel, std::function<void()> body, Arguments arguments);
+// From now on this runs all kernels, instead of their own code as a host compiler sees it.
+using Runner = std::function<void(const LaunchShape&, const void* kernel, const std::vector<Argument>&)>;
+void set_runner(Runner runner);
 cudaError_t allow_dynamic_bytes(const void* kernel, int bytes);
 cudaError_t occupancy(int* blocks, const void* kernel, int threads, std::size_t dynamic_bytes);
 // Puts work of a device into a stream.

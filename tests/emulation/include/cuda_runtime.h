@@ -5,6 +5,7 @@
 
 #include <atomic>
 #include <functional>
+#include <memory>
 #include <tuple>
 
 #include "emulation/runtime.hpp"
@@ -30,10 +31,17 @@ struct cudaLaunchConfig_t {
 template <class... Parameters, class... Arguments>
 cudaError_t cudaLaunchKernelEx(const cudaLaunchConfig_t* config, void (*kernel)(Parameters...),
                                Arguments&&... arguments) {
+  const auto values = std::make_shared<const std::tuple<Parameters...>>(arguments...);
   return weft::emulation::launch(
       {config->gridDim.x, config->blockDim.x, config->dynamicSmemBytes, config->stream},
-      reinterpret_cast<const void*>(kernel),
-      [kernel, values = std::tuple<Parameters...>(arguments...)] { std::apply(kernel, values); });
+      reinterpret_cast<const void*>(kernel), [kernel, values] { std::apply(kernel, *values); },
+      [values] {
+        return std::apply(
+            [](const auto&... one) {
+              return std::vector<weft::emulation::Argument>{{&one, sizeof one}...};
+            },
+            *values);
+      });
 }
 template <class Kernel>
 cudaError_t cudaFuncSetAttribute(Kernel kernel, cudaFuncAttribute, int value) {
