@@ -41,8 +41,6 @@ void check_distinct(std::vector<std::string_view>& names, const char* what) {
   check(std::adjacent_find(names.begin(), names.end()) == names.end(), what);
 }
 
-enum HeaderKind : std::uint64_t { kNoMetadata, kMetadata, kVerbatim };
-
 // How each file's header is stored; it is made once the tensors are known.
 using HeaderKinds = std::vector<std::uint64_t>;
 

@@ -18,6 +18,9 @@ namespace weft::archive {
 
 inline constexpr int kFirstType = static_cast<int>(DType::kF32), kFirstScale = 128;
 
+// How a safetensors file's header is stored.
+enum HeaderKind : std::uint64_t { kNoMetadata, kMetadata, kVerbatim };
+
 // Numbers of a field that are alike (FORMAT.md: the k of its contexts).
 [[nodiscard]] constexpr std::uint64_t kind_of_rank(std::size_t rank) noexcept { return std::min<std::size_t>(rank, 4); }
 [[nodiscard]] constexpr std::uint64_t kind_of_dimension(std::size_t i, std::size_t rank) noexcept {

@@ -14,8 +14,6 @@ namespace {
 
 constexpr int kTextLevel = 19;
 
-enum HeaderKind : std::uint64_t { kNoMetadata, kMetadata, kVerbatim };
-
 HeaderKind header_kind(const Index& index, const FileInfo& file) {
   const std::span tensors(index.tensors.data() + file.first_tensor, file.tensor_count);
   if (file.header != formats::canonical_header(tensors, file.metadata, file.has_metadata)) return kVerbatim;
