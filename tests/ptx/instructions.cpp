@@ -5,16 +5,6 @@
 #include "ptx/thread_block.hpp"
 
 namespace weft::ptx {
-namespace {
-
-template <class F>
-void for_lanes(std::uint32_t lanes, F f) {
-  for (int lane = 0; lane < kLanes; lane++)
-    if ((lanes >> lane & 1) != 0) f(lane);
-}
-
-}  // namespace
-
 std::uint64_t ThreadBlock::get(const Warp& warp, const Operand& operand, int lane) const {
   switch (operand.kind) {
     case Operand::Kind::kRegister:

@@ -97,8 +97,6 @@ Declaration declaration_of(const std::string& text) {
   return declaration;
 }
 
-std::size_t round_up(std::size_t n, std::size_t to) { return (n + to - 1) / to * to; }
-
 // What a name of a variable stands for.
 using Names = std::map<std::string, Operand>;
 

@@ -132,6 +132,8 @@ struct Kernel {
 // Of a thread block's shared memory: what comes before is the system's, as on sm_90.
 inline constexpr std::size_t kSharedBegin = 1024;
 
+[[nodiscard]] constexpr std::size_t round_up(std::size_t n, std::size_t to) { return (n + to - 1) / to * to; }
+
 // Kernels of modules, and the variables that they share.
 class Program {
  public:

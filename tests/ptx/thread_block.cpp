@@ -12,20 +12,11 @@ namespace {
 
 constexpr std::byte kGarbage{0xA5};
 
-// f(lane) for each of these lanes.
-template <class F>
-void for_lanes(std::uint32_t lanes, F f) {
-  for (int lane = 0; lane < kLanes; lane++)
-    if ((lanes >> lane & 1) != 0) f(lane);
-}
-
 bool meets_warp(Opcode opcode) {
   return opcode == Opcode::kVote || opcode == Opcode::kShuffle || opcode == Opcode::kReduce ||
          opcode == Opcode::kMeetWarp;
 }
 bool meets_block(Opcode opcode) { return opcode == Opcode::kMeetBlock || opcode == Opcode::kAskBlock; }
-
-std::size_t round_up(std::size_t n, std::size_t to) { return (n + to - 1) / to * to; }
 
 }  // namespace
 

@@ -20,6 +20,13 @@ namespace weft::ptx {
 
 inline constexpr int kLanes = 32;
 
+// f(lane) for each of these lanes.
+template <class F>
+void for_lanes(std::uint32_t lanes, F f) {
+  for (int lane = 0; lane < kLanes; lane++)
+    if ((lanes >> lane & 1) != 0) f(lane);
+}
+
 struct Grid {
   std::uint32_t block = 0, blocks = 1, threads = kLanes;
   std::size_t dynamic_bytes = 0;          // of shared memory
