@@ -510,7 +510,8 @@ TEST(Index, TextsHaveTheSizeThatIsAnnounced) {
                                            {10u * 64 + 1025, 1u, "impossible size"},
                                            {10u * 64 + 1024, 1u, "decompressed"},
                                            {10u, 2u, "flag"}})
-    expect_error(ErrorKind::kArchive, {what}, [&] { (void)parsed(announce(size, coding), kHeaderBytes); });
+    expect_error(ErrorKind::kArchive, {what},
+                 [stored = announce(size, coding)] { (void)parsed(stored, kHeaderBytes); });
   expect_error(ErrorKind::kArchive, {"impossible size"}, [&] { (void)parsed(announce(UINT64_MAX, 1), kHeaderBytes); });
 }
 
