@@ -79,18 +79,17 @@ class Joins {
 class ExpectedSizes {
  public:
   [[nodiscard]] std::int64_t of(CodecId codec, std::uint32_t units) const {
-    const Block& last = last_[static_cast<std::size_t>(codec)];
-    return last.units == 0 ? 0 : static_cast<std::int64_t>(std::uint64_t{last.size} * units / last.units);
+    const auto last = last_.find(codec);
+    if (last == last_.end() || last->second.units == 0) return 0;
+    return static_cast<std::int64_t>(std::uint64_t{last->second.size} * units / last->second.units);
   }
-  void use(CodecId codec, const BlockRecord& block) {
-    last_[static_cast<std::size_t>(codec)] = {block.size, block.units};
-  }
+  void use(CodecId codec, const BlockRecord& block) { last_[codec] = {block.size, block.units}; }
 
  private:
   struct Block {
     std::uint32_t size = 0, units = 0;
   };
-  std::array<Block, 6> last_;
+  std::map<CodecId, Block> last_;
 };
 
 // The parameters of the last stream before, and what they are at first.
