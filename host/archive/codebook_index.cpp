@@ -60,7 +60,7 @@ void put_codebooks(NumberWriter& out, const std::vector<Codebook>& codebooks) {
     std::vector<std::byte> bytes(book.values.size() * unit_size);
     cpu::active_kernels().from_float(book.dtype, book.values.data(), book.values.size(), bytes.data());
     for (std::size_t i = 0; i < book.values.size(); i++) {
-      std::uint32_t bits = 0;
+      std::uint64_t bits = 0;  // of any type that a caller may name
       std::memcpy(&bits, bytes.data() + i * unit_size, unit_size);
       out.put_direct(bits, 8 * static_cast<int>(unit_size));
     }
