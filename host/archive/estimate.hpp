@@ -149,6 +149,7 @@ class Context {
     int width = 0;
     while (width < 64 && code_decision(coder, widths_[static_cast<std::size_t>(width)], width < wanted)) width++;
     if (width < 2) return static_cast<std::uint64_t>(width);
+    if (tops_.size() <= static_cast<std::size_t>(width)) tops_.resize(static_cast<std::size_t>(width) + 1);
     std::uint64_t value = 1;
     std::size_t node = 1;
     for (int j = width - 2; j >= 0; j--) {
@@ -162,7 +163,7 @@ class Context {
 
  private:
   std::array<Estimate, 64> widths_;
-  std::array<std::array<Estimate, 8>, 65> tops_;
+  std::vector<std::array<Estimate, 8>> tops_;  // by width, as far as there was one
   std::array<Estimate, 64> lows_;
 };
 
