@@ -8,7 +8,8 @@
 namespace weft::archive {
 namespace {
 
-constexpr std::size_t kShortHead = 6, kLongHead = 8;  // of codec trellis, without far weights and with them
+constexpr std::size_t kShortHead = kFewestBlockBytes,
+                      kLongHead = 8;  // of codec trellis, without far weights and with them
 enum TrellisHead : std::uint8_t { kLanesMask = 7, kIsRaw = 8, kHasFar = 16 };
 
 // Of the block that begins there and ends with the vector; returns its size.
@@ -24,8 +25,10 @@ std::uint32_t put_trellis(std::vector<std::byte>& out, int head, std::span<const
   if (far.size() > kMaxPlaneBytes) throw Error(ErrorKind::kInternal, "a plane is larger than a block's head can say");
   const std::size_t begin = align_up(out.size(), block_alignment(CodecId::kTrellis, 0));
   out.resize(begin + (far.empty() ? kShortHead : kLongHead));
-  out[begin + 4] = static_cast<std::byte>(head);
-  if (!far.empty()) store_le(out.data() + begin + 4, static_cast<std::uint32_t>(head | kHasFar | far.size() << 8));
+  if (far.empty())
+    out[begin + 4] = static_cast<std::byte>(head);
+  else
+    store_le(out.data() + begin + 4, static_cast<std::uint32_t>(head | kHasFar | far.size() << 8));
   out.insert(out.end(), first.begin(), first.end());
   out.insert(out.end(), far.begin(), far.end());
   return put_checksum(out, begin, checksum);
@@ -34,8 +37,10 @@ std::uint32_t put_trellis(std::vector<std::byte>& out, int head, std::span<const
 }  // namespace
 
 BlockBuilder::BlockBuilder(std::vector<std::byte>& out, std::uint64_t units, int planes)
-    : out_(out), alignment_(block_alignment(CodecId::kRaw, units)), planes_(planes) {
-  begin_ = align_up(out.size(), alignment_);
+    : out_(out),
+      alignment_(block_alignment(CodecId::kRaw, units)),  // as of any codec but trellis
+      begin_(align_up(out.size(), alignment_)),
+      planes_(planes) {
   out_.resize(begin_ + head_bytes(planes));
 }
 

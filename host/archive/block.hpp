@@ -1,7 +1,8 @@
 // The layout of a block (FORMAT.md 3): checksum, plane descriptors, planes.
 //
-// BlockBuilder writes one of any codec but trellis, whose blocks have a shorter head; BlockView reads one. A BlockView checks the block's shape (sizes, modes, reserved bits,
-// zero padding) before it hands out a plane; what a plane means is the codec's business.
+// BlockBuilder writes one of any codec but trellis, whose blocks have a shorter head; BlockView reads one. A BlockView checks
+// the block's shape (sizes, modes, reserved bits, zero padding) before it hands out a plane; what a plane means is the codec's
+// business.
 #pragma once
 
 #include <array>
@@ -31,6 +32,8 @@ enum class PlaneMode : std::uint8_t { kRaw = 0, kConstant = 1, kRans = 2, kZstd 
   return (x + a - 1) / a * a;
 }
 
+inline constexpr std::size_t kFewestBlockBytes = 6;  // of a block of codec trellis with nothing in it
+
 // The checksum and the plane descriptors, of all codecs but trellis.
 [[nodiscard]] constexpr std::size_t head_bytes(int planes) noexcept { return 4 + 4 * static_cast<std::size_t>(planes); }
 
@@ -49,8 +52,7 @@ class BlockBuilder {
  private:
   void put_descriptor(PlaneMode mode, int lanes_log2, std::uint32_t size);
   std::vector<std::byte>& out_;
-  std::size_t begin_;
-  std::size_t alignment_;
+  std::size_t alignment_, begin_;
   int planes_, added_ = 0;
   std::uint64_t plane_bytes_ = 0;
 };

@@ -21,6 +21,7 @@
 namespace weft::archive {
 
 inline constexpr std::uint32_t kDirectProbability = 32768;
+inline constexpr std::uint32_t kLeastRange = 1u << 24;  // a smaller one takes another byte
 
 // So that no decision is ever impossible.
 [[nodiscard]] constexpr std::uint32_t bounded_probability(std::uint32_t p) noexcept {
@@ -71,8 +72,6 @@ class DecisionEncoder {
   }
 
  private:
-  static constexpr std::uint32_t kLeastRange = 1u << 24;
-
   // Holds back bytes that a carry may still change.
   void shift() {
     if (low_ < 0xFF000000u || low_ > 0xFFFFFFFFu) {
@@ -109,7 +108,7 @@ class DecisionDecoder {
       code_ -= part;
       range_ -= part;
     }
-    for (; range_ < 1u << 24; range_ <<= 8) code_ = code_ << 8 | next();
+    for (; range_ < kLeastRange; range_ <<= 8) code_ = code_ << 8 | next();
     return decision;
   }
   // Bytes that have been read, those behind the end included.

@@ -12,7 +12,6 @@ namespace weft::archive {
 
 inline constexpr std::uint64_t kHeaderBytes = 16;
 inline constexpr std::uint64_t kFooterBytes = 24;
-inline constexpr std::uint64_t kFewestBlockBytes = 6;  // of a block with nothing in it
 inline constexpr int kMinBlockLog2 = 10;
 inline constexpr int kMaxBlockLog2 = 18;
 inline constexpr int kMaxAssetBlockLog2 = 20;

@@ -100,9 +100,9 @@ std::uint64_t read_dimension(NumberReader& in, LastDimensions& dimensions, std::
 
 std::size_t read_join(NumberReader& in, Joins& joins, std::uint64_t kind) {
   const std::uint64_t join = in.get(Field::kJoin, kind);
-  check(join <= kNamedStream && (join != kLastJoined || joins.has_last()), "a tensor has no stream");
+  check(join <= kNamedStream && (join != kLastJoined || joins.last()), "a tensor has no stream");
   const std::size_t stream = join == kNewStream    ? joins.next()
-                             : join == kLastJoined ? joins.last()
+                             : join == kLastJoined ? *joins.last()
                                                    : static_cast<std::size_t>(in.get(Field::kStream));
   check(stream < SIZE_MAX, "a tensor names a stream that does not exist");
   joins.use(stream, static_cast<Join>(join));
@@ -139,7 +139,7 @@ void read_tensors(NumberReader& in, Index& index) {
         checked_multiply(tensor.elements, static_cast<std::uint64_t>(bits_of(tensor.dtype)), "a tensor is too large");
     check(bits % 8 == 0, "a tensor does not end at a whole byte");
     tensor.bytes = bits / 8;
-    index.places[t].stream = read_join(in, joins, std::min<std::size_t>(rank, 2));
+    index.places[t].stream = read_join(in, joins, kind_of_join(rank));
   }
   check_distinct(names, "two tensors have the same name");
 }
@@ -331,13 +331,13 @@ Index parse_index(std::span<const std::byte> bytes, std::uint32_t text_bytes, st
                        size <= stored.size() * kMaxTextRatio + kTextSlack
                  : size == stored.size(),
         "its texts have an impossible size");
-  std::string texts(reinterpret_cast<const char*>(stored.data()), is_frame ? 0 : stored.size());
+  std::string unpacked;
   if (is_frame) {
-    texts.resize(size);
-    const std::string fault = read_zstd_frame(stored, std::as_writable_bytes(std::span(texts)));
+    unpacked.resize(size);
+    const std::string fault = read_zstd_frame(stored, std::as_writable_bytes(std::span(unpacked)));
     if (!fault.empty()) fail_text("its texts cannot be decompressed: " + fault);
   }
-  in.set_texts(texts);
+  in.set_texts(is_frame ? unpacked : std::string_view(reinterpret_cast<const char*>(stored.data()), stored.size()));
   Index index;
   HeaderKinds header_kinds;
   read_files(in, index, header_kinds);

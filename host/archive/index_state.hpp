@@ -7,6 +7,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <span>
 #include <vector>
 
@@ -23,6 +24,7 @@ enum HeaderKind : std::uint64_t { kNoMetadata, kMetadata, kVerbatim };
 
 // Numbers of a field that are alike (FORMAT.md: the k of its contexts).
 [[nodiscard]] constexpr std::uint64_t kind_of_rank(std::size_t rank) noexcept { return std::min<std::size_t>(rank, 4); }
+[[nodiscard]] constexpr std::uint64_t kind_of_join(std::size_t rank) noexcept { return std::min<std::size_t>(rank, 2); }
 [[nodiscard]] constexpr std::uint64_t kind_of_dimension(std::size_t i, std::size_t rank) noexcept {
   return 5 * std::min<std::size_t>(i, 3) + kind_of_rank(rank);
 }
@@ -58,21 +60,18 @@ enum Join : std::uint64_t { kNewStream, kLastJoined, kNamedStream };
 class Joins {
  public:
   [[nodiscard]] std::size_t next() const { return next_; }
-  [[nodiscard]] std::size_t last() const { return last_; }
-  [[nodiscard]] bool has_last() const { return has_last_; }
+  [[nodiscard]] std::optional<std::size_t> last() const { return last_; }
   [[nodiscard]] Join of(std::size_t stream) const {
-    return stream == next_ ? kNewStream : has_last_ && stream == last_ ? kLastJoined : kNamedStream;
+    return stream == next_ ? kNewStream : last_ == stream ? kLastJoined : kNamedStream;
   }
   void use(std::size_t stream, Join join) {
     next_ = std::max(next_, stream + 1);
-    if (join == kNewStream) return;
-    last_ = stream;
-    has_last_ = true;
+    if (join != kNewStream) last_ = stream;
   }
 
  private:
-  std::size_t next_ = 0, last_ = 0;
-  bool has_last_ = false;
+  std::size_t next_ = 0;
+  std::optional<std::size_t> last_;
 };
 
 // What block sizes lead to expect of the next block.
@@ -95,8 +94,7 @@ class ExpectedSizes {
 // The parameters of the last stream before, and what they are at first.
 struct LastStream {
   int block_log2 = 16, segment_log2 = 20;
-  int step_exponent = 119;
-  float step = 0;                                             // there is none
+  std::optional<float> step;
   int states_log2 = 3, base_class = 16;                       // of a trellis stream
   std::map<std::size_t, decltype(TrellisStream::taps)> taps;  // by period
   std::map<std::size_t, std::vector<std::int8_t>> codes;      // of a factor, by their number
@@ -104,15 +102,8 @@ struct LastStream {
   ExpectedSizes sizes;
 };
 
-// Dimensions of boxes by where the tensor's dimensions are cut.
-[[nodiscard]] inline std::uint64_t cut_code(std::size_t i, std::size_t j, std::size_t rank) {
-  return 1 + i * (rank + 1) + j;
-}
-
 // A step: an exponent and a mantissa without its last zeros.
 void put_step(NumberWriter& out, float step, LastStream& last);
 [[nodiscard]] float get_step(NumberReader& in, LastStream& last);
-
-inline constexpr std::array<int, 12> kUsualShifts{-2, -1, -1, -1, -1, 0, 0, 1, 1, 2, 2, 2};
 
 }  // namespace weft::archive

@@ -40,7 +40,7 @@ std::string texts_of(const Index& index, const std::vector<HeaderKind>& kinds) {
 }
 
 void put_files(NumberWriter& out, const Index& index, const std::vector<HeaderKind>& kinds) {
-  out.put(Field::kLayout, index.is_folder ? 1 : 0);
+  out.put_flag(Field::kLayout, index.is_folder);
   out.put(Field::kFiles, index.files.size());
   for (std::size_t f = 0; f < index.files.size(); f++) {
     const FileInfo& file = index.files[f];
@@ -75,7 +75,7 @@ void put_tensors(NumberWriter& out, const Index& index) {
     }
     const std::size_t stream = index.places[t].stream;
     const Join join = joins.of(stream);
-    out.put(Field::kJoin, join, std::min<std::size_t>(rank, 2));
+    out.put(Field::kJoin, join, kind_of_join(rank));
     if (join == kNamedStream) out.put(Field::kStream, stream);
     joins.use(stream, join);
   }
@@ -155,7 +155,7 @@ StoredIndex store_index(const Index& index) {
   stored.text_bytes = static_cast<std::uint32_t>(stored.bytes.size());
   NumberWriter out;
   out.put(Field::kTextBytes, texts.size());
-  out.put(Field::kTextCoding, is_frame ? 1 : 0);
+  out.put_flag(Field::kTextCoding, is_frame);
   put_files(out, index, kinds);
   put_tensors(out, index);
   put_tables(out, index);

@@ -112,6 +112,7 @@ class NumberWriter {
   void put_signed(Field field, std::int64_t value, std::uint64_t k = 0) {
     put(field, static_cast<std::uint64_t>(value) << 1 ^ static_cast<std::uint64_t>(value >> 63), k);
   }
+  void put_flag(Field field, bool value) { put(field, value ? 1 : 0); }
   void put_direct(std::uint64_t bits, int count) { (void)code_direct(coder_, bits, count); }
   // For what has a model of its own.
   template <class Model>

@@ -53,47 +53,49 @@ std::optional<std::uint64_t> product_of(std::span<const std::uint64_t> dimension
   return product;
 }
 
-// Calls f(i, j) for all cuts of dimensions in three until it returns true; returns whether it did.
-template <class F>
-bool find_cuts(std::size_t rank, F f) {
-  for (std::size_t i = 0; i <= rank; i++)
-    for (std::size_t j = i; j <= rank; j++)
-      if (f(i, j)) return true;
-  return false;
-}
-
-using Sides = std::array<std::optional<std::uint64_t>, 3>;
-Sides cut(std::span<const std::uint64_t> dimensions, std::size_t i, std::size_t j) {
+// Dimensions cut in three before i and before j >= i: the products of the parts, by a code above 0.
+using Cut = std::array<std::optional<std::uint64_t>, 3>;
+Cut cut(std::span<const std::uint64_t> dimensions, std::uint64_t i, std::uint64_t j) {
   return {product_of(dimensions.first(i)), product_of(dimensions.subspan(i, j - i)), product_of(dimensions.subspan(j))};
 }
+// Nothing where the cuts are no `apart` dimensions apart.
+std::optional<Cut> cut_of(std::uint64_t code, std::span<const std::uint64_t> dimensions, std::uint64_t apart) {
+  const std::uint64_t places = dimensions.size() + 1, i = (code - 1) / places, j = (code - 1) % places;
+  if (i + apart > j) return std::nullopt;
+  return cut(dimensions, i, j);
+}
+// The code of the first cut that is what it takes, or 0.
+template <class Takes>
+std::uint64_t find_cut(std::span<const std::uint64_t> dimensions, std::uint64_t apart, Takes takes) {
+  const std::uint64_t places = dimensions.size() + 1;
+  for (std::uint64_t i = 0; i < places; i++)
+    for (std::uint64_t j = i + apart; j < places; j++)
+      if (takes(cut(dimensions, i, j))) return 1 + i * places + j;
+  return 0;
+}
+
+// How far the cuts of a view and of a factor are apart.
+constexpr std::uint64_t kViewApart = 0, kFactorApart = 1;
 
 std::vector<std::uint64_t> dimensions_of(const TrellisStream& stream, const std::vector<std::uint64_t>& shape) {
   return has_view(stream) ? std::vector<std::uint64_t>(stream.view.rbegin(), stream.view.rend()) : shape;
 }
 
 void put_view(NumberWriter& out, const TrellisStream& stream, const std::vector<std::uint64_t>& shape) {
-  const std::uint64_t kind = kind_of_rank(shape.size());
-  const bool is_cut = find_cuts(shape.size(), [&](std::size_t i, std::size_t j) {
-    const Sides sides = cut(shape, i, j);
-    if (!std::equal(sides.begin(), sides.end(), stream.view.begin())) return false;
-    out.put(Field::kSides, cut_code(i, j, shape.size()), kind);
-    return true;
+  const std::uint64_t code = find_cut(shape, kViewApart, [&](const auto& sides) {
+    return std::equal(sides.begin(), sides.end(), stream.view.begin());
   });
-  if (is_cut) return;
-  out.put(Field::kSides, 0, kind);
-  for (const std::uint64_t side : stream.view) out.put(Field::kSide, side);
+  out.put(Field::kSides, code, kind_of_rank(shape.size()));
+  if (code == 0)
+    for (const std::uint64_t side : stream.view) out.put(Field::kSide, side);
 }
 
 void put_layout(NumberWriter& out, const ScaleFactor& factor, const std::vector<std::uint64_t>& dimensions) {
-  const std::uint64_t kind = kind_of_rank(dimensions.size());
-  const bool is_cut = find_cuts(dimensions.size(), [&](std::size_t i, std::size_t j) {
-    const Sides sides = cut(dimensions, i, j);
-    if (i == j || sides[1] != factor.codes.size() || sides[2] != factor.inner) return false;
-    out.put(Field::kAxes, cut_code(i, j, dimensions.size()), kind);
-    return true;
+  const std::uint64_t code = find_cut(dimensions, kFactorApart, [&](const auto& sides) {
+    return sides[1] == factor.codes.size() && sides[2] == factor.inner;
   });
-  if (is_cut) return;
-  out.put(Field::kAxes, 0, kind);
+  out.put(Field::kAxes, code, kind_of_rank(dimensions.size()));
+  if (code != 0) return;
   out.put(Field::kFactorInner, factor.inner);
   out.put(Field::kFactorCount, factor.codes.size());
 }
@@ -145,19 +147,19 @@ void put_trellis(NumberWriter& out, const TrellisStream& stream, const std::vect
   put_step(out, stream.fine_step, last);
   out.put_signed(Field::kStates, stream.states_log2 - last.states_log2);
   last.states_log2 = stream.states_log2;
-  out.put(Field::kKeepsZero, stream.keeps_zero ? 1 : 0);
-  out.put(Field::kPredicts, stream.predicts ? 1 : 0);
-  out.put(Field::kHasOffset, stream.offset != 0 ? 1 : 0);
-  out.put(Field::kHasView, has_view(stream) ? 1 : 0);
+  out.put_flag(Field::kKeepsZero, stream.keeps_zero);
+  out.put_flag(Field::kPredicts, stream.predicts);
+  out.put_flag(Field::kHasOffset, stream.offset != 0);
+  out.put_flag(Field::kHasView, has_view(stream));
   if (stream.offset != 0) out.put_signed(Field::kOffset, stream.offset);
   out.put(Field::kShape, stream.shape);
   out.put_signed(Field::kBaseClass, stream.base_class - last.base_class);
   last.base_class = stream.base_class;
   if (stream.predicts) {
     const bool has_shifts = stream.shifts != decltype(stream.shifts){};
-    out.put(Field::kHasShifts, has_shifts ? 1 : 0);
+    out.put_flag(Field::kHasShifts, has_shifts);
     for (std::size_t i = 0; i < stream.shifts.size() && has_shifts; i++)
-      out.put_signed(Field::kShift, stream.shifts[i] - kUsualShifts[i], i);
+      out.put_signed(Field::kShift, stream.shifts[i] - core::kUsualShifts[i], i);
     out.put(Field::kPeriod, stream.taps.size());
     if (!stream.taps.empty()) {
       const int shift = tap_shift(stream);
@@ -182,18 +184,16 @@ namespace {
 
 std::array<std::uint64_t, 3> read_view(NumberReader& in, const std::vector<std::uint64_t>& shape) {
   constexpr const char* kFault = "a view does not fit its tensor";
-  const std::uint64_t rank = shape.size(), code = in.get(Field::kSides, kind_of_rank(rank));
+  const std::uint64_t code = in.get(Field::kSides, kind_of_rank(shape.size()));
   std::array<std::uint64_t, 3> view{};
   if (code == 0) {
     for (std::uint64_t& side : view) side = in.get(Field::kSide);
     return view;
   }
-  const std::uint64_t i = (code - 1) / (rank + 1), j = (code - 1) % (rank + 1);
-  in.require(i <= j, kFault);
-  const Sides sides = cut(shape, i, j);
+  const std::optional<Cut> found = cut_of(code, shape, kViewApart);
   for (std::size_t s = 0; s < view.size(); s++) {
-    in.require(sides[s].has_value(), kFault);
-    view[s] = *sides[s];
+    in.require(found && (*found)[s], kFault);
+    view[s] = *(*found)[s];
   }
   return view;
 }
@@ -201,18 +201,16 @@ std::array<std::uint64_t, 3> read_view(NumberReader& in, const std::vector<std::
 void read_factor(NumberReader& in, std::uint64_t elements, const std::vector<std::uint64_t>& dimensions,
                  LastStream& last, ScaleFactor& factor) {
   constexpr const char* kFault = "a scale factor does not divide its tensor";
-  const std::uint64_t rank = dimensions.size(), code = in.get(Field::kAxes, kind_of_rank(rank));
+  const std::uint64_t code = in.get(Field::kAxes, kind_of_rank(dimensions.size()));
   std::uint64_t count = 0, period = 0;
   if (code == 0) {
     factor.inner = in.get(Field::kFactorInner);
     count = in.get(Field::kFactorCount);
   } else {
-    const std::uint64_t i = (code - 1) / (rank + 1), j = (code - 1) % (rank + 1);
-    in.require(i < j, kFault);
-    const Sides sides = cut(dimensions, i, j);
-    in.require(sides[1] && sides[2], kFault);
-    count = *sides[1];
-    factor.inner = *sides[2];
+    const std::optional<Cut> found = cut_of(code, dimensions, kFactorApart);
+    in.require(found && (*found)[1] && (*found)[2], kFault);
+    count = *(*found)[1];
+    factor.inner = *(*found)[2];
   }
   in.require(
       factor.inner > 0 && count > 0 && !__builtin_mul_overflow(factor.inner, count, &period) && elements % period == 0,
@@ -254,7 +252,7 @@ void read_trellis(NumberReader& in, const std::vector<std::uint64_t>& shape, std
   if (t.predicts) {
     if (in.get_flag(Field::kHasShifts))
       for (std::size_t i = 0; i < t.shifts.size(); i++)
-        t.shifts[i] = static_cast<std::int8_t>(in.get_next(Field::kShift, kUsualShifts[i], -core::kMaxShift,
+        t.shifts[i] = static_cast<std::int8_t>(in.get_next(Field::kShift, core::kUsualShifts[i], -core::kMaxShift,
                                                            core::kMaxShift, "a shift of classes is too large", i));
     const std::uint64_t period = in.get(Field::kPeriod);
     in.require(period <= core::kMaxPeriod, "a trellis stream has taps of too long a period");

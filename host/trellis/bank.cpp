@@ -5,6 +5,7 @@
 #include <bit>
 #include <cmath>
 #include <limits>
+#include <numeric>
 #include <optional>
 
 namespace weft::trellis {
@@ -19,12 +20,12 @@ constexpr double kWeightBits = 2;   // of that, of each weight besides its signi
 constexpr int kFewestBits = 2, kMostBits = 6;
 constexpr double kUnseenBits = 40;
 
-// Gives the largest weight what others lack in the sum.
-Shape balanced(Shape shape) {
-  int sum = 0;
-  for (const std::uint16_t weight : shape) sum += weight;
+// Gives the largest weight what others lack in the sum; nothing if they have so much that nothing is left for it.
+std::optional<Shape> balanced(Shape shape) {
   std::uint16_t& largest = *std::max_element(shape.begin(), shape.end());
-  largest = static_cast<std::uint16_t>(largest + static_cast<int>(kShapeScale) - sum);
+  const int rest = static_cast<int>(kShapeScale) + largest - std::accumulate(shape.begin(), shape.end(), 0);
+  if (rest <= 0) return std::nullopt;
+  largest = static_cast<std::uint16_t>(rest);
   return shape;
 }
 
@@ -32,19 +33,15 @@ Shape rounded(const std::array<double, kTriangles>& weights) {
   Shape shape{};
   for (std::size_t t = 0; t < shape.size(); t++)
     shape[t] = static_cast<std::uint16_t>(std::lrint(weights[t] * kShapeScale));
-  return balanced(shape);
+  return balanced(shape).value();  // each is off by a half at most
 }
 
-// Weights of so many significant bits, which are cheaper to store; none if those that grow leave nothing for the largest.
+// Weights of so many significant bits, which are cheaper to store, if that is a shape: many may have grown.
 std::optional<Shape> shortened(Shape shape, int bits) {
-  int sum = 0, largest = 0;
   for (std::uint16_t& weight : shape) {
     const int cut = std::max(std::bit_width(weight) - bits, 0);
     weight = static_cast<std::uint16_t>((weight + (1 << cut >> 1)) >> cut << cut);
-    sum += weight;
-    largest = std::max<int>(largest, weight);
   }
-  if (sum - static_cast<int>(kShapeScale) >= largest) return std::nullopt;
   return balanced(shape);
 }
 

@@ -254,8 +254,9 @@ TapFit Pricing::fit_taps(std::uint32_t period) {
   const double weights = weight_ * all.count, unseen = weights / all.count - 1;
   // The same taps for all.
   fit.taps.resize(1);
-  fit.log2_left = 0.5 * std::log2(solve(all, kTaps, tap_shift(weights), fit.taps[0]) / all.own());
-  fit.side_bits = kFitBits + (kTapBits - tap_shift(weights)) * kTaps;
+  const int shift_of_all = tap_shift(weights);
+  fit.log2_left = 0.5 * std::log2(solve(all, kTaps, shift_of_all, fit.taps[0]) / all.own());
+  fit.side_bits = kFitBits + (kTapBits - shift_of_all) * kTaps;
   fit.chance_bits = kChance * kTaps * unseen;
   fit.saved_bits = -fit.log2_left * weights - fit.side_bits - fit.chance_bits;
   if (period > 1) {
@@ -453,7 +454,6 @@ double Pricing::fit_shifts(std::uint32_t shape, std::array<std::int8_t, core::kE
     counted += std::max(n, settling) - settling + std::max(m, settling) - settling;
   };
   // Bins with little in them keep to what is usual, which is also the cheapest to store.
-  constexpr std::array<int, core::kEnergyBins> kUsual{-2, -1, -1, -1, -1, 0, 0, 1, 1, 2, 2, 2};
   constexpr double kUnusualBits = 3;  // of the tensor's
   // What fitting to noise saves: of these weights, and of others, which it does not save.
   constexpr double kChance = 10, kElsewhere = 0.01;
@@ -468,7 +468,8 @@ double Pricing::fit_shifts(std::uint32_t shape, std::array<std::int8_t, core::kE
         const FourFloats sum = chains[0].sums[bin][s / 4] + chains[1].sums[bin][s / 4];
         const auto here = static_cast<double>(sum[s % 4]);
         alike[s] += here;
-        bits[s] = here + kUnusualBits / weight * std::abs(static_cast<int>(s) - core::kMaxShift - kUsual[bin]);
+        bits[s] =
+            here + kUnusualBits / weight * std::abs(static_cast<int>(s) - core::kMaxShift - core::kUsualShifts[bin]);
       }
       const auto best = std::min_element(bits.begin(), bits.end());
       shifts[bin] = static_cast<std::int8_t>(best - bits.begin() - core::kMaxShift);

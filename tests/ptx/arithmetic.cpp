@@ -5,6 +5,7 @@
 #include <cmath>
 #include <limits>
 #include <stdexcept>
+#include <string_view>
 
 namespace weft::ptx {
 namespace {
@@ -157,7 +158,7 @@ std::uint64_t unary(Math math, Type type, std::uint64_t a) {
 
 bool compare(const std::string& how, Type type, std::uint64_t a, std::uint64_t b) {
   const auto ordered = [&how](const auto& x, const auto& y) {
-    const std::string base = how.substr(0, 2);
+    const std::string_view base = std::string_view(how).substr(0, 2);
     if (base == "eq") return x == y;
     if (base == "ne") return x != y;
     if (base == "lt") return x < y;

@@ -209,16 +209,16 @@ void ThreadBlock::execute(Warp& warp, const Instruction& one, std::uint32_t lane
     case Opcode::kPermute:
       return set([&](int lane) { return permute(word(1, lane), word(2, lane), word(3, lane)); });
     case Opcode::kFunnel:
+      if (!one.has("wrap")) fail("a funnel shift that does not wrap", one);
       return set([&](int lane) {
         const std::uint64_t both = std::uint64_t{word(2, lane)} << 32 | word(1, lane);
         const std::uint32_t by = word(3, lane) & 31;
-        if (!one.has("wrap")) fail("a funnel shift that does not wrap", one);
         return lower(one.has("r") ? both >> by : both << by >> 32, 32);
       });
     case Opcode::kMask:
+      if (!one.has("clamp")) fail("a mask that does not clamp", one);
       return set([&](int lane) {
         const std::uint32_t at = word(1, lane), count = word(2, lane);
-        if (!one.has("clamp")) fail("a mask that does not clamp", one);
         return at >= 32 ? 0 : lower(lower(~std::uint64_t{0}, static_cast<int>(count > 32 ? 32 : count)) << at, 32);
       });
     case Opcode::kDot:

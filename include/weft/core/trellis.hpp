@@ -70,6 +70,8 @@ inline constexpr std::uint32_t kDeviation[kScaleClasses] = {
 // Local energy: how large the last errors of prediction in a lane were, against what their classes expect. It moves the
 // class of the next weight up or down.
 inline constexpr int kEnergyBins = 12;
+// By how many classes local energy usually moves a weight: what is cheapest to store.
+inline constexpr int kUsualShifts[kEnergyBins] = {-2, -1, -1, -1, -1, 0, 0, 1, 1, 2, 2, 2};
 inline constexpr int kMaxShift = 4;                   // classes up or down
 inline constexpr int kEnergyDecay = 3;                // an error's weight falls by 1/8 with each that follows
 inline constexpr std::uint32_t kFirstEnergy = 384;    // 3/4 of a deviation, in 1/512
