@@ -1,8 +1,9 @@
-// The kernels around core::BlockSearch: thread blocks take searches of one stream, whose prices they keep in shared
+// The kernels around core::BlockSearch and core::SingleSearch: thread blocks take searches of one stream, whose prices they keep in shared
 // memory, and each of their warps searches a block's chains, or some of them.
 #include "kernels/encode_trellis_ops.hpp"
 #include "kernels/launch.cuh"
 #include "warp_cuda.cuh"
+#include "weft/core/trellis_single_block.hpp"
 
 namespace weft::cuda {
 namespace {
@@ -23,7 +24,10 @@ __global__ __launch_bounds__(kSearchThreads, 1) void search_trellis_kernel(Trell
     __syncthreads();
     if (warp_index() >= group.count) continue;
     const std::uint32_t number = group.first + warp_index(), parts = core::search_warps(stream.states_log2);
-    core::BlockSearch<CudaWarp, kStates, kSpread, kZero, kPredict>(arrays.jobs[group.first_job + number / parts],
+    if constexpr (kStates == 1)
+      core::SingleSearch<CudaWarp, kZero, kPredict>(arrays.jobs[group.first_job + number], memory).run();
+    else
+      core::BlockSearch<CudaWarp, kStates, kSpread, kZero, kPredict>(arrays.jobs[group.first_job + number / parts],
                                                                    number % parts, memory, room)
         .run();
   }

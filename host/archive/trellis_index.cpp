@@ -230,9 +230,9 @@ void read_trellis(NumberReader& in, const std::vector<std::uint64_t>& shape, std
   in.require(stream.members.size() == 1 && is_quantizable(stream.dtype), "a trellis stream needs one tensor of floats");
   TrellisStream& t = stream.trellis;
   t.fine_step = get_step(in, last);
-  last.states_log2 =
-      static_cast<int>(in.get_next(Field::kStates, last.states_log2, core::kMinStatesLog2, core::kMaxStatesLog2,
-                                   "a trellis stream has an impossible number of states"));
+  constexpr char kStates[] = "a trellis stream has an impossible number of states";
+  last.states_log2 = static_cast<int>(in.get_next(Field::kStates, last.states_log2, 0, core::kMaxStatesLog2, kStates));
+  in.require(core::is_states_log2(last.states_log2), kStates);
   t.states_log2 = static_cast<std::uint8_t>(last.states_log2);
   t.keeps_zero = in.get_flag(Field::kKeepsZero);
   t.predicts = in.get_flag(Field::kPredicts);

@@ -91,6 +91,8 @@ std::vector<std::string_view> codec_names() {
   return names;
 }
 
+ValueType model_names() { return ValueType::choice({"auto", "order0", "scaled", "predictive"}); }
+
 std::vector<std::string_view> dtype_names() {
   std::vector<std::string_view> names;
   names.reserve(kDTypeCount);
@@ -267,7 +269,12 @@ const std::vector<Parameter>& codec_parameters() {
       {field<&CodecSpec::labelling>("labelling", ValueType::choice({"auto", "natural", "zero"}),
                                     "natural suits most tensors, zero those with many weights near zero."),
        {CodecId::kTrellis}},
-      {field<&CodecSpec::model>("model", ValueType::choice({"auto", "order0", "scaled", "predictive"}),
+      {field<&CodecSpec::uniform_model>(
+           "model", model_names(),
+           "What the coder knows of a weight, as with codec trellis. Other models than order0 make the archive smaller, and "
+           "its weights decode as fast as those of codec trellis: the archive says that it is one of one state."),
+       {CodecId::kUniform}},
+      {field<&CodecSpec::model>("model", model_names(),
                                 "What the coder knows of a weight: nothing, the scales of its row and column, or also "
                                 "its neighbours; auto: whatever pays, tensor by tensor."),
        {CodecId::kTrellis}},

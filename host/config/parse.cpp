@@ -152,6 +152,15 @@ void keep_zeros(const Json& object, const Pointer& at, const Source& source, Cod
   if (spec.codec == CodecId::kTrellis || spec.codec == CodecId::kCodebook) spec.keep_zeros();
 }
 
+// A model has one step for the tensor, and scales of its channels.
+void check_uniform(const Json& object, const Pointer& at, const Source& source, const CodecSpec& spec) {
+  if (spec.codec != CodecId::kUniform || spec.uniform_model == "order0" || !spec.per_channel) return;
+  source.fail(object.contains("model") ? at / "model" : at,
+              fmt::format("model {} finds scales of channels itself and keeps to one step: expected order0, or "
+                          "per_channel false",
+                          spec.uniform_model));
+}
+
 // What one codebook cannot be at once.
 void check_codebook(const Json& object, const Pointer& at, const Source& source, const CodecSpec& spec) {
   if (spec.codec != CodecId::kCodebook) return;
@@ -196,6 +205,7 @@ Rule read_rule(const Json& object, const Pointer& at, const Target* target, cons
     read(parameter.field, object, at, source, rule.spec);
   }
   check_step(codec, object, at, target != nullptr, source);
+  check_uniform(object, at, source, rule.spec);
   check_codebook(object, at, source, rule.spec);
   if (const auto prune = object.find(kPruneKey); prune != object.end()) {
     const Pointer place = at / std::string(kPruneKey);

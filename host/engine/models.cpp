@@ -23,7 +23,7 @@ namespace {
 
 constexpr std::uint64_t kWorkBytes = 24;  // per unit looked at: the unit, values, squares, the view
 constexpr double kFinestCell = 1.0 / 24;  // of the rms: below, the alphabet does not reach the tails
-constexpr double kUniformCell = 0.89;     // of a cell: a uniform quantizer's at the same error
+constexpr double kUniformCell = 0.89;     // of a trellis's cell: a uniform quantizer's at the same error
 // Shares of weights within a step of zero: from the first one on both labellings are tried; from the second one on the search
 // takes other levels than the nearest ones so often that large tensors' shapes are fitted to what it takes.
 constexpr double kNearZero = 0.35, kNearEnough = 0.2;
@@ -196,8 +196,9 @@ class ModelMaker {
     Considered found;
     found.near = near_ones / static_cast<double>(std::max<std::size_t>(1, looked_at.values.size()));
     found.only_zero = spec.labelling == "zero";
-    found.tries_zero =
-        found.only_zero || (spec.labelling == "auto" && !allowed.only_prediction && found.near > kNearZero);
+    // One state has a zero whatever its labelling.
+    found.tries_zero = found.only_zero || (spec.labelling == "auto" && spec.states > 1 && !allowed.only_prediction &&
+                                           found.near > kNearZero);
     if (found.only_zero) {
       allowed.prediction = false;
       allowed.only_prediction = false;
@@ -297,7 +298,7 @@ void fall_back_to_uniform(Plan& plan, std::size_t s, double cell) {
   CodecSpec& spec = plan.specs[s];
   spec.codec = CodecId::kUniform;
   spec.relative_step.reset();
-  spec.step = cell * kUniformCell;
+  spec.step = spec.states == 1 ? cell : cell * kUniformCell;
   plan.index.streams[s].codec = CodecId::kUniform;
   plan.index.streams[s].trellis = {};
   for (const std::size_t tensor : plan.index.streams[s].members)

@@ -74,6 +74,15 @@ void set_groups(const TensorInfo& tensor, const CodecSpec& spec, CodebookStream&
   stream.group = spec.channel_group;
 }
 
+// With a model, a uniform quantizer is a trellis of one state.
+void model_uniform(CodecSpec& spec) {
+  if (spec.codec != CodecId::kUniform || spec.uniform_model == "order0") return;
+  spec.codec = CodecId::kTrellis;
+  spec.states = 1;
+  spec.model = spec.uniform_model;
+  spec.trellis_lambda = spec.lambda;
+}
+
 class Planner {
  public:
   Planner(const Network& network, const Config& config)
@@ -128,6 +137,7 @@ class Planner {
     const TensorInfo& tensor = network_.tensors()[t];
     int rule = -1;
     CodecSpec spec = spec_for(config_, tensor.name, tensor.dtype, tensor.elements, tensor.shape.size(), &rule);
+    model_uniform(spec);
     if (spec.prune) prune(t, rule, spec);
     if (is_lossy(spec.codec) && !is_quantizable(tensor.dtype)) {
       plan_.notes[t] = fmt::format("{} values are not quantized", name_of(tensor.dtype));

@@ -60,6 +60,7 @@ struct CodecSpec {
   std::int64_t channel_axis =
       0;  // per_channel, channel_group: which axis is the output channel; negative counts from the end
   bool correct_reconstruction = true;  // move reconstruction points to the mean of their cells
+  std::string uniform_model = "order0";  // as model; other ones make a uniform quantizer a trellis of one state
   // trellis; relative_step, step and correct_reconstruction as for uniform
   std::uint32_t states = 8;
   std::optional<double> trellis_lambda;  // as lambda; none: by the rate

@@ -41,7 +41,7 @@ TEST(WriteConfig, WritesTheParametersOfARulesCodecOnly) {
   EXPECT_EQ(
       rules[2].dump(),
       R"({"channel_axis":0,"codec":"uniform","correct_reconstruction":true,"importance":1.0,"lambda":0.1,"match":["*"],)"
-      R"("min_elements":0,"min_rank":0,"pairs":true,"per_channel":false,"step":0.25})");
+      R"("min_elements":0,"min_rank":0,"model":"order0","pairs":true,"per_channel":false,"step":0.25})");
   EXPECT_EQ(rules[3].dump(),
             R"({"centroid_dtype":"BF16","channel_axis":0,"channel_group":0,"clusters":16,"codec":"codebook",)"
             R"("dimension":1,"lambda":0.0,"match":["*"],)"

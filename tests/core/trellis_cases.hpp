@@ -18,13 +18,14 @@
 
 namespace weft::test {
 
-// All of them; under a sanitizer all with 8 states, and one of each other number.
+// All of them, one state first; under a sanitizer all with 8 states, and one of each other number.
 inline std::vector<cpu::TrellisMode> trellis_modes() {
   std::vector<cpu::TrellisMode> modes;
-  for (int states_log2 = core::kMinStatesLog2; states_log2 <= core::kMaxStatesLog2; states_log2++)
+  for (int states_log2 = 0; states_log2 <= core::kMaxStatesLog2; states_log2++)
     for (const bool zero : {false, true})
       for (const bool predicts : {false, true}) {
         const int kind = (zero ? 2 : 0) + (predicts ? 1 : 0);
+        if (!core::is_states_log2(states_log2)) continue;
         if (!testing::kSanitized || states_log2 == 3 || states_log2 % 4 == kind)
           modes.push_back({states_log2, zero, predicts});
       }
@@ -32,7 +33,7 @@ inline std::vector<cpu::TrellisMode> trellis_modes() {
 }
 
 inline std::string name_of(const cpu::TrellisMode& mode) {
-  return std::to_string(1 << mode.states_log2) + " states" + (mode.keeps_zero ? ", zero" : "") +
+  return std::to_string(1 << mode.states_log2) + (mode.states_log2 == 0 ? " state" : " states") + (mode.keeps_zero ? ", zero" : "") +
          (mode.predicts ? ", predicts" : "");
 }
 

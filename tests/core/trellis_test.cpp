@@ -129,7 +129,7 @@ class Exhaustive {
 };
 
 TEST_P(TrellisTest, FindsTheCheapestPath) {
-  for (const int states_log2 : {2, 3})
+  for (const int states_log2 : {0, 2, 3})
     for (const bool zero : {false, true})
       for (std::uint32_t seed = 0; seed < 6; seed++) {
         constexpr std::uint32_t kRun = 5, kCount = 8 * kRun;

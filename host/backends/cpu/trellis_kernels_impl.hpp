@@ -3,6 +3,7 @@
 
 #include "backends/cpu/trellis_kernels.hpp"
 #include "weft/core/trellis_code.hpp"
+#include "weft/core/trellis_single.hpp"
 
 namespace weft::cpu {
 namespace {
@@ -26,6 +27,10 @@ void search_states(TrellisMode mode, const core::Weave& weave, const core::Searc
 template <core::Warp W>
 void search(TrellisMode mode, const core::Weave& weave, const core::SearchInput& in, const core::SearchScratch& scratch,
             std::uint8_t* path) {
+  if (mode.states_log2 == 0)
+    return with_flags(mode, [&](auto zero, auto predict) {
+      core::search_single<W, decltype(zero)::value, decltype(predict)::value>(weave, in, path);
+    });
   constexpr decltype(&search_states<W, 2>) kSearches[] = {search_states<W, 2>, search_states<W, 3>, search_states<W, 4>,
                                                           search_states<W, 5>, search_states<W, 6>, search_states<W, 7>,
                                                           search_states<W, 8>};

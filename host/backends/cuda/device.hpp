@@ -148,11 +148,14 @@ inline constexpr std::uint32_t kSearchGroupWarps = 4;  // of a TrellisSearchGrou
 // The passes of core/trellis_encode.hpp.
 enum class TrellisPass : std::uint8_t { kWeave, kSearch, kCode, kPack };
 
-// The instances of core::BlockSearch: by labelling, prediction, and how many states there are.
+// The instances of core::BlockSearch and core::SingleSearch: by labelling, prediction, and how many states there are.
 enum class TrellisEncodeOp : std::uint8_t {};
-inline constexpr std::size_t kTrellisEncodeOps = 12;
+inline constexpr std::size_t kTrellisEncodeOps = 16;
 [[nodiscard]] constexpr TrellisEncodeOp trellis_encode_op(int states_log2, bool keeps_zero, bool predicts) noexcept {
-  const int size = states_log2 < core::kLaneStatesLog2 ? 0 : states_log2 == core::kLaneStatesLog2 ? 1 : 2;
+  const int size = states_log2 == 0                       ? 3
+                   : states_log2 < core::kLaneStatesLog2  ? 0
+                   : states_log2 == core::kLaneStatesLog2 ? 1
+                                                          : 2;
   return static_cast<TrellisEncodeOp>(4 * size + (keeps_zero ? 2 : 0) + (predicts ? 1 : 0));
 }
 // Calls f(states of a lane, whether a chain's are spread, keeps zero, predicts) with values of these types.
@@ -167,6 +170,7 @@ auto with_trellis_encode_op(TrellisEncodeOp op, F f) {
                            : f(states, spread, std::true_type{}, std::true_type{});
   };
   using Eight = std::integral_constant<std::uint32_t, core::kLaneStates>;
+  if (number / 4 == 3) return with_labels(std::integral_constant<std::uint32_t, 1>{}, std::false_type{});
   if (number / 4 == 0) return with_labels(std::integral_constant<std::uint32_t, 4>{}, std::false_type{});
   return number / 4 == 1 ? with_labels(Eight{}, std::false_type{}) : with_labels(Eight{}, std::true_type{});
 }

@@ -15,7 +15,10 @@
 
 namespace weft::core {
 
-inline constexpr int kMinStatesLog2 = 2, kMaxStatesLog2 = 8;
+inline constexpr int kMinStatesLog2 = 2, kMaxStatesLog2 = 8;  // of a trellis; one state is a uniform quantizer
+WEFT_HD constexpr bool is_states_log2(int log2) {
+  return log2 == 0 || (kMinStatesLog2 <= log2 && log2 <= kMaxStatesLog2);
+}
 inline constexpr int kStepBits = 8;       // a weight in fixed point is in 1/256 steps
 inline constexpr int kIndexZero = 128;    // the symbol of an index that is where it was predicted
 inline constexpr int kMaxReach = 96;      // |index - predicted index| never exceeds it
@@ -44,6 +47,8 @@ struct Parity {
 };
 WEFT_HD constexpr Parity parity_of(int states_log2) {
   switch (states_log2) {
+    case 0:
+      return {0, 0};
     case 2:
       return {05 >> 1, 02 >> 1};
     case 3:

@@ -126,8 +126,8 @@ struct RandomSegment {
   }
   // Steps that suit the weights, and some that do not at all.
   void choose_trellis(std::mt19937_64& random) {
-    const int states_log2 =
-        view.units > 4000 ? 2 + static_cast<int>(random() % 2) : core::kMinStatesLog2 + static_cast<int>(random() % 7);
+    const int drawn = static_cast<int>(random() % (view.units > 4000 ? 3 : 8));
+    const int states_log2 = drawn == 0 ? 0 : drawn + 1;
     const int base = static_cast<int>(random() % 24);
     trellis = test::trellis_stream({states_log2, random() % 2 == 0, random() % 2 == 0}, base,
                                    static_cast<std::uint32_t>(random()));

@@ -114,7 +114,7 @@ TEST_P(CudaTrellis, EncodesWhatIsNotUsual) {
   std::vector<std::unique_ptr<TrellisSegment>> segments;
   std::uint32_t seed = 0;
   for (const auto& mode : test::trellis_modes()) {
-    if (mode.states_log2 != 2 && mode.states_log2 != 3 && mode.states_log2 != 6) continue;
+    if (mode.states_log2 != 0 && mode.states_log2 != 2 && mode.states_log2 != 3 && mode.states_log2 != 6) continue;
     for (const DType dtype : kTypes)
       for (int kind = 0; kind < 8; kind++) {
         if (kSanitized && dtype != kTypes[kind % 4]) continue;
