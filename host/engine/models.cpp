@@ -236,7 +236,7 @@ class ModelMaker {
       if (!found.only_zero) {
         TrellisStream zero = model_of(stream.trellis, *choices.flat, true);
         ProbeResult other = probe_.run(looked_at.values, zero, choices.flat->side_bits);
-        if (other.excess < best.excess) best = std::move(other), model = std::move(zero);
+        if (other.cost < best.cost) best = std::move(other), model = std::move(zero);
       }
       histogram = std::move(best.histogram);
     }

@@ -118,9 +118,11 @@ ProbeResult Probe::run(std::span<const float> weights, const TrellisStream& stre
     result.histogram.entries.push_back({entry, std::exchange(counts_[entry], 0)});
     bits += static_cast<double>(book.of(entry)[stream.shape]) * result.histogram.entries.back().count;
   }
+  constexpr double kUsualLambda = 0.1, kCell = 2;  // cells are two steps wide
+  const double lambda = stream.lambda > 0 ? stream.lambda : kUsualLambda;
   const auto n = static_cast<double>(sample.values.size());
   bits -= bits_by_size(sample.values);
-  result.excess = bits / n + 0.5 * std::log2(std::max(errors.in_steps() / n, 1e-9));
+  result.cost = bits / n + errors.in_steps() / n / (kCell * kCell * lambda);
   return result;
 }
 

@@ -16,9 +16,9 @@ namespace weft::engine {
 
 struct ProbeResult {
   trellis::Histogram histogram;
-  // Bits a weight above 0.5 log2 of the error, which compares coders of unequal error, less what weights of such sizes
-  // take in general, which compares unequal samples.
-  double excess = 0;
+  // Bits a weight and its squared error over what a bit may cost, which compares coders of unequal error, less what weights
+  // of such sizes take in general, which compares unequal samples.
+  double cost = 0;
 };
 
 class Probe {
