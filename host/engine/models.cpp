@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <memory>
 #include <span>
 
@@ -11,6 +12,7 @@
 #include "backends/cpu/row_squares.hpp"
 #include "backends/cpu/trellis_block.hpp"
 #include "engine/looked_at.hpp"
+#include "engine/lossless_size.hpp"
 #include "engine/probe.hpp"
 #include "engine/steps.hpp"
 #include "engine/workers.hpp"
@@ -80,11 +82,16 @@ class ModelMaker {
     const double mean = may_have_offset(spec, stream.units, rms, centre) ? centre.mean : 0;
     result.fault = set_step(spec, rms, deviation_from(mean, rms), stream, result);
     if (!result.fault.empty() || result.to_uniform) return result;
+    const double exact_bits = exact_bits_of(spec, stream.dtype, looked_at.values);
     times_.time(Stage::kQuantize, looked_at.values.size(), [&] {
       const float inverse = cpu::steps_in_unit(stream.trellis.fine_step);
       to_steps(looked_at.values, inverse, static_cast<float>(mean) * inverse);
       choose(spec, looked_at, mean, stream, result.histogram);
+      // Estimates for Gaussian weights say little of such ones.
+      if (exact_bits <= 64 && probe_.run(looked_at.values, stream.trellis, 0).bits >= exact_bits)
+        result.fault = "it has few different values, which codec lossless makes smaller";
     });
+    if (!result.fault.empty()) return result;
     result.to_uniform = stream.trellis.offset == 0 && is_too_fine(result.cell, rms);
     if (result.to_uniform) return result;
     if (!looked_at.is_whole) measure_rows(s, looked_at);
@@ -241,6 +248,16 @@ class ModelMaker {
       histogram = std::move(best.histogram);
     }
     stream.trellis = std::move(model);
+  }
+
+  // Bits of a weight that codec lossless takes for values as few as they rarely are; else infinitely many.
+  static double exact_bits_of(const CodecSpec& spec, DType dtype, std::span<const float> values) {
+    if (spec.prune || !has_few_values(values)) return std::numeric_limits<double>::infinity();
+    std::vector<std::byte> units(values.size() * static_cast<std::size_t>(unit_bytes(dtype)));
+    cpu::active_kernels().from_float(dtype, values.data(), values.size(), units.data());
+    LosslessSize size;
+    size.add(dtype, units);
+    return size.bits() / static_cast<double>(values.size());
   }
 
   // The scales of all rows, where those of the sampled ones pay.

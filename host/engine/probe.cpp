@@ -121,6 +121,7 @@ ProbeResult Probe::run(std::span<const float> weights, const TrellisStream& stre
   constexpr double kUsualLambda = 0.1, kCell = 2;  // cells are two steps wide
   const double lambda = stream.lambda > 0 ? stream.lambda : kUsualLambda;
   const auto n = static_cast<double>(sample.values.size());
+  result.bits = bits / n;
   bits -= bits_by_size(sample.values);
   result.cost = bits / n + errors.in_steps() / n / (kCell * kCell * lambda);
   return result;

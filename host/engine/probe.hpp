@@ -19,6 +19,7 @@ struct ProbeResult {
   // Bits a weight and its squared error over what a bit may cost, which compares coders of unequal error, less what weights
   // of such sizes take in general, which compares unequal samples.
   double cost = 0;
+  double bits = 0;  // of a weight
 };
 
 class Probe {

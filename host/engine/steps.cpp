@@ -9,6 +9,7 @@
 #include "backends/cpu/kernels.hpp"
 #include "backends/cpu/uniform_steps.hpp"
 #include "backends/row_meter.hpp"
+#include "engine/lossless_size.hpp"
 #include "engine/workers.hpp"
 #include "weft/core/quantize.hpp"
 
@@ -40,8 +41,10 @@ struct LevelCounts {
   std::array<std::uint64_t, 2 * kCountedLevels + 1> counts{};
   std::uint64_t larger = 0;       // levels beyond, that eight low bits still reach
   std::uint64_t unreachable = 0;  // not finite, or beyond everything
+  LosslessSize exact;             // of the weights as they are
 
   void add(const LevelCounts& other) {
+    exact.add(other.exact);
     for (std::size_t i = 0; i < counts.size(); i++) counts[i] += other.counts[i];
     larger += other.larger;
     unreachable += other.unreachable;
@@ -263,7 +266,9 @@ void choose_steps(const Network& network, Plan& plan, const std::vector<Piece>& 
     const auto& values = read_values(network, plan, piece, buffers[worker], times[worker]);
     times[worker].time(Stage::kQuantize, buffers[worker].units.size(), [&] {
       LevelCounts counts;
-      count_levels(values, piece, plan.index.streams[piece.stream].uniform, counts);
+      const StreamRecord& stream = plan.index.streams[piece.stream];
+      count_levels(values, piece, stream.uniform, counts);
+      counts.exact.add(stream.dtype, buffers[worker].units);
       const std::lock_guard lock(mutex);
       totals[static_cast<std::size_t>(std::lower_bound(wide.begin(), wide.end(), piece.stream) - wide.begin())].add(
           counts);
@@ -275,13 +280,13 @@ void choose_steps(const Network& network, Plan& plan, const std::vector<Piece>& 
     const Range range = pieces_of(wide_pieces, wide[w]);
     for (std::size_t p = range.begin; p < range.end; p++) units += wide_pieces[p].units;
     const int unit_bits = bits_of(stream.dtype);
-    double best = static_cast<double>(units) * unit_bits;
+    double best = totals[w].exact.bits();
     bool pays = false;
     for (const int low_bits : {0, 4, 8}) {
       const double bits = cost_in_bits(totals[w], low_bits, static_cast<double>(units), unit_bits);
       if (bits < best) best = bits, pays = true, stream.uniform.low_bits = static_cast<std::uint8_t>(low_bits);
     }
-    if (!pays) fall_back_to_lossless(plan, wide[w], "its step is so small that quantizing saves nothing");
+    if (!pays) fall_back_to_lossless(plan, wide[w], "its step is so small that codec lossless takes no more");
   }
 }
 

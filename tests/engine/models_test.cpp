@@ -113,12 +113,12 @@ TEST(TrellisModels, LevelZeroIsAMeanThatMatters) {
     return values;
   };
   std::vector<double> sparse(kWeights), rough = around(-7, 4);
-  for (std::size_t i = 0; i < kWeights; i += 9) sparse[i] = 1 + 0.01 * static_cast<double>(i % 7);
+  for (std::size_t i = 0; i < kWeights; i += 9) sparse[i] = 1 + 0.001 * static_cast<double>(i % 70);
   rough[5] = kNan, rough[77] = kInfinity, rough[99] = 0;
   const MemoryNetwork network(
       {tensor("around", DType::kF32, {200, 300}, around(0.1, 1)),
        tensor("still", DType::kF32, {200, 300}, around(0.003, 2)), tensor("sparse", DType::kF32, {200, 300}, sparse),
-       tensor("far", DType::kBF16, {200, 300}, around(20, 3)), tensor("rough", DType::kF64, {200, 300}, rough)});
+       tensor("far", DType::kF16, {200, 300}, around(20, 3)), tensor("rough", DType::kF64, {200, 300}, rough)});
   CodecSpec spec = trellis_spec();
   spec.relative_step.reset();
   spec.step = 0.05;
@@ -193,7 +193,7 @@ TEST(TrellisModels, EveryTensorGetsWhatSuitsIt) {
   const TempFolder temp;
   const MemoryNetwork network = several_tensors();
   const Report report = compress_to(temp / "a", network, config_of(trellis_spec()));
-  for (const std::size_t t : {0u, 1u, 2u, 3u, 4u}) {
+  for (const std::size_t t : {0u, 1u, 2u, 3u, 7u, 8u}) {
     ASSERT_EQ(report.tensors[t].codec, "trellis") << report.tensors[t].note;
     ASSERT_TRUE(report.tensors[t].trellis.has_value());
   }
@@ -202,6 +202,8 @@ TEST(TrellisModels, EveryTensorGetsWhatSuitsIt) {
   EXPECT_FALSE(report.tensors[1].trellis->view.empty());
   EXPECT_EQ(report.tensors[2].trellis->labelling, "zero");
   EXPECT_EQ(report.tensors[2].trellis->period, 0u);
+  EXPECT_EQ(report.tensors[4].codec, "lossless");
+  EXPECT_THAT(report.tensors[4].note, ::testing::HasSubstr("few different values"));
   EXPECT_NE(report.tensors[6].codec, "trellis");
   EXPECT_EQ(report.tensors[7].trellis->period, 9u);
   EXPECT_EQ(report.tensors[8].trellis->period, 5u);
@@ -229,11 +231,11 @@ TEST(TrellisModels, WithoutTheBankEachTensorHasItsOwnShape) {
   (void)compress_to(temp / "b", network, config_of(spec));
   const Archive with = Archive::open(temp / "a"), without = Archive::open(temp / "b");
   EXPECT_LT(with.index().shapes.size(), 5u);
-  ASSERT_EQ(without.index().shapes.size(), 7u);
+  ASSERT_EQ(without.index().shapes.size(), 6u);
   std::vector<std::uint32_t> shapes;
   for (const StreamRecord& stream : without.index().streams)
     if (stream.codec == CodecId::kTrellis) shapes.push_back(stream.trellis.shape);
-  EXPECT_THAT(shapes, ::testing::UnorderedElementsAre(0, 1, 2, 3, 4, 5, 6));
+  EXPECT_THAT(shapes, ::testing::UnorderedElementsAre(0, 1, 2, 3, 4, 5));
   EXPECT_NO_THROW((void)verify(without, &network, {}));
 }
 
@@ -269,6 +271,46 @@ TEST(TrellisModels, AStepTooFineBecomesUniform) {
   EXPECT_THAT(report.tensors[0].note, ::testing::HasSubstr("too fine for a trellis"));
   (void)verify(Archive::open(temp / "a"), &network, {});
   EXPECT_LT(std::sqrt(report.tensors[0].sum_squared_error / report.tensors[0].sum_squares), 0.01);
+}
+
+// Exact where that takes no more bits: constants, signs and masks, but not levels that have an entropy of their own.
+TEST(TrellisModels, FewValuesAreExactWhereThatIsSmaller) {
+  const TempFolder temp;
+  constexpr std::size_t kWeights = 256 * 300;
+  const std::vector<double> noise = draw_weights(kWeights, 1);
+  std::vector<double> ones(kWeights, 1), signs(kWeights), mask(kWeights), levels(kWeights);
+  for (std::size_t i = 0; i < kWeights; i++) {
+    signs[i] = noise[i] < 0 ? -0.1 : 0.1;
+    mask[i] = i / 300 >= i % 300 ? 1 : 0;
+    levels[i] = std::rint(noise[i] * 7) * 0.1;
+  }
+  const MemoryNetwork network(
+      {tensor("ones", DType::kBF16, {256, 300}, ones), tensor("signs", DType::kF32, {256, 300}, signs),
+       tensor("mask", DType::kF32, {256, 300}, mask), tensor("levels", DType::kF32, {256, 300}, levels)});
+  const Report report = compress_to(temp / "a", network, config_of(trellis_spec(0.34)));
+  const Report exact = compress_to(temp / "b", network, config_of(CodecSpec{}));
+  for (const std::size_t t : {0u, 1u, 2u}) {
+    EXPECT_EQ(report.tensors[t].codec, "lossless") << t;
+    EXPECT_LE(report.tensors[t].bytes_out, exact.tensors[t].bytes_out) << t;
+  }
+  EXPECT_EQ(report.tensors[3].codec, "trellis");
+  EXPECT_LT(report.tensors[3].bytes_out, exact.tensors[3].bytes_out);
+}
+
+// 16-bit floats have no finer errors to give.
+TEST(TrellisModels, AStepAsFineAsTheFloatsIsLossless) {
+  const TempFolder temp;
+  for (const DType dtype : {DType::kF16, DType::kBF16}) {
+    const MemoryNetwork network({tensor("w", dtype, {300, 200}, draw_weights(60000, 1, 0.02))});
+    const Report exact = compress_to(temp / "a", network, config_of(CodecSpec{}));
+    for (const double step : {0.0001, 0.0004, 0.002, 0.01, 0.03}) {
+      const Report report = compress_to(temp / "b", network, config_of(trellis_spec(step)));
+      EXPECT_LE(static_cast<double>(report.bytes_out), 1.003 * static_cast<double>(exact.bytes_out)) << step;
+      if (step == 0.0001 || step == 0.03) {
+        EXPECT_EQ(report.tensors[0].codec, step < 0.01 ? "lossless" : "uniform");
+      }
+    }
+  }
 }
 
 TEST(TrellisModels, NothingFiniteBecomesLossless) {

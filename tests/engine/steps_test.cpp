@@ -147,7 +147,7 @@ TEST(Steps, LowBitsFollowTheWidthOfTheLevels) {
 }
 
 TEST(Steps, AStepThatSavesNothingIsLossless) {
-  expect_lossless(choose(DType::kF32, draw_weights(5000, 1), uniform_spec(1e-8)), "saves nothing");
+  expect_lossless(choose(DType::kF32, draw_weights(5000, 1), uniform_spec(1e-8)), "takes no more");
 }
 
 TEST(Steps, ZerosAndConstants) {
