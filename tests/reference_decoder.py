@@ -64,7 +64,7 @@ def read_frame(data):
     check(len(data) >= 40, "the archive is truncated")
     major, minor, reserved, crc = struct.unpack_from("<BBHI", data, 8)
     check(crc == crc32c(data[:12]), "the header's checksum is wrong")
-    check((major, minor, reserved) == (0, 7, 0), f"this decoder reads 0.7, not {major}.{minor} or a reserved bit")
+    check((major, minor, reserved) == (0, 8, 0), f"this decoder reads 0.8, not {major}.{minor} or a reserved bit")
     offset, texts, index_crc, crc, magic = struct.unpack("<QIII4s", data[-24:])
     check(magic == b"WEFT", "the archive is truncated: it has no footer")
     check(crc == crc32c(data[-24:-8]), "the footer's checksum is wrong")
@@ -104,7 +104,7 @@ def read_index(texts, numbers, payload_end):
 def read_texts(index, stored):
     """2.2"""
     size, is_frame = index.number("text_bytes"), index.flag("text_coding")
-    is_possible = size <= 64 * len(stored) + 1024 if is_frame else size == len(stored)
+    is_possible = size <= 64 * len(stored) + (1 << 24) if is_frame else size == len(stored)
     check(is_possible, "the texts' size is not one that it can be")
     texts = (unzstd(stored, size, "what holds the texts") if is_frame else stored).split(b"\xff")
     check(texts.pop() == b"", "the last text has no end")

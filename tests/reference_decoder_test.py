@@ -131,7 +131,9 @@ class MadeHere(unittest.TestCase):
     def test_texts(self):
         skippable = b"\x50\x2a\x4d\x18\0\0\0\0"
         size = len(network().index()[0])
-        bomb = raw_frame(b"")[:5] + struct.pack("<I", 9000) + bytes([9000 * 8 + 3 & 255, 9000 * 8 >> 8 & 255, 1, 255])
+        runs = 130  # of 2^17 bytes
+        run = lambda last: (last | 2 | 1 << 20).to_bytes(3, "little") + b"\xff"
+        bomb = raw_frame(b"")[:5] + struct.pack("<I", runs << 17) + run(0) * (runs - 1) + run(1)
         for store, replaced, part in (
             (raw_frame, {}, None),
             (lambda texts: raw_frame(texts)[:-1], {}, "not one zstd frame"),
@@ -140,8 +142,8 @@ class MadeHere(unittest.TestCase):
             (lambda texts: skippable + raw_frame(texts), {}, "not one zstd frame"),
             (raw_frame, {"text_bytes": size - 1}, "does not decompress"),
             (raw_frame, {"text_bytes": size + 1}, "does not decompress"),
-            (raw_frame, {"text_bytes": 64 * (size + 12) + 1025}, "size"),
-            (lambda texts: bomb, {"text_bytes": 9000}, "size"),
+            (raw_frame, {"text_bytes": 64 * (size + 12) + (1 << 24) + 1}, "size"),
+            (lambda texts: bomb, {"text_bytes": runs << 17}, "size"),
             (raw_frame, {"text_bytes": 2**64 - 1}, "size"),
             (raw_frame, {"text_coding": 2}, "flag"),
             (None, {"text_bytes": size - 1}, "size"),
@@ -178,8 +180,8 @@ class Refuses(unittest.TestCase):
         index = w.index()
         size = len(w.payload) + sum(map(len, index))
         weft.decode(w.frame(*index))
-        for change in ({"major": 1}, {"minor": 1}, {"minor": 6}, {"minor": 8}, {"reserved": 256}):
-            refuse(self, w.frame(*index, **change), "this decoder reads 0.7")
+        for change in ({"major": 1}, {"minor": 1}, {"minor": 7}, {"minor": 9}, {"reserved": 256}):
+            refuse(self, w.frame(*index, **change), "this decoder reads 0.8")
         for offset in (0, 15, size + 1, 2**64 - 1):
             refuse(self, w.frame(*index, offset=offset), "not where the footer says")
         for offset in (16, size):

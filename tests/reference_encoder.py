@@ -423,7 +423,7 @@ class Writer:
 
     def frame(self, texts, numbers, **changes):
         """The archive around texts, as stored, and numbers; `changes` are other values for fields of header and footer."""
-        v = {"major": 0, "minor": 7, "reserved": 0, "offset": len(self.payload), "text_size": len(texts), **changes}
+        v = {"major": 0, "minor": 8, "reserved": 0, "offset": len(self.payload), "text_size": len(texts), **changes}
         header = with_crc(b"\x89WEFT\r\n\x1a" + struct.pack("<BBH", v["major"], v["minor"], v["reserved"]))
         footer = struct.pack("<QII", v["offset"], v["text_size"], weft.crc32c(texts + numbers))
         return header + bytes(self.payload[16:]) + texts + numbers + with_crc(footer) + b"WEFT"
@@ -690,6 +690,8 @@ def trellis_archive():
     add("offset", "F32", [700], 0, 18, 1, taps=random_taps(9, 20), offset=-77, far=[(3, 8191), (4, -300), (9, -8192)])
     add("far off", "F64", [300], 2, 9, 0, zero=1, offset=1 << 22, far=[(0, -8191)])
     add("large", "F16", [130, 260], 0, 15, 5, taps=(1, 20, 5, 0, 1), factors=[(260, codes(130))], block_log2=14)
+    add("one state", "F32", [1500], 0, 15, 2, states=0, taps=places, factors=[(50, rows)], far=[(7, -8190)])
+    add("one state, zero", "F16", [700], 1, 12, 3, states=0, zero=1)
     add("without units", "F32", [0, 7], 1, 16, 0, factors=[(1, codes(7))])
     w.files.append(network_entry("t.safetensors", len(tensors)))
     return w.finish(), {"": safetensors(tensors)}

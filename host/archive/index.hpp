@@ -19,7 +19,7 @@ inline constexpr int kMaxSegmentLog2 = 24;
 inline constexpr std::uint64_t kMaxRank = 32;
 inline constexpr std::uint64_t kMaxNameBytes = 255;  // of a file
 inline constexpr std::uint64_t kMaxTextRatio = 64;   // decompressed size <= this * stored size + kTextSlack
-inline constexpr std::uint64_t kTextSlack = 1024;
+inline constexpr std::uint64_t kTextSlack = 1u << 24;  // headers may be padded, or say the same again and again
 
 [[nodiscard]] constexpr std::uint64_t blocks_in(std::uint64_t units, int block_log2) noexcept {
   return (units >> block_log2) + ((units & ((std::uint64_t{1} << block_log2) - 1)) != 0 ? 1 : 0);

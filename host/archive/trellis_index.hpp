@@ -12,6 +12,12 @@ namespace weft::archive {
   return stream.view[0] != 1 || stream.view[1] != 1 || stream.view[2] != 1;
 }
 
+// What users call a stream's codec: a trellis of one state is a uniform quantizer with a model.
+[[nodiscard]] inline std::string_view codec_name(const StreamRecord& stream) noexcept {
+  const bool is_uniform = stream.codec == CodecId::kTrellis && stream.trellis.states_log2 == 0;
+  return name_of(is_uniform ? CodecId::kUniform : stream.codec);
+}
+
 void put_shapes(NumberWriter& out, const std::vector<Shape>& shapes);
 // shape: of the stream's tensor.
 void put_trellis(NumberWriter& out, const TrellisStream& stream, const std::vector<std::uint64_t>& shape,

@@ -11,6 +11,7 @@
 #include <system_error>
 
 #include "archive/framing.hpp"
+#include "archive/trellis_index.hpp"
 #include "cli/commands.hpp"
 #include "cli/console.hpp"
 #include "cli/histogram.hpp"
@@ -55,7 +56,7 @@ std::vector<Coded> coded_tensors(const Index& index) {
   std::vector<Coded> result;
   for (const TensorPlace& place : index.places) {
     const StreamRecord& stream = index.streams[place.stream];
-    Coded coded{name_of(stream.codec), stream_bytes[place.stream], {}, nullptr, {}};
+    Coded coded{archive::codec_name(stream), stream_bytes[place.stream], {}, nullptr, {}};
     if (place.units != stream.units)
       coded.bytes = static_cast<std::uint64_t>(std::llround(
           static_cast<double>(coded.bytes) * static_cast<double>(place.units) / static_cast<double>(stream.units)));

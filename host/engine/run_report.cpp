@@ -83,7 +83,7 @@ std::vector<TensorReport> describe_tensors(const Index& index, const std::vector
     report.name = tensor.name;
     report.dtype = name_of(tensor.dtype);
     report.shape = tensor.shape;
-    report.codec = name_of(stream.codec);
+    report.codec = archive::codec_name(stream);
     report.elements = tensor.elements;
     report.bytes_in = tensor.bytes;
     if (stream.units > 0) {

@@ -507,8 +507,8 @@ TEST(Index, TextsHaveTheSizeThatIsAnnounced) {
   };
   for (const auto& [size, coding, what] : {std::tuple{9u, 0u, "impossible size"},
                                            {11u, 0u, "impossible size"},
-                                           {10u * 64 + 1025, 1u, "impossible size"},
-                                           {10u * 64 + 1024, 1u, "decompressed"},
+                                           {10u * 64 + (1u << 24) + 1, 1u, "impossible size"},
+                                           {10u * 64 + (1u << 24), 1u, "decompressed"},
                                            {10u, 2u, "flag"}})
     expect_error(ErrorKind::kArchive, {what},
                  [stored = announce(size, coding)] { (void)parsed(stored, kHeaderBytes); });

@@ -262,6 +262,48 @@ TEST(TrellisModels, ADryRunIsNear) {
               0.05 * static_cast<double>(real.bytes_out));
 }
 
+// A uniform quantizer has the models, too: about the same error for fewer bits, and its own bound of the error.
+TEST(TrellisModels, UniformTakesAModel) {
+  const TempFolder temp;
+  const MemoryNetwork network = several_tensors();
+  CodecSpec spec;
+  spec.codec = CodecId::kUniform;
+  spec.relative_step = 0.5;
+  spec.lambda = 0;
+  spec.correct_reconstruction = false;
+  const Report order0 = compress_to(temp / "a", network, config_of(spec));
+  spec.uniform_model = "auto";
+  const Report report = compress_to(temp / "b", network, config_of(spec));
+  for (const std::size_t t : {0u, 1u, 2u, 3u, 7u, 8u}) {
+    const TensorReport &tensor = report.tensors[t], &before = order0.tensors[t];
+    ASSERT_EQ(tensor.codec, "uniform");
+    ASSERT_TRUE(tensor.trellis.has_value()) << t;
+    EXPECT_EQ(tensor.trellis->states, 1u);
+    EXPECT_EQ(tensor.step, before.step) << t;
+    EXPECT_LT(static_cast<double>(tensor.bytes_out), 1.01 * static_cast<double>(before.bytes_out)) << t;
+    EXPECT_NEAR(tensor.sum_squared_error, before.sum_squared_error, 0.02 * before.sum_squared_error) << t;
+    EXPECT_LE(tensor.max_abs_error, *tensor.step * 0.505) << t;  // BF16 rounds, too
+  }
+  EXPECT_EQ(report.tensors[1].trellis->model, "predictive");
+  EXPECT_LT(static_cast<double>(report.bytes_out), 0.85 * static_cast<double>(order0.bytes_out));
+  (void)verify(Archive::open(temp / "b"), &network, {});
+
+  spec.prune.emplace();
+  spec.prune->sparsity = 0.5;
+  spec.lambda = 0.1;
+  const Report pruned = compress_to(temp / "c", network, config_of(spec));
+  EXPECT_EQ(pruned.tensors[0].trellis->states, 1u);
+  EXPECT_GE(pruned.tensors[0].prune->zeros, 64u * 300 / 2);
+
+  spec.prune.reset();
+  spec.relative_step = 0.01;
+  const Report fine = compress_to(temp / "d", network, config_of(spec));
+  EXPECT_EQ(fine.tensors[0].codec, "uniform");
+  EXPECT_FALSE(fine.tensors[0].trellis.has_value());
+  spec.uniform_model = "order0";
+  EXPECT_EQ(fine.tensors[0].step, compress_to(temp / "e", network, config_of(spec)).tensors[0].step);
+}
+
 TEST(TrellisModels, AStepTooFineBecomesUniform) {
   const TempFolder temp;
   const auto values = draw_weights(20000, 1);

@@ -211,7 +211,7 @@ def trellis(default, *others):
 
 
 def trellis_types(rng):
-    """All four types without a model, 4 to 256 states, scales near the ends of the types, one element, only zeros."""
+    """All four types without a model, 4 to 256 states, scales near the ends of the types; one element and only zeros, which come out lossless."""
     tensors = [floats(rng, f"{dtype}.plain", dtype, [30, 41]) for dtype in ("F16", "BF16", "F32", "F64")]
     tensors += [floats(rng, f"F32.{2**n}", "F32", [300], 0.1) for n in range(2, 9)]
     tensors += [floats(rng, f"F32.{scale}", "F32", [200], scale) for scale in (1e-30, 1e29)]
@@ -222,7 +222,7 @@ def trellis_types(rng):
 
 
 def trellis_models(rng):
-    """Scales of rows and columns, prediction along the data, along a view and in kernels, several lanes and blocks; an offset."""
+    """Scales of rows and columns, prediction along the data, along a view and in kernels, several lanes and blocks; an offset; one state."""
     scales = [[0.02 * 2 ** rng.uniform(-2, 2) for _ in range(d)] for d in (60, 90)]
     scaled = [rng.gauss(0, a * b) for a in scales[0] for b in scales[1]]
     smooth, across = [0.0], [[0.0] * 200]
@@ -235,8 +235,10 @@ def trellis_models(rng):
     kernels = [v + rng.gauss(0, 0.02) for v in gaussian(rng, 800) for _ in range(9)]
     tensors.append(("kernels", "F32", [40, 20, 3, 3], pack("F32", kernels)))
     tensors.append(("turned", "F16", [3, 3, 20, 40], pack("F16", [kernels[9 * i + k] for k in range(9) for i in range(800)])))
+    tensors += [("uniform", "F32", [60, 100], pack("F32", smooth)), ("uniform rows", "F16", [60, 90], pack("F16", scaled))]
     tensors.append(("off centre", "BF16", [40, 90], pack("BF16", [v - 0.03 for v in gaussian(rng, 3600)])))
-    config = trellis({"relative_step": 0.4}, ("scaled", {"relative_step": 0.6, "model": "scaled", "labelling": "natural"}))
+    uniform = ("uniform*", {"codec": "uniform", "relative_step": 0.5, "model": "auto"})
+    config = trellis({"relative_step": 0.4}, uniform, ("scaled", {"relative_step": 0.6, "model": "scaled", "labelling": "natural"}))
     return safetensors(tensors), {**config, "block_elements": 4096}
 
 
