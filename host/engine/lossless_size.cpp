@@ -17,8 +17,7 @@ void LosslessSize::add(DType dtype, std::span<const std::byte> units) {
   for (std::size_t p = 0; p < static_cast<std::size_t>(count); p++) planes[p] = planes_.data() + p * n;
   const cpu::Kernels& kernels = cpu::active_kernels();
   kernels.split(units.data(), n, count, rotates(dtype), planes.data());
-  for (std::size_t p = 0; p < static_cast<std::size_t>(count); p++)
-    kernels.histogram(planes[p], n, counts_[p].data());
+  for (std::size_t p = 0; p < static_cast<std::size_t>(count); p++) kernels.histogram(planes[p], n, counts_[p].data());
 }
 
 void LosslessSize::add(const LosslessSize& other) {

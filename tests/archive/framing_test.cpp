@@ -30,7 +30,7 @@ Footer good_footer() {
 
 TEST(Framing, HeaderHasTheBytesOfTheFormat) {
   const Header header = make_header();
-  const std::array<int, 12> expected = {0x89, 0x57, 0x45, 0x46, 0x54, 0x0D, 0x0A, 0x1A, 0, 7, 0, 0};
+  const std::array<int, 12> expected = {0x89, 0x57, 0x45, 0x46, 0x54, 0x0D, 0x0A, 0x1A, 0, 8, 0, 0};
   for (std::size_t i = 0; i < expected.size(); i++) EXPECT_EQ(static_cast<int>(header[i]), expected[i]) << i;
   EXPECT_NO_THROW(check_header(header));
 }

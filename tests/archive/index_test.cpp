@@ -488,6 +488,17 @@ TEST(Index, NumbersThatNoWriterPutsAreRefused) {
   });
 }
 
+// A padded header, or one long name: text that is far smaller than 1/64 when it is stored.
+TEST(Index, TextsMayShrinkToNearlyNothing) {
+  Index index = rich_index();
+  const std::uint64_t end = payload_end(index);
+  const std::size_t before = store_index(index).bytes.size();
+  index.tensors[0].name += std::string(2 << 20, 'w');
+  const StoredIndex stored = store_index(index);
+  EXPECT_LT(stored.bytes.size(), before + 600);
+  EXPECT_EQ(parsed(stored, end).tensors[0].name, index.tensors[0].name);
+}
+
 TEST(Index, TextsHaveTheSizeThatIsAnnounced) {
   Index index = rich_index();
   const std::uint64_t end = payload_end(index);

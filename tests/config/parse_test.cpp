@@ -344,6 +344,18 @@ TEST(ParseConfig, RefusesPruningThatIsNone) {
     EXPECT_NE(refused(std::string("{\"channels\": ") + value + "}"), "") << value;
 }
 
+TEST(ParseConfig, AModelHasOneStep) {
+  EXPECT_EQ(
+      parse_config(rule(R"("codec": "uniform", "step": 1, "model": "scaled")"), "c.json").rules[0].spec.uniform_model,
+      "scaled");
+  EXPECT_EQ(
+      refusal(rule(R"("codec": "uniform", "step": 1, "model": "auto", "per_channel": true)")),
+      "c.json: /rules/0/model: model auto finds scales of channels itself and keeps to one step: expected order0, or "
+      "per_channel false");
+  EXPECT_NO_THROW(
+      (void)parse_config(rule(R"("codec": "uniform", "step": 1, "model": "order0", "per_channel": true)"), "c.json"));
+}
+
 TEST(ParseConfig, KnowsWhatACodebookCannotBeAtOnce) {
   EXPECT_EQ(
       parse_config(rule(R"("codec": "codebook", "dimension": 4, "clusters": 65536)"), "c.json").rules[0].spec.clusters,
