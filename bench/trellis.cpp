@@ -56,8 +56,10 @@ std::vector<double> measure(bool predicts, int states_log2, std::size_t count = 
 
 std::vector<Table> trellis_tables() {
   Table table("codec trellis", "M weights/s", {"encode", "decode", "bits/weight"});
-  for (const int states_log2 : {3, 5, 8})
-    table.add(fmt::format("scaled, {} states", 1 << states_log2), measure(false, states_log2));
+  for (const int states_log2 : {0, 3, 5, 8})
+    table.add(fmt::format("scaled, {} {}", 1 << states_log2, states_log2 == 0 ? "state" : "states"),
+              measure(false, states_log2));
+  table.add("predictive, 1 state", measure(true, 0));
   table.add("predictive, 8 states", measure(true, 3));
   table.add("scaled, 8 states, small layers", measure(false, 3, kSmall));
   table.add("predictive, 8 states, small layers", measure(true, 3, kSmall));

@@ -203,6 +203,8 @@ def search_parts(name, loops):
     spread, predicts = found[2] == "1", found[3] == "1"
     count = lambda body, *opcodes: sum(op.split(".")[0] in opcodes for op in body)
     minima = lambda body: count(body, "VIMNMX", "VIMNMX3", "IMNMX")
+    if found[1] == "1":  # one state: four steps in a loop, and no way back
+        return 0, min((len(body) / 4 for body in loops if minima(body) >= 16), default=0), 0
     back = [len(body) / 4 for body in loops if count(body, "SHFL") == (4 if spread else 0) and len(body) > 60 and
             not count(body, "VIMNMX", "LDS" if not spread else "STS")]
     if spread and not predicts:
@@ -219,7 +221,8 @@ def search_report(name, loops):
         return None
     branches, steps, back = parts
     report = {"branches": branches, "step": steps, "way_back": back}
-    for states_log2 in (4, 5, 6, 7, 8) if "E1E" in name[:name.index("E") + 4] else (3,) if "Lj8" in name else (2,):
+    of_a_lane = {"1": (0,), "4": (2,), "8": (3,)}[name[name.index("Lj") + 2]]
+    for states_log2 in (4, 5, 6, 7, 8) if "E1E" in name[:name.index("E") + 4] else of_a_lane:
         warps = 2 ** max(0, states_log2 - 3)  # that search 32 weights of a step together
         each = (branches + warps * (steps + back)) / 32
         report[f"{2 ** states_log2}_states"] = {"instructions_per_weight": round(each, 1),
