@@ -90,7 +90,7 @@ class EncodedTensor {
 // the same codec and step gives a tensor of its own stream, but that repeats are not looked for (zstd).
 class DeviceEncoder {
  public:
-  // Codecs raw, lossless, and uniform with one absolute `step`. Plans; touches no device. Throws Error(kUsage) where that
+  // Codecs raw, lossless, and uniform with one absolute `step` and no model. Plans; touches no device. Throws Error(kUsage) where that
   // does not suit the element type, and for parameters that need a look at the weights first.
   DeviceEncoder(DType dtype, std::vector<std::uint64_t> shape, const CodecSpec& spec);
   DeviceEncoder(DeviceEncoder&&) noexcept;

@@ -17,6 +17,9 @@ constexpr int kBlockLog2 = 16, kSegmentLog2 = 20;
 float fine_step_of(const CodecSpec& spec, DType dtype) {
   if (!is_quantizable(dtype))
     throw Error(ErrorKind::kUsage, fmt::format("{} values are not quantized; use codec lossless", name_of(dtype)));
+  if (spec.uniform_model != "order0")
+    throw Error(ErrorKind::kUsage,
+                "codec uniform takes no model here but order0: others ask for a look at the weights first");
   if (!spec.step || spec.per_channel)
     throw Error(ErrorKind::kUsage,
                 "codec uniform takes one absolute `step` here: a relative one asks for a look at the "

@@ -161,6 +161,8 @@ TEST_F(TensorEncoder, SaysWhatItCannotDo) {
   refuse(
       DType::kF32, [](CodecSpec& s) { s.per_channel = true; }, "one absolute `step`");
   refuse(
+      DType::kF32, [](CodecSpec& s) { s.uniform_model = "auto"; }, "no model");
+  refuse(
       DType::kF32, [](CodecSpec& s) { s.step = 1e-39; }, "positive normal number");
   refuse(
       DType::kF32, [](CodecSpec& s) { s.step = std::numeric_limits<double>::quiet_NaN(); }, "positive normal");
