@@ -306,6 +306,24 @@ TEST(TrellisModels, UniformTakesAModel) {
   EXPECT_EQ(fine.tensors[0].step, compress_to(temp / "e", network, config_of(spec)).tensors[0].step);
 }
 
+// Tails that the tables do not reach are stored apart: at no price of bits every error is half a cell at most.
+TEST(TrellisModels, UniformKeepsToItsCellInTheTails) {
+  const TempFolder temp;
+  std::vector<double> heavy = draw_weights(30000, 1);
+  for (double& value : heavy) value *= value * value * value * value;
+  const MemoryNetwork network({tensor("heavy", DType::kF32, {100, 300}, heavy)});
+  CodecSpec spec;
+  spec.codec = CodecId::kUniform;
+  spec.uniform_model = "auto";
+  spec.step = 8;
+  spec.lambda = 0;
+  spec.correct_reconstruction = false;
+  const Report report = compress_to(temp / "a", network, config_of(spec));
+  ASSERT_TRUE(report.tensors[0].trellis.has_value());
+  EXPECT_LE(report.tensors[0].max_abs_error, 4 * 1.005);
+  EXPECT_LE(verify(Archive::open(temp / "a"), &network, {}).tensors[0].max_abs_error, 4 * 1.005);
+}
+
 TEST(TrellisModels, AStepTooFineBecomesUniform) {
   const TempFolder temp;
   const auto values = draw_weights(20000, 1);

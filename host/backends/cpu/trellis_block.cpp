@@ -43,6 +43,8 @@ void weave_classes(TrellisWork& work, const core::Weave& order) {
 
 std::uint32_t far_cost(const TrellisStream& stream) noexcept {
   constexpr std::uint32_t kFarBits = 32;
+  // The nearest level of one state is a step away at most, unless the tables do not reach it: then the error keeps to that.
+  if (stream.states_log2 == 0 && stream.lambda == 0) return (1u << 12) + (1u << 6);
   return std::clamp<std::uint32_t>(kFarBits * price_of_bit(stream.lambda), 1u << 14, (1u << 24) - 1);
 }
 
