@@ -242,6 +242,7 @@ void RateControl::set_lossless(Plan& plan) const {
 void RateControl::set_steps(Plan& plan) const {
   if (is_lossless_) return set_lossless(plan);
   if (!target_.max_abs_error) return set_shared_step(plan, x_);
+  plan.bounds_errors = true;
   for (std::size_t s = 0; s < free_.size(); s++) {
     if (!free_[s]) continue;
     if (bounded_steps_[s] == 0) {

@@ -206,6 +206,19 @@ TEST(RateControl, NoErrorIsLargerThanAsked) {
   }
 }
 
+// What is too fine for a trellis is as coarse as the bound allows all the same.
+TEST(RateControl, ABoundDecidesTheStepOfATrellissFallback) {
+  const TempFolder temp = TempFolder::in_memory();
+  const MemoryNetwork network = small_network();
+  Target target;
+  target.max_abs_error = 0.002;
+  const Report report = compress(network, trellis_config(target), temp / "w", overwriting());
+  EXPECT_EQ(report.tensors[0].codec, "uniform");
+  EXPECT_EQ(report.tensors[1].codec, "trellis");
+  EXPECT_NEAR(report.tensors[0].max_abs_error, 0.002, 0.00002);
+  EXPECT_LE(report.target->reached, 0.002);
+}
+
 TEST(RateControl, ATypeTooCoarseForTheBoundStaysLossless) {
   const TempFolder temp = TempFolder::in_memory();
   // BF16 around 200 has neighbours one apart: no grid but its own keeps within 0.1.
