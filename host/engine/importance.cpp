@@ -29,12 +29,33 @@ Importance::Importance(std::shared_ptr<const Network> file, const TensorInfo& we
   tensor_ = static_cast<std::size_t>(found - tensors.begin());
   if (!is_quantizable(found->dtype))
     fail(fmt::format("expected F16, BF16, F32 or F64; found {}", name_of(found->dtype)));
-  if (found->shape == weights.shape) return;
-  const std::uint64_t channels = weights.shape.empty() ? 0 : weights.shape.front();
-  if (channels == 0 || found->shape != std::vector<std::uint64_t>{channels})
-    fail(fmt::format("expected shape [{}], or [{}] for the output channels; found [{}]", fmt::join(weights.shape, ", "),
-                     channels, fmt::join(found->shape, ", ")));
-  units_per_entry_ = weights.elements / channels;
+  if (found->shape != weights.shape) {
+    const std::uint64_t channels = weights.shape.empty() ? 0 : weights.shape.front();
+    if (channels == 0 || found->shape != std::vector<std::uint64_t>{channels})
+      fail(fmt::format("expected shape [{}], or [{}] for the output channels; found [{}]",
+                       fmt::join(weights.shape, ", "), channels, fmt::join(found->shape, ", ")));
+    units_per_entry_ = weights.elements / channels;
+  }
+  if (found->elements > 0 && is_zero())
+    fail(
+        "expected a number above 0; found only zeros, with which no weight counts: give those that count a number, "
+        "or take the tensor out of the rule");
+}
+
+bool Importance::is_zero() const {
+  constexpr std::uint64_t kUnits = 1 << 16;  // read at once
+  const TensorInfo& info = file_->tensors()[tensor_];
+  const auto unit = static_cast<std::uint64_t>(unit_bytes(info.dtype));
+  std::vector<std::byte> units;
+  bool is_zero = true;
+  for (std::uint64_t first = 0; first < info.elements && is_zero; first += kUnits) {
+    units.resize(std::min(kUnits, info.elements - first) * unit);
+    file_->read_tensor(tensor_, first * unit, units);
+    for_values(info.dtype, units, [&](std::size_t, std::span<const double> values) {
+      is_zero = is_zero && std::all_of(values.begin(), values.end(), [](double value) { return value == 0; });
+    });
+  }
+  return is_zero;
 }
 
 void Importance::read_entries(std::uint64_t first, std::span<float> out) const {

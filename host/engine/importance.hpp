@@ -1,7 +1,8 @@
 // Importance of weights: how much the squared error of each counts in clustering, from a file of the user's.
 //
 // * The file's tensor of the same name has the shape of the weights, or one number per output channel (the first axis).
-// * Numbers are finite and not negative; they are checked as they are read, so a large file is never in memory whole.
+// * Numbers are finite, not negative and not all zero; they are checked as they are read, so a large file is never in memory
+//   whole.
 #pragma once
 
 #include <cstdint>
@@ -19,13 +20,14 @@ namespace weft::engine {
 // What says how important the units of a tensor are.
 class Importance {
  public:
-  // Throws Error(kConfig) when the file has no such tensor, or one of another shape or of no floating type.
+  // Throws Error(kConfig) when the file has no such tensor, or one of another shape, of no floating type or of zeros only.
   Importance(std::shared_ptr<const Network> file, const TensorInfo& weights);
 
   // Of units [first, first + out.size()). Throws Error(kInput) for a number that is none.
   void read(std::uint64_t first, std::span<float> out) const;
 
  private:
+  [[nodiscard]] bool is_zero() const;
   void read_entries(std::uint64_t first, std::span<float> out) const;
 
   std::shared_ptr<const Network> file_;

@@ -315,7 +315,7 @@ void fall_back_to_uniform(Plan& plan, std::size_t s, double cell) {
   CodecSpec& spec = plan.specs[s];
   spec.codec = CodecId::kUniform;
   spec.relative_step.reset();
-  spec.step = spec.states == 1 ? cell : cell * kUniformCell;
+  spec.step = spec.states == 1 || plan.bounds_errors ? cell : cell * kUniformCell;
   plan.index.streams[s].codec = CodecId::kUniform;
   plan.index.streams[s].trellis = {};
   for (const std::size_t tensor : plan.index.streams[s].members)

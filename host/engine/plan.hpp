@@ -38,6 +38,7 @@ struct Plan {
   std::vector<std::shared_ptr<const Importance>> importances;  // per stream: of its weights, if its rule names a file
   std::vector<TensorPruning> prunings;                         // per tensor
   std::vector<std::string> notes;                              // per tensor: why it is not coded as the config wishes
+  bool bounds_errors = false;          // steps are for the largest error, not for the squared one
   std::uint32_t model_threads = 1;     // workers that the memory allows to look at whole trellis tensors
   std::uint32_t codebook_threads = 1;  // and to cluster
 };

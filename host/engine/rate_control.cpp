@@ -14,24 +14,18 @@
 namespace weft::engine {
 namespace {
 
-constexpr double kAllowed = 0.01;                       // of the target
-constexpr double kMargin = 0.002, kTolerance = 0.0015;  // the search aims this far on the good side of it, this exactly
+constexpr double kAllowed = 0.01;  // of the target
+constexpr double kMargin = 0.002;  // the search aims this far on the good side of it
 constexpr double kFirstRelativeStep = 0.6;
-constexpr double kOctavesDown = 26;  // from the smallest rms to the smallest step that is tried
-constexpr double kNarrow = 1e-5;     // octaves: steps this near to each other make no difference
-constexpr std::uint32_t kMostIterations = 40, kMostCorrections = 3, kMostShrinks = 8;
+constexpr double kOctavesDown = 26;   // from the smallest rms to the smallest step that is tried
+constexpr double kOctavesFine = 7.5;  // from the first step to those that cost about the bits of a weight as it is
+constexpr std::uint32_t kMostCorrections = 3, kMostShrinks = 8;
 constexpr double kLossless = 1000;  // dB that stand for no error at all
 
 bool is_floating(DType dtype) { return dtype >= DType::kF16; }
 
 double sqnr_of(double squares, double squared_error) {
   return squared_error > 0 && squares > 0 ? 10 * std::log10(squares / squared_error) : kLossless;
-}
-
-// Where the bracket is cut: where the secant crosses the aim, but not next to an end.
-double cut(double low_x, double low_excess, double high_x, double high_excess) {
-  const double part = std::clamp(low_excess / (low_excess - high_excess), 0.02, 0.98);
-  return low_x + part * (high_x - low_x);
 }
 
 // What has to change for a tensor to take its step from the target.
@@ -117,6 +111,7 @@ void RateControl::measure_energy() {
   const double unit = is_relative ? 1 : rms;
   const double reach = std::sqrt(static_cast<double>(is_relative ? largest : free_units_));
   x_ = std::log2(kFirstRelativeStep * unit);
+  fine_x_ = x_ - kOctavesFine;
   lowest_x_ = std::log2(is_relative || energy == 0 ? 1 : smallest) - kOctavesDown;
   highest_x_ = std::log2(unit * reach * std::sqrt(most_important)) + 4;
 }
@@ -128,7 +123,7 @@ void RateControl::set_shared_step(Plan& plan, double x) const {
           std::exp2(x) * scales_[s];
 }
 
-double RateControl::evaluate(double x) {
+RateControl::Point RateControl::evaluate(double x) {
   iterations_++;
   Plan plan = prepared_;
   set_shared_step(plan, x);
@@ -142,59 +137,19 @@ double RateControl::evaluate(double x) {
     value = sqnr_of(squares, squared_error);
   }
   points_.push_back({x, value});
-  return value;
+  return points_.back();
 }
 
-// The next step when all points lie on one side of the aim: along the line through the last two, or with the slope of high
-// rates, where an octave is a bit and 6 dB; one to eight octaves further once that has not been enough.
-double RateControl::next_outside(double aim) const {
-  const Point& last = points_.back();
-  double slope = is_size() ? -static_cast<double>(free_units_) / 8 : -6.02;
-  if (points_.size() > 1) {
-    const Point& before = points_[points_.size() - 2];
-    const double seen = (last.value - before.value) / (last.x - before.x);
-    if (seen > slope) slope = std::min(seen, slope / 1000);  // where the curve is flat: as far as allowed
+// Whether the limit has room for the free tensors without loss, so that none of them needs a step.
+bool RateControl::needs_no_step() {
+  if (!lossless_bytes_) {
+    iterations_++;
+    Plan plan = prepared_;
+    set_lossless(plan);
+    trial_.encode(backend_, plan, free_, false, times_);
+    lossless_bytes_ = static_cast<double>(trial_.figures(plan).archive_bytes);
   }
-  double move = (aim - last.value) / slope;
-  move += std::copysign(0.02, move);
-  const double furthest = points_.size() > 3 ? 8 : 4;
-  return std::clamp(last.x + std::clamp(move, -furthest, furthest), lowest_x_, highest_x_);
-}
-
-// Both curves fall as the step grows: too small a step gives too large an archive, and too good a network.
-void RateControl::search(double aim) {
-  const double tolerance = kTolerance * wanted_;
-  std::optional<Point> low, high;  // values above and below the aim
-  for (const Point& point : points_) {
-    if (point.value > aim && (!low || point.value < low->value)) low = point;
-    if (point.value <= aim && (!high || point.value > high->value)) high = point;
-  }
-  double low_weight = 1, high_weight = 1;
-  std::optional<bool> was_low;
-  double x = x_;
-  for (std::uint32_t i = 0; i < kMostIterations; i++) {
-    if (low && high) {
-      if (std::abs(high->x - low->x) < kNarrow) break;
-      x = cut(low->x, low_weight * (low->value - aim), high->x, high_weight * (high->value - aim));
-    } else if (!points_.empty()) {
-      if (points_.back().x == (low ? highest_x_ : lowest_x_)) break;
-      x = next_outside(aim);
-    }
-    const double value = evaluate(x);
-    if (std::abs(value - aim) <= tolerance) break;
-    // The end that stays counts for less each time, or the secant would leave it where it is (the Illinois rule).
-    const bool is_low = value > aim;
-    double& staying = is_low ? high_weight : low_weight;
-    staying = was_low == is_low ? staying / 2 : 1;
-    (is_low ? low_weight : high_weight) = 1;
-    (is_low ? low : high) = Point{x, value};
-    was_low = is_low;
-  }
-  const auto best = std::min_element(points_.begin(), points_.end(), [&](const Point& a, const Point& b) {
-    return std::abs(a.value - aim) < std::abs(b.value - aim);
-  });
-  x_ = best->x;
-  if (std::abs(best->value - aim) > kAllowed * wanted_) refuse(aim);
+  return is_lossless_ = *lossless_bytes_ <= wanted_;
 }
 
 std::string RateControl::figure(double value) const {
@@ -216,21 +171,20 @@ void RateControl::refuse(double aim) const {
     if (point.value > aim && (above < 0 || point.value < above)) above = point.value;
   }
   std::string possible;
-  if (is_size() && below < 0)
+  if (is_size())
     possible = fmt::format(
         "the smallest archive, with every quantized weight at zero, has {}; what the other rules "
         "keep takes the rest: quantize more of it, or ask for more",
         figure(above));
-  else if (is_size() && above < 0)
-    possible =
-        fmt::format("the largest archive has {}, so the network fits without loss: use codec lossless", figure(below));
   else if (below < 0)
     possible = fmt::format(
         "the least is {}, with every quantized weight at zero, because other tensors keep all of "
         "their energy: ask for more",
         figure(above));
-  else if (above < 0 || above >= kLossless)
+  else if (above < 0)
     possible = fmt::format("quantizing reaches {} at most; beyond that use codec lossless", figure(below));
+  else if (above >= kLossless)
+    possible = fmt::format("the nearest is {}; beyond that use codec lossless", figure(below));
   else
     possible = fmt::format("the nearest are {} and {}", figure(below), figure(above));
   throw Error(ErrorKind::kConfig, fmt::format("{}: the target of {} cannot be met: {}", network_.path().string(),
@@ -269,7 +223,7 @@ bool RateControl::shrink(std::size_t stream, double error) {
 
 void RateControl::find_steps() {
   if (target_.max_abs_error) return find_bounded_steps();
-  if (points_.empty()) {
+  if (scales_.empty()) {
     measure_energy();
     std::vector<bool> fixed = free_;
     fixed.flip();
@@ -280,8 +234,15 @@ void RateControl::find_steps() {
   search(is_size() ? aim / (1 + correction_) : aim - correction_);
 }
 
+void RateControl::set_lossless(Plan& plan) const {
+  for (std::size_t s = 0; s < free_.size(); s++)
+    if (free_[s]) fall_back_to_lossless(plan, s, "the target has room for it without loss");
+}
+
 void RateControl::set_steps(Plan& plan) const {
+  if (is_lossless_) return set_lossless(plan);
   if (!target_.max_abs_error) return set_shared_step(plan, x_);
+  plan.bounds_errors = true;
   for (std::size_t s = 0; s < free_.size(); s++) {
     if (!free_[s]) continue;
     if (bounded_steps_[s] == 0) {
@@ -328,12 +289,39 @@ bool RateControl::accept(const Report& whole) {
     if (corrections_++ > kMostCorrections) throw Error(ErrorKind::kInternal, "a bound on the error is not kept to");
     return false;
   }
-  if (is_met(value) || trial_.is_whole() || corrections_ >= kMostCorrections) return true;
+  const bool is_above = is_size() && value > wanted_;
+  if (is_met(value) || trial_.is_whole() || (is_lossless_ && !is_above)) return true;
+  if (is_size() && !is_above && (!best_ || value > best_->value)) best_ = Point{x_, value};
+  if (corrections_ >= kMostCorrections) {
+    if (!is_size()) return true;
+    if (!best_ && corrections_ >= 2 * kMostCorrections)
+      throw Error(
+          ErrorKind::kConfig,
+          fmt::format("{}: the target of {} cannot be met: samples promise less than the archive comes to, which "
+                      "is {} after {} corrections: ask for more",
+                      network_.path().string(), figure(wanted_), figure(value), corrections_));
+  }
+  const double encoded = x_;
+  if (corrections_ >= kMostCorrections && best_)
+    x_ = best_->x;
+  else
+    correct(value);
+  if (x_ == encoded && !is_lossless_ && !is_above) return true;  // nothing else is nearer
   corrections_++;
-  const auto tried = std::find_if(points_.begin(), points_.end(), [&](const Point& point) { return point.x == x_; });
-  correction_ = is_size() ? value / tried->value - 1 : value - tried->value;
-  find_steps();
   return false;
+}
+
+// Searches again, with what the real encode has come to.
+void RateControl::correct(double value) {
+  if (is_lossless_) {
+    lossless_bytes_ = value;
+  } else {
+    const auto tried = std::find_if(points_.begin(), points_.end(), [&](const Point& point) { return point.x == x_; });
+    correction_ = is_size() ? value / tried->value - 1 : value - tried->value;
+    // What is above time and again wants room to spare.
+    if (corrections_ >= kMostCorrections) correction_ += kAllowed * (corrections_ - kMostCorrections + 1);
+  }
+  find_steps();
 }
 
 void RateControl::describe(Report& whole) const {
@@ -352,13 +340,13 @@ void RateControl::describe(Report& whole) const {
   if (target_.max_abs_error) set("max_abs_error", wanted_, value);
   if (!target_.max_abs_error) {
     const bool is_relative = target_.distortion == Distortion::kRelative;
-    (is_relative ? result.relative_step : result.step) = std::exp2(x_);
-    if (!is_met(value))
-      whole.warnings.push_back(fmt::format("the target of {} was {}: the archive has {}", figure(wanted_),
-                                           std::abs(value - wanted_) > kAllowed * wanted_
-                                               ? fmt::format("missed by more than {:.0f} %", 100 * kAllowed)
-                                               : "not kept to",
-                                           figure(value)));
+    if (!is_lossless_) (is_relative ? result.relative_step : result.step) = std::exp2(x_);
+    if (is_lossless_)
+      whole.warnings.push_back(fmt::format("the target of {} needs no step: without loss the archive has {}",
+                                           figure(wanted_), figure(value)));
+    else if (!is_met(value))
+      whole.warnings.push_back(fmt::format("the target of {} was missed by more than {:.0f} %: the archive has {}",
+                                           figure(wanted_), 100 * kAllowed, figure(value)));
   }
   whole.target = result;
 }

@@ -73,9 +73,11 @@ struct StageReport {
 struct TargetReport {
   std::string name;  // "bits_per_weight"
   double wanted = 0, reached = 0;
-  std::optional<double> step, relative_step;  // the one that was searched for, before it is divided by importance
-  std::uint32_t iterations = 0;               // trial encodes
-  std::uint32_t encodes = 1;                  // of the whole network
+  // The one that was searched for, before it is divided by importance; none where each tensor has its own (max_abs_error)
+  // or needs none.
+  std::optional<double> step, relative_step;
+  std::uint32_t iterations = 0;  // trial encodes
+  std::uint32_t encodes = 1;     // of the whole network
 };
 
 struct Report {

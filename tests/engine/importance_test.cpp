@@ -111,19 +111,21 @@ TEST(Importance, DrawsTheCodebookToImportantWeights) {
   }
 }
 
-TEST(Importance, OfNothingStillMakesACodebook) {
-  const TempFolder temp;
-  temp.write("zeros.safetensors", testing::make_safetensors({{"w", "F32", {50}, std::string(200, '\0')}}));
-  for (const DType dtype : {DType::kF16, DType::kF32}) {
-    auto values = draw_weights(5000, 1);
-    values[3] = std::nan("");
-    const MemoryNetwork network({{"w", dtype, {50, 100}, weight_bytes(dtype, values)}});
-    RunOptions options;
-    options.overwrite = true;
-    const Report report = compress(network, config_of((temp / "zeros.safetensors").string(), 16), temp / "w", options);
-    EXPECT_EQ(report.tensors[0].codec, "codebook") << report.tensors[0].note;
-    (void)verify(Archive::open(temp / "w"), &network, {});
+TEST(Importance, OfNothingIsNone) {
+  const TensorInfo large{"w", DType::kF32, {700, 100}, 70'000, 280'000};
+  std::vector<double> values(70'000);
+  for (const DType dtype : {DType::kF16, DType::kF64}) {
+    for (const std::vector<std::uint64_t>& shape : {std::vector<std::uint64_t>{700, 100}, {700}}) {
+      const std::vector<double> zeros(shape.size() == 1 ? 700 : 70'000);
+      expect_error(ErrorKind::kConfig,
+                   {"memory.safetensors", "tensor w", "expected a number above 0; found only zeros"},
+                   [&] { const Importance importance(file_of(dtype, shape, zeros), large); });
+    }
+    values.back() = 1;
+    EXPECT_EQ(read(Importance(file_of(dtype, {700, 100}, values), large), 69'998, 2), (std::vector<float>{0, 1}));
   }
+  const TensorInfo empty{"w", DType::kF32, {0, 100}, 0, 0};
+  EXPECT_TRUE(read(Importance(file_of(DType::kF32, {0, 100}, {}), empty), 0, 0).empty());
 }
 
 TEST(Importance, FilesThatDoNotFitEndTheRunBeforeItBegins) {
