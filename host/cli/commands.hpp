@@ -10,6 +10,7 @@ void add_decompress(CLI::App& program);
 void add_inspect(CLI::App& program);
 void add_verify(CLI::App& program);
 void add_sweep(CLI::App& program);
+void add_bench(CLI::App& program);
 void add_config(CLI::App& program);
 void add_doctor(CLI::App& program);
 

@@ -61,6 +61,7 @@ int run(int argc, char** argv) {
   add_inspect(program);
   add_verify(program);
   add_sweep(program);
+  add_bench(program);
   add_config(program);
   add_doctor(program);
   try {
