@@ -40,8 +40,10 @@ message(STATUS "CUDA: ${CMAKE_CUDA_COMPILER_VERSION}, architectures ${CMAKE_CUDA
 set(WEFT_CUDA_FLAGS -fmad=false -Werror=all-warnings -Xptxas=-v -Xcompiler=-Wall,-Wextra,-Wshadow)
 
 file(GLOB WEFT_KERNEL_SOURCES CONFIGURE_DEPENDS cuda/kernels/*.cu)
+set(WEFT_KERNEL_FOLDERS include cuda host)
 add_library(weft_kernels STATIC ${WEFT_KERNEL_SOURCES})
-target_include_directories(weft_kernels PUBLIC include cuda host)
+list(TRANSFORM WEFT_KERNEL_FOLDERS PREPEND ${CMAKE_SOURCE_DIR}/)
+target_include_directories(weft_kernels PUBLIC "$<BUILD_INTERFACE:${WEFT_KERNEL_FOLDERS}>")
 target_link_libraries(weft_kernels PUBLIC CUDA::cudart_static)
 target_compile_options(weft_kernels PRIVATE ${WEFT_CUDA_FLAGS})
 set_target_properties(weft_kernels PROPERTIES
