@@ -1,4 +1,4 @@
-// The program `weft`: finds the command, runs it, turns failures into messages and exit codes (DESIGN 7).
+// The program `weft`: finds the command, runs it, turns failures into messages and exit codes.
 #include <fmt/format.h>
 
 #include <CLI/App.hpp>

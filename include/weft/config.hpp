@@ -1,4 +1,4 @@
-// What happens to which tensor: the parsed and validated config (DESIGN 8).
+// What happens to which tensor: the parsed and validated config (README, "Config").
 //
 // Parsing is strict: unknown keys, wrong types and values out of range are Error(kConfig) that name the key, its place
 // (a JSON pointer) and, for a misspelt key, the nearest valid one.

@@ -1,4 +1,4 @@
-// What a run did: sizes, errors, times and memory, per tensor and in total (DESIGN 7).
+// What a run did: sizes, errors, times and memory, per tensor and in total.
 //
 // In every report, of decompress too, bytes_in is the network's side and bytes_out the archive's, so that ratios compare.
 // bytes_out of the totals is the size of the archive on disk: nothing is left out. Errors are those of the values that
@@ -101,7 +101,7 @@ struct Report {
   bool estimated = false;       // dry run: sizes are extrapolated from a sample
 };
 
-// One JSON object, as DESIGN 7 lists its fields.
+// One JSON object: the fields above, and the figures that follow from them.
 [[nodiscard]] std::string to_json(const Report& report);
 // A table for people: tensors grouped by codec and dtype, totals, stages. `verbose` lists every tensor.
 [[nodiscard]] std::string to_text(const Report& report, bool verbose);
