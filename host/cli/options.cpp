@@ -34,7 +34,7 @@ void add_text_options(CLI::App& command, TextOptions& options) {
 void add_machine_options(CLI::App& command, MachineOptions& options) {
   command.add_option("-T,--threads", options.threads, "Threads; 0: all cores")->type_name("N");
   command.add_option("--device", options.device, "auto, cpu, cuda, cuda:N or cuda:all")->type_name("DEVICE");
-  command.add_option("--memory-limit", options.memory_limit, "Working buffers, such as 512MiB or 1GB")
+  command.add_option("--memory-limit", options.memory_limit, "Working buffers, such as 512M (MiB) or 1GB")
       ->type_name("SIZE");
   command.add_option("--device-memory", options.device_memory, "Memory on each GPU; 0: most of what is free")
       ->type_name("SIZE");

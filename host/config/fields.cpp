@@ -125,7 +125,7 @@ const std::vector<Field<Config>>& config_fields() {
           "Where to compute: auto takes a GPU when there is one."),
       field<&Config::threads>("threads", ValueType::integer(0, 4096), "CPU threads; 0: all cores."),
       field<&Config::memory_limit>("memory_limit", ValueType::bytes(1 << 20, kMany),
-                                   "Working buffers, in bytes or as a size such as \"512MiB\"."),
+                                   "Working buffers, in bytes or as a size such as \"512M\", which is 512MiB."),
       field<&Config::device_memory>(
           "device_memory", ValueType::bytes(0, kMany),
           "Memory on each GPU, in bytes or as a size such as \"4GiB\"; 0: most of what is free."),

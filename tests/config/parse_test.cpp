@@ -73,7 +73,8 @@ TEST(ParseConfig, AcceptsBoundsAndRefusesWhatLiesBeyond) {
                {"threads", "1e2", "1e300"},
                {"memory_limit", "1048576", "1048575"},
                {"memory_limit", "\"1MiB\"", "\"1MB\""},
-               {"memory_limit", "\"1 GB\"", "\"1G\""},
+               {"memory_limit", "\"1 GB\"", "\"1 X\""},
+               {"memory_limit", "\"1m\"", "\"1k\""},
                {"memory_limit", "1125899906842624", "1125899906842625"},
                {"memory_limit", "268435456", "18446744073709551615"},
                {"block_elements", "1024", "512"},
@@ -188,9 +189,11 @@ TEST(ParseConfig, MessagesNamePlaceExpectedAndFound) {
             "c.json: /device: expected auto, cpu, cuda, cuda:N or cuda:all; found the string \"gpu\"");
   EXPECT_EQ(refusal("{\"block_elements\": 1000}"),
             "c.json: /block_elements: expected a power of two from 1024 to 262144, or auto; found 1000");
-  EXPECT_EQ(refusal("{\"memory_limit\": \"512M\"}"),
-            "c.json: /memory_limit: expected a number of bytes from 1048576 to 1125899906842624, or a size such as "
-            "\"512MiB\" or \"1.5GB\" (B, kB, MB, GB, TB, KiB, MiB, GiB, TiB); found the string \"512M\"");
+  EXPECT_EQ(
+      refusal("{\"memory_limit\": \"512 parsecs\"}"),
+      "c.json: /memory_limit: expected a number of bytes from 1048576 to 1125899906842624, or a size such as "
+      "\"512M\" or \"1.5GB\" (K, M, G, T or KiB, MiB, GiB, TiB: powers of 1024; KB, MB, GB, TB: of 1000); found the "
+      "string \"512 parsecs\"");
   EXPECT_EQ(refusal("{\"rules\": {}}"), "c.json: /rules: expected an array of rules; found an object");
   EXPECT_EQ(refusal("{\"rules\": [{\"codec\": \"raw\"}, 3]}"),
             "c.json: /rules/1: expected an object with a rule; found 3");
@@ -291,7 +294,7 @@ TEST(ParseConfig, RefusesTargetsThatAreNone) {
                {"bits_per_weight", "8", "8.01"},
                {"ratio", "1", "0.9"},
                {"bytes", "1", "0"},
-               {"bytes", "\"1MiB\"", "\"1M\""},
+               {"bytes", "\"1M\"", "\"1Mi\""},
                {"sqnr_db", "0.1", "0"},
                {"max_abs_error", "1e-35", "0"}};
   for (const auto& c : cases) {
