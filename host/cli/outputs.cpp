@@ -72,14 +72,6 @@ fs::path chosen_or(const fs::path& chosen, const fs::path& otherwise, bool targe
   return chosen;
 }
 
-Sources sources_of(const Network& network) {
-  std::error_code error;
-  Sources sources{network.path()};
-  const fs::path folder = fs::is_directory(network.path(), error) ? network.path() : network.path().parent_path();
-  for (const FileInfo& file : network.files()) sources.push_back(folder / file.name);
-  return sources;
-}
-
 void check_outputs(const fs::path& output, const OutputOptions& options, const Sources& sources, bool dry_run) {
   if (output == kStandardOutput)
     throw Error(ErrorKind::kUsage,

@@ -24,7 +24,6 @@ namespace weft::cli {
 
 // The files that a run reads; none of them may be replaced by what it writes, -f or not.
 using Sources = std::vector<std::filesystem::path>;
-[[nodiscard]] Sources sources_of(const Network& network);
 
 // Refuses, before the work begins, what cannot or should not be written: an output that exists (without -f), that is
 // one of the sources, or that is also the report; a report that would replace anything but an older report. With

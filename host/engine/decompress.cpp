@@ -128,12 +128,12 @@ class Decompression {
   Decompression(const Archive& archive, const RunOptions& options) : archive_(archive), options_(options) {}
 
   Report whole_file(const std::filesystem::path& path) {
-    io::AtomicFile file(path, options_.overwrite);
+    io::AtomicFile file(path, options_.overwrite, mode_);
     run(place_all(index(), {&file}), all_tasks(index()), [&] { file.commit(); });
     return report(all_tensors(index()));
   }
   Report whole_folder(const std::filesystem::path& path) {
-    io::AtomicFolder folder(path, options_.overwrite);
+    io::AtomicFolder folder(path, options_.overwrite, mode_);
     std::vector<io::AtomicFile*> files;
     for (const auto& file : index().files) files.push_back(&folder.add_file(file.name));
     run(place_all(index(), std::move(files)), all_tasks(index()), [&] { folder.commit(); });
@@ -143,7 +143,7 @@ class Decompression {
     const std::vector<std::size_t> chosen = matching_tensors(archive_, globs);
     std::vector<bool> flags(index().tensors.size());
     for (const std::size_t t : chosen) flags[t] = true;
-    io::AtomicFile file(path, options_.overwrite);
+    io::AtomicFile file(path, options_.overwrite, mode_);
     run(place_chosen(index(), chosen, file), tasks_for(index(), flags), [&] { file.commit(); });
     return report(chosen);
   }
@@ -187,6 +187,7 @@ class Decompression {
 
 Report decompress(const Archive& archive, const std::filesystem::path& output, const std::vector<std::string>& globs,
                   const RunOptions& options) {
+  mode_t mode_ = io::common_permissions(std::array{archive_.path()});
   Decompression run(archive, options);
   Report report = !globs.empty()              ? run.some_tensors(output, globs)
                   : archive.index().is_folder ? run.whole_folder(output)
