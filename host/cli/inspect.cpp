@@ -1,5 +1,6 @@
 // weft inspect: what is in an archive or a network, without decoding it. The table is the data: standard output.
 #include <fmt/format.h>
+#include <unistd.h>
 
 #include <array>
 #include <cmath>
@@ -146,6 +147,11 @@ std::string files_text(const std::vector<FileInfo>& files) {
 }
 
 void inspect_archive(const Options& options) {
+// Elsewhere names are data, which is not cut.
+void fit_to_terminal(text::Table& table) {
+  if (const std::size_t columns = columns_of(STDOUT_FILENO); columns > 0) table.fit(0, columns);
+}
+
   const Archive archive = Archive::open(options.input);
   const Index& index = archive.index();
   const std::vector<Coded> coded = coded_tensors(index);
@@ -195,6 +201,7 @@ void inspect_archive(const Options& options) {
                codec_text(coded[t])});
   }
   put_data(fmt::format(
+  fit_to_terminal(table);
       "{}: weft archive, format {}, {}\n\n{}\n{}\n"
       "{} of {} -> {} ({:.2f}x, {:.3f} bits/weight)\n"
       "{}, {}, {}; outside of blocks: {} (index {})\n",
@@ -226,6 +233,7 @@ void inspect_network(const Options& options) {
     table.add({text::printable(tensor.name), std::string(name_of(tensor.dtype)), shape_text(tensor),
                text::decimal_bytes(tensor.bytes)});
   put_data(fmt::format("{}: network, {}\n\n{}\n{}\n{}, {} of {}\n", text::printable(options.input.string()),
+  fit_to_terminal(table);
                        network->is_folder() ? "a folder" : "a single file", files_text(network->files()),
                        table.render(), counted(network->tensors().size(), "tensor"), counted(elements, "weight"),
                        text::decimal_bytes(bytes_in)));

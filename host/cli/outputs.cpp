@@ -1,6 +1,7 @@
 #include "cli/outputs.hpp"
 
 #include <fmt/format.h>
+#include <unistd.h>
 
 #include <cstddef>
 #include <span>
@@ -100,7 +101,7 @@ void write_report(const std::string& target, const Report& report) {
 }
 
 void put_summary(const Report& report, const TextOptions& options) {
-  if (!options.quiet) return put_text(to_text(report, options.verbose));
+  if (!options.quiet) return put_text(to_text(report, options.verbose, columns_of(STDERR_FILENO)));
   for (const std::string& warning : report.warnings)
     put_text(fmt::format("weft: warning: {}\n", text::printable(warning)));
 }

@@ -32,7 +32,7 @@ void check_outputs(const std::filesystem::path& output, const OutputOptions& opt
                    bool dry_run = false);
 
 void write_report(const std::string& target, const Report& report);
-// The table for people, unless -q; warnings always.
+// The table for people, unless -q, as wide as their terminal; warnings always.
 void put_summary(const Report& report, const TextOptions& options);
 
 }  // namespace weft::cli

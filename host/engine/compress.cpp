@@ -163,7 +163,9 @@ class Compression {
     for (std::size_t t = 0; t < report.tensors.size(); t++) set_errors(report.tensors[t], errors_[t]);
     add_notes(plan_, report.tensors);
     add_prunings(plan_, errors_, report.tensors);
+    add_losses(errors_, report.tensors);
     for (const auto& file : network_.files()) report.bytes_in += file.bytes;
+    report.asset_bytes_out = asset_bytes(plan_.index);
     report.overhead_bytes = report.bytes_out - plane_bytes_;
     report.warnings = network_.warnings();
   }
