@@ -14,6 +14,7 @@
 #include "cli/commands.hpp"
 #include "cli/console.hpp"
 #include "cli/words.hpp"
+#include "cli/signals.hpp"
 #include "config/suggest.hpp"
 #include "json/strict_json.hpp"
 #include "text/utf8.hpp"
@@ -98,3 +99,5 @@ int main(int argc, char** argv) {
   }
   return kRunTimeError;
 }
+    // As a shell reports a program that a signal has killed.
+    if (error.kind() == weft::ErrorKind::kInterrupted && caught_signal() != 0) return 128 + caught_signal();

@@ -83,7 +83,7 @@ std::unique_ptr<Network> open_network(const std::filesystem::path& path) {
   }
   for (const formats::Reader* reader : kReaders)
     if (reader->recognises(candidate)) return reader->open(candidate);
-  throw Error(ErrorKind::kUnsupported, fmt::format("{}: {}", path.string(), why_not(candidate)));
+  throw Error(ErrorKind::kInput, fmt::format("{}: {}", path.string(), why_not(candidate)));
 }
 
 }  // namespace weft
