@@ -34,7 +34,7 @@ void run(const Options& options) {
   const fs::path output = chosen_or(options.output.output, default_archive(options.input, network->is_folder()), true);
   Sources sources = sources_of(*network);
   sources.emplace_back(options.config.source);
-  check_outputs(output, options.output, sources, options.dry_run);
+  check_outputs(output, io::TargetKind::kFile, options.output, sources, options.dry_run);
 
   RunOptions run = run_options(config);
   run.overwrite = options.output.overwrite;
