@@ -53,6 +53,7 @@ std::vector<std::string> unused_rules(const Config& config, const std::vector<Te
                                       const std::vector<bool>& with_intent) {
   const std::vector<RuleUse> uses = uses_of_rules(config, tensors);
   std::vector<std::string_view> names;
+  names.reserve(tensors.size());
   for (const TensorInfo& tensor : tensors) names.push_back(tensor.name);
   std::vector<std::string> sentences;
   for (std::size_t i = 0; i < config.rules.size(); i++) {

@@ -15,7 +15,8 @@ double factor(std::string_view unit) {
   constexpr std::string_view kPrefixes = "KkMmGgTt";
   const auto prefix = kPrefixes.find(unit[0]);
   if (prefix == std::string_view::npos) return 1;
-  const auto power = static_cast<double>(prefix / 2 + 1);
+  const auto letter = prefix / 2;
+  const double power = static_cast<double>(letter) + 1;
   return unit.size() == 2 ? std::round(std::pow(10.0, 3 * power)) : std::exp2(10 * power);
 }
 
