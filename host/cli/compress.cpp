@@ -8,6 +8,7 @@
 #include "cli/options.hpp"
 #include "cli/outputs.hpp"
 #include "cli/progress.hpp"
+#include "config/rule_use.hpp"
 #include "text/units.hpp"
 #include "text/utf8.hpp"
 
@@ -26,22 +27,27 @@ struct Options {
 };
 
 void run(const Options& options) {
-  Config config = load_config(options.config.source, options.config.overrides);
+  check_input(options.input);
+  Config config = load_config(options.config.source, options.config.overrides, options.config.target);
   apply(options.machine, config);
   const auto network = open_network(options.input);
   const fs::path output = chosen_or(options.output.output, default_archive(options.input, network->is_folder()), true);
   Sources sources = sources_of(*network);
   sources.emplace_back(options.config.source);
-  check_outputs(output, options.output, sources, options.dry_run);
+  check_outputs(output, io::TargetKind::kFile, options.output, sources, options.dry_run);
 
   RunOptions run = run_options(config);
   run.overwrite = options.output.overwrite;
   run.verify = !options.no_verify;
-  const Report report = [&] {
+  Report report = [&] {
     const auto display = show_progress(run, options.dry_run ? "sampling" : "compressing",
                                        !options.machine.no_progress && !options.text.quiet);
     return options.dry_run ? estimate(*network, config, run) : compress(*network, config, output, run);
   }();
+  for (std::string& sentence :
+       config::unused_rules(config, network->tensors(),
+                            config::rules_with_intent(config, options.config.source, options.config.overrides)))
+    report.warnings.push_back(std::move(sentence));
   write_report(options.output.report, report);
   put_summary(report, options.text);
   if (options.text.quiet) return;

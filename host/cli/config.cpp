@@ -7,8 +7,10 @@
 
 #include "cli/commands.hpp"
 #include "cli/console.hpp"
+#include "cli/options.hpp"
 #include "cli/words.hpp"
 #include "config/fields.hpp"
+#include "config/rule_use.hpp"
 #include "text/units.hpp"
 #include "text/utf8.hpp"
 
@@ -16,8 +18,8 @@ namespace weft::cli {
 namespace {
 
 struct Options {
-  std::string source;
-  std::vector<std::string> overrides;
+  ConfigOptions config;
+  std::filesystem::path network;
 };
 
 std::string prune_text(const Prune& prune) {
@@ -59,11 +61,31 @@ std::string rule_line(std::size_t number, const Rule& rule) {
   return text::printable(line) + '\n';
 }
 
+Config load(const Options& options) {
+  return load_config(options.config.source, options.config.overrides, options.config.target);
+}
+
+std::string use_line(const config::RuleUse& use) {
+  return fmt::format("    {}, {}\n", counted(use.tensors, "tensor"), counted(use.weights, "weight"));
+}
+
 void check(const Options& options) {
-  const Config config = load_config(options.source, options.overrides);
-  std::string text = fmt::format("ok: {}: {}\n", text::printable(options.source), counted(config.rules.size(), "rule"));
-  for (std::size_t i = 0; i < config.rules.size(); i++) text += rule_line(i, config.rules[i]);
+  const Config config = load(options);
+  std::vector<config::RuleUse> uses;
+  std::vector<std::string> warnings;
+  if (!options.network.empty()) {
+    const auto network = open_network(options.network);
+    uses = config::uses_of_rules(config, network->tensors());
+    warnings = config::unused_rules(config, network->tensors(), std::vector<bool>(config.rules.size(), true));
+  }
+  std::string text =
+      fmt::format("ok: {}: {}\n", text::printable(options.config.source), counted(config.rules.size(), "rule"));
+  for (std::size_t i = 0; i < config.rules.size(); i++) {
+    text += rule_line(i, config.rules[i]);
+    if (!uses.empty()) text += use_line(uses[i]);
+  }
   text += "  what no rule matches -> lossless\n";
+  if (!uses.empty()) text += use_line(uses.back());
   if (config.target) {
     text += "  target:";
     for (const auto& field : config::target_fields())
@@ -74,6 +96,7 @@ void check(const Options& options) {
   text += fmt::format("  device {}, threads {}, memory_limit {}\n", config.device,
                       config.threads == 0 ? "all" : std::to_string(config.threads),
                       text::binary_bytes(config.memory_limit));
+  for (const std::string& warning : warnings) text += fmt::format("warning: {}\n", text::printable(warning));
   put_text(text);
 }
 
@@ -91,19 +114,19 @@ void add_config(CLI::App& program) {
   const auto add = [&](const char* name, const char* what, bool needs_source) {
     CLI::App* action = command.add_subcommand(name, what);
     if (needs_source) {
-      action->add_option("file", options->source, "Config file, or the name of a preset")
+      action->add_option("file", options->config.source, "Config file, or the name of a preset")
           ->type_name("FILE")
           ->required();
-      action->add_option("--set", options->overrides, "Overrides one value")
-          ->type_name("PATH=VALUE")
-          ->allow_extra_args(false)
-          ->take_all();
+      add_change_options(*action, options->config);
     }
     return action;
   };
-  add("check", "Say whether a config is valid, and what it does", true)->callback([options] { check(*options); });
+  CLI::App* action = add("check", "Say whether a config is valid, and what it does", true);
+  action->add_option("--for", options->network, "Also say which rule takes how many tensors of this network")
+      ->type_name("INPUT");
+  action->callback([options] { check(*options); });
   add("show", "Print the config with every default filled in, as JSON", true)->callback([options] {
-    put_line(to_json(load_config(options->source, options->overrides)));
+    put_line(to_json(load(*options)));
   });
   add("schema", "Print the JSON schema of configs", false)->callback([] { put_line(config_schema()); });
 }

@@ -1,6 +1,7 @@
 #include "cli/console.hpp"
 
 #include <fcntl.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -11,6 +12,11 @@
 #include "weft/error.hpp"
 
 namespace weft::cli {
+namespace {
+
+constexpr std::size_t kUsualColumns = 80;  // of a terminal that does not say
+
+}  // namespace
 
 void reserve_standard_descriptors() {
   for (int fd = 0; fd <= 2;) {
@@ -19,6 +25,12 @@ void reserve_standard_descriptors() {
     if (fd < 0) return;
     if (fd > 2) ::close(fd);
   }
+}
+
+std::size_t columns_of(int descriptor) noexcept {
+  winsize size{};
+  if (::isatty(descriptor) != 1) return 0;
+  return ::ioctl(descriptor, TIOCGWINSZ, &size) != 0 || size.ws_col == 0 ? kUsualColumns : size.ws_col;
 }
 
 void put_data(std::string_view text) {

@@ -26,12 +26,13 @@ struct Options {
 void run(const Options& options) {
   Config machine;
   apply(options.machine, machine);
+  check_input(options.archive);
   const Archive archive = Archive::open(options.archive);
   const bool selection = !options.globs.empty();
   const bool to_file = selection || !archive.index().is_folder;
   const fs::path output =
       chosen_or(options.output.output, default_restored(options.archive, archive.index(), selection), to_file);
-  check_outputs(output, options.output, {options.archive});
+  check_outputs(output, to_file ? io::TargetKind::kFile : io::TargetKind::kFolder, options.output, {options.archive});
 
   RunOptions run = run_options(machine);
   run.overwrite = options.output.overwrite;

@@ -87,8 +87,8 @@ report::Histogram of_archive(const Archive& archive, std::size_t t, std::size_t 
 }  // namespace
 
 void show_histogram(const std::filesystem::path& input, bool is_archive, const std::string& tensor,
-                    const std::filesystem::path& svg) {
-  if (!svg.empty()) io::check_target(svg, false);
+                    const std::filesystem::path& svg, bool overwrite) {
+  if (!svg.empty()) io::check_target(svg, overwrite, io::TargetKind::kFile);
   const std::size_t bars = svg.empty() ? kTerminalBars : kSvgBars;
   report::Histogram histogram;
   if (is_archive) {
@@ -100,7 +100,7 @@ void show_histogram(const std::filesystem::path& input, bool is_archive, const s
   }
   if (svg.empty()) return put_data(report::histogram_text(histogram, tensor));
   const std::string text = report::histogram_svg(histogram, tensor);
-  io::AtomicFile file(svg, false);
+  io::AtomicFile file(svg, overwrite);
   file.write_at(0, std::as_bytes(std::span(text)));
   file.commit();
 }

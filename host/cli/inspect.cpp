@@ -1,5 +1,6 @@
 // weft inspect: what is in an archive or a network, without decoding it. The table is the data: standard output.
 #include <fmt/format.h>
+#include <unistd.h>
 
 #include <array>
 #include <cmath>
@@ -15,6 +16,7 @@
 #include "cli/commands.hpp"
 #include "cli/console.hpp"
 #include "cli/histogram.hpp"
+#include "cli/options.hpp"
 #include "cli/words.hpp"
 #include "io/file.hpp"
 #include "text/table.hpp"
@@ -32,7 +34,7 @@ using Json = nlohmann::ordered_json;
 struct Options {
   fs::path input, svg;
   std::string histogram;
-  bool json = false;
+  bool json = false, overwrite = false;
 };
 
 // How an archive codes a tensor.
@@ -146,6 +148,11 @@ std::string files_text(const std::vector<FileInfo>& files) {
   return table.render();
 }
 
+// Elsewhere names are data, which is not cut.
+void fit_to_terminal(text::Table& table) {
+  if (const std::size_t columns = columns_of(STDOUT_FILENO); columns > 0) table.fit(0, columns);
+}
+
 void inspect_archive(const Options& options) {
   const Archive archive = Archive::open(options.input);
   const Index& index = archive.index();
@@ -195,6 +202,7 @@ void inspect_archive(const Options& options) {
                tensor.elements == 0 ? "-" : fmt::format("{:.3f}", bits_per_weight(coded[t].bytes, tensor.elements)),
                codec_text(coded[t])});
   }
+  fit_to_terminal(table);
   put_data(fmt::format(
       "{}: weft archive, format {}, {}\n\n{}\n{}\n"
       "{} of {} -> {} ({:.2f}x, {:.3f} bits/weight)\n"
@@ -226,6 +234,7 @@ void inspect_network(const Options& options) {
   for (const TensorInfo& tensor : network->tensors())
     table.add({text::printable(tensor.name), std::string(name_of(tensor.dtype)), shape_text(tensor),
                text::decimal_bytes(tensor.bytes)});
+  fit_to_terminal(table);
   put_data(fmt::format("{}: network, {}\n\n{}\n{}\n{}, {} of {}\n", text::printable(options.input.string()),
                        network->is_folder() ? "a folder" : "a single file", files_text(network->files()),
                        table.render(), counted(network->tensors().size(), "tensor"), counted(elements, "weight"),
@@ -259,12 +268,15 @@ void add_inspect(CLI::App& program) {
                                     "How the weights of a tensor are distributed, with its codebook's entries marked")
                         ->type_name("TENSOR")
                         ->excludes(json);
-  command.add_option("--svg", options->svg, "The histogram as SVG into a new file")
-      ->type_name("FILE")
-      ->needs(histogram);
+  auto* svg = command.add_option("--svg", options->svg, "The histogram as SVG into a file")
+                  ->type_name("FILE")
+                  ->needs(histogram);
+  command.add_flag("-f,--force", options->overwrite, "Replace an existing SVG")->needs(svg);
   command.callback([options] {
+    check_input(options->input);
     const bool archive = is_archive(options->input);
-    if (!options->histogram.empty()) return show_histogram(options->input, archive, options->histogram, options->svg);
+    if (!options->histogram.empty())
+      return show_histogram(options->input, archive, options->histogram, options->svg, options->overwrite);
     archive ? inspect_archive(*options) : inspect_network(*options);
   });
 }

@@ -1,10 +1,11 @@
-// The program `weft`: finds the command, runs it, turns failures into messages and exit codes (DESIGN 7).
+// The program `weft`: finds the command, runs it, turns failures into messages and exit codes.
 #include <fmt/format.h>
 
 #include <CLI/App.hpp>
 #include <CLI/Config.hpp>
 #include <CLI/Formatter.hpp>
 #include <algorithm>
+#include <array>
 #include <exception>
 #include <new>
 #include <string>
@@ -13,6 +14,7 @@
 
 #include "cli/commands.hpp"
 #include "cli/console.hpp"
+#include "cli/signals.hpp"
 #include "cli/words.hpp"
 #include "config/suggest.hpp"
 #include "json/strict_json.hpp"
@@ -49,6 +51,19 @@ void check_command(const CLI::App& program, std::string_view word) {
                           hint.empty() ? fmt::format("; there are {}", fmt::join(names, ", ")) : ""));
 }
 
+// CLI11 does not expect a second input; whoever gives several wants to hear that it takes several runs.
+std::string message_of(const CLI::ParseError& error, const CLI::App& program) {
+  constexpr std::array<std::string_view, 4> kOfOneInput{"compress", "decompress", "inspect", "verify"};
+  const std::vector<const CLI::App*> commands =
+      program.get_subcommands([](const CLI::App* one) { return one->parsed(); });
+  const std::vector<std::string> rest = program.remaining(true);
+  if (error.get_exit_code() != static_cast<int>(CLI::ExitCodes::ExtrasError) || commands.empty() || rest.empty() ||
+      rest.front().starts_with('-') ||
+      std::find(kOfOneInput.begin(), kOfOneInput.end(), commands.front()->get_name()) == kOfOneInput.end())
+    return error.what();
+  return fmt::format("one network at a time: {} is one too many", json::quote_brief(rest.front()));
+}
+
 std::string version_line() { return fmt::format("weft {} (archive format {})", version_string(), format_version()); }
 
 int run(int argc, char** argv) {
@@ -72,7 +87,7 @@ int run(int argc, char** argv) {
   } catch (const CLI::CallForVersion&) {
     put_data(version_line() + '\n');
   } catch (const CLI::ParseError& error) {
-    put_error(error.what());
+    put_error(message_of(error, program));
     put_text(fmt::format("try: {} --help\n", command_so_far(program)));
     return exit_code(ErrorKind::kUsage);
   }
@@ -89,6 +104,8 @@ int main(int argc, char** argv) {
     return run(argc, argv);
   } catch (const weft::Error& error) {
     put_error(error.what());
+    // As a shell reports a program that a signal has killed.
+    if (error.kind() == weft::ErrorKind::kInterrupted && caught_signal() != 0) return 128 + caught_signal();
     return weft::exit_code(error.kind());
   } catch (const std::bad_alloc&) {
     put_error("out of memory: use fewer threads (-T) or a smaller --memory-limit");

@@ -34,7 +34,7 @@ void add_text_options(CLI::App& command, TextOptions& options) {
 void add_machine_options(CLI::App& command, MachineOptions& options) {
   command.add_option("-T,--threads", options.threads, "Threads; 0: all cores")->type_name("N");
   command.add_option("--device", options.device, "auto, cpu, cuda, cuda:N or cuda:all")->type_name("DEVICE");
-  command.add_option("--memory-limit", options.memory_limit, "Working buffers, such as 512MiB or 1GB")
+  command.add_option("--memory-limit", options.memory_limit, "Working buffers, such as 512M (MiB) or 1GB")
       ->type_name("SIZE");
   command.add_option("--device-memory", options.device_memory, "Memory on each GPU; 0: most of what is free")
       ->type_name("SIZE");
@@ -60,16 +60,29 @@ RunOptions run_options(const Config& config) {
   return run;
 }
 
+void add_change_options(CLI::App& command, ConfigOptions& options) {
+  command.add_option("--set", options.overrides, "Overrides one value of the config, such as rules.0.lambda=0.05")
+      ->type_name("PATH=VALUE")
+      ->allow_extra_args(false)
+      ->take_all();
+  command
+      .add_option("--target", options.target,
+                  "What the archive shall be, such as bits_per_weight=3, instead of the steps that the config gives")
+      ->type_name("FIGURE=VALUE");
+}
+
 void add_config_options(CLI::App& command, ConfigOptions& options) {
   command
       .add_option("-c,--config", options.source,
                   "Config file, or a preset: lossless, near-lossless, balanced, small, lut4, deep-compression")
       ->type_name("CONFIG")
       ->capture_default_str();
-  command.add_option("--set", options.overrides, "Overrides one value of the config, such as rules.0.lambda=0.05")
-      ->type_name("PATH=VALUE")
-      ->allow_extra_args(false)
-      ->take_all();
+  add_change_options(command, options);
+}
+
+void check_input(const std::filesystem::path& input) {
+  if (input == "-")
+    throw Error(ErrorKind::kUsage, "what weft reads is a file or a folder, not standard input; ./- is a file named -");
 }
 
 void add_output_options(CLI::App& command, OutputOptions& options, const std::string& what) {

@@ -37,8 +37,14 @@ void apply(const MachineOptions& options, Config& config);
 struct ConfigOptions {
   std::string source = "lossless";  // a path or the name of a preset
   std::vector<std::string> overrides;
+  std::string target;
 };
+// --set and --target: what is changed of the config.
+void add_change_options(CLI::App& command, ConfigOptions& options);
 void add_config_options(CLI::App& command, ConfigOptions& options);
+
+// Throws Error(kUsage) for "-": networks and archives are read at many places at once.
+void check_input(const std::filesystem::path& input);
 
 struct OutputOptions {
   std::filesystem::path output;  // empty: a default beside the input

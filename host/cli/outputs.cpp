@@ -1,6 +1,7 @@
 #include "cli/outputs.hpp"
 
 #include <fmt/format.h>
+#include <unistd.h>
 
 #include <cstddef>
 #include <span>
@@ -46,6 +47,14 @@ bool looks_like_report(const fs::path& path) {
   return file.size() == 0 || first == std::byte{'{'};
 }
 
+void write_text(const std::string& target, std::string_view text) {
+  if (target == kStandardOutput) return put_data(text);
+  // check_outputs() has seen what is there.
+  io::AtomicFile file(target, true);
+  file.write_at(0, std::as_bytes(std::span(text)));
+  file.commit();
+}
+
 }  // namespace
 
 fs::path default_archive(const fs::path& input, bool is_folder) {
@@ -72,20 +81,13 @@ fs::path chosen_or(const fs::path& chosen, const fs::path& otherwise, bool targe
   return chosen;
 }
 
-Sources sources_of(const Network& network) {
-  std::error_code error;
-  Sources sources{network.path()};
-  const fs::path folder = fs::is_directory(network.path(), error) ? network.path() : network.path().parent_path();
-  for (const FileInfo& file : network.files()) sources.push_back(folder / file.name);
-  return sources;
-}
-
-void check_outputs(const fs::path& output, const OutputOptions& options, const Sources& sources, bool dry_run) {
+void check_outputs(const fs::path& output, io::TargetKind kind, const OutputOptions& options, const Sources& sources,
+                   bool dry_run) {
   if (output == kStandardOutput)
     throw Error(ErrorKind::kUsage,
                 "what weft writes is a file or a folder, not standard output; ./- is a file named -");
   refuse_source(output, sources);
-  if (!dry_run) io::check_target(output, options.overwrite);
+  if (!dry_run) io::check_target(output, options.overwrite, kind);
   if (options.report.empty() || options.report == kStandardOutput) return;
   refuse_source(options.report, sources);
   std::error_code error;
@@ -93,22 +95,24 @@ void check_outputs(const fs::path& output, const OutputOptions& options, const S
   const auto place = [&](const fs::path& path) { return fs::weakly_canonical(fs::absolute(path, error), error); };
   if (place(options.report) == place(output))
     throw Error(ErrorKind::kUsage, fmt::format("{} cannot be both the output and the report", options.report));
-  io::check_target(options.report, options.overwrite || looks_like_report(options.report));
+  io::check_target(options.report, options.overwrite || looks_like_report(options.report), io::TargetKind::kFile);
 }
 
 void write_report(const std::string& target, const Report& report) {
   if (target.empty()) return;
   std::string text = to_json(report);
   if (!text.ends_with('\n')) text += '\n';
-  if (target == kStandardOutput) return put_data(text);
-  // check_outputs() has seen what is there.
-  io::AtomicFile file(target, true);
-  file.write_at(0, std::as_bytes(std::span(text)));
-  file.commit();
+  try {
+    write_text(target, text);
+  } catch (const Error& error) {
+    if (report.output.empty()) throw;
+    throw Error(error.kind(),
+                fmt::format("{}; but {} is complete, only its report is missing", error.what(), report.output));
+  }
 }
 
 void put_summary(const Report& report, const TextOptions& options) {
-  if (!options.quiet) return put_text(to_text(report, options.verbose));
+  if (!options.quiet) return put_text(to_text(report, options.verbose, columns_of(STDERR_FILENO)));
   for (const std::string& warning : report.warnings)
     put_text(fmt::format("weft: warning: {}\n", text::printable(warning)));
 }

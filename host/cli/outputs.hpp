@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "cli/options.hpp"
+#include "io/file.hpp"
 #include "weft/archive.hpp"
 #include "weft/network.hpp"
 #include "weft/report.hpp"
@@ -24,16 +25,16 @@ namespace weft::cli {
 
 // The files that a run reads; none of them may be replaced by what it writes, -f or not.
 using Sources = std::vector<std::filesystem::path>;
-[[nodiscard]] Sources sources_of(const Network& network);
 
 // Refuses, before the work begins, what cannot or should not be written: an output that exists (without -f), that is
 // one of the sources, or that is also the report; a report that would replace anything but an older report. With
 // `dry_run` only the report is written.
-void check_outputs(const std::filesystem::path& output, const OutputOptions& options, const Sources& sources,
-                   bool dry_run = false);
+void check_outputs(const std::filesystem::path& output, io::TargetKind kind, const OutputOptions& options,
+                   const Sources& sources, bool dry_run = false);
 
+// The failure to write it does not take the output back, and says so.
 void write_report(const std::string& target, const Report& report);
-// The table for people, unless -q; warnings always.
+// The table for people, unless -q, as wide as their terminal; warnings always.
 void put_summary(const Report& report, const TextOptions& options);
 
 }  // namespace weft::cli

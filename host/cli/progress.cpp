@@ -1,7 +1,6 @@
 #include "cli/progress.hpp"
 
 #include <fmt/format.h>
-#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -29,13 +28,7 @@ int percent_of(const Progress& p) { return static_cast<int>(std::floor(fraction_
 
 bool is_terminal() {
   const char* term = std::getenv("TERM");
-  return ::isatty(STDERR_FILENO) == 1 && term != nullptr && std::string_view(term) != "dumb";
-}
-
-std::size_t terminal_columns() {
-  winsize size{};
-  if (::ioctl(STDERR_FILENO, TIOCGWINSZ, &size) != 0 || size.ws_col == 0) return 80;
-  return size.ws_col;
+  return columns_of(STDERR_FILENO) > 0 && term != nullptr && std::string_view(term) != "dumb";
 }
 
 }  // namespace
@@ -106,7 +99,7 @@ void ProgressDisplay::operator()(const Progress& progress) {
     return;
   }
   // One column stays free: some terminals wrap when the last one is written.
-  put_text(fmt::format("\r{}\033[K", meter_.bar_line(progress, terminal_columns() - 1)));
+  put_text(fmt::format("\r{}\033[K", meter_.bar_line(progress, columns_of(STDERR_FILENO) - 1)));
   drawn_ = true;
 }
 

@@ -6,9 +6,15 @@ namespace weft::cli {
 namespace {
 
 std::atomic<bool> g_cancelled{false};
-static_assert(std::atomic<bool>::is_always_lock_free, "a signal handler may only touch lock-free atomics");
+std::atomic<int> g_signal{0};
+static_assert(std::atomic<bool>::is_always_lock_free && std::atomic<int>::is_always_lock_free,
+              "a signal handler may only touch lock-free atomics");
 
-void on_signal(int) { g_cancelled.store(true); }
+void on_signal(int signal) {
+  int none = 0;
+  g_signal.compare_exchange_strong(none, signal);
+  g_cancelled.store(true);
+}
 
 }  // namespace
 
@@ -25,5 +31,7 @@ const std::atomic<bool>* catch_signals() {
   }
   return &g_cancelled;
 }
+
+int caught_signal() noexcept { return g_signal.load(); }
 
 }  // namespace weft::cli

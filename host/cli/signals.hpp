@@ -9,4 +9,7 @@ namespace weft::cli {
 // Installs the handlers; returns the flag for RunOptions::cancel.
 [[nodiscard]] const std::atomic<bool>* catch_signals();
 
+// The one that came first; 0 before any has.
+[[nodiscard]] int caught_signal() noexcept;
+
 }  // namespace weft::cli

@@ -32,6 +32,7 @@ std::string nearness(const Report& report) {
 void run(const Options& options) {
   Config machine;
   apply(options.machine, machine);
+  check_input(options.archive);
   const Archive archive = Archive::open(options.archive);
   std::unique_ptr<Network> original;
   if (!options.against.empty()) original = open_network(options.against);

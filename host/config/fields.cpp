@@ -81,6 +81,17 @@ auto field(std::string_view name, ValueType type, std::string_view doc) {
                       [](const Owner& owner) { return Convert<T>::to(owner.*Member); }};
 }
 
+// The member's null is "auto", which is a value like others: shown, and the default.
+template <auto Member>
+auto field_or_auto(std::string_view name, ValueType type, std::string_view doc) {
+  auto result = field<Member>(name, std::move(type), doc);
+  result.get = [](const auto& owner) {
+    const Json value = Convert<decltype(member_of(Member))>::to(owner.*Member);
+    return value.is_null() ? Json("auto") : value;
+  };
+  return result;
+}
+
 const std::vector<std::string_view> kStepNames{"relative_step", "step"};
 const std::vector<std::string_view> kDistortions{"auto", "absolute", "balanced", "relative"};  // as in the enumeration
 const std::vector<CodecId> kWithStep(kStepCodecs.begin(), kStepCodecs.end());
@@ -125,7 +136,7 @@ const std::vector<Field<Config>>& config_fields() {
           "Where to compute: auto takes a GPU when there is one."),
       field<&Config::threads>("threads", ValueType::integer(0, 4096), "CPU threads; 0: all cores."),
       field<&Config::memory_limit>("memory_limit", ValueType::bytes(1 << 20, kMany),
-                                   "Working buffers, in bytes or as a size such as \"512MiB\"."),
+                                   "Working buffers, in bytes or as a size such as \"512M\", which is 512MiB."),
       field<&Config::device_memory>(
           "device_memory", ValueType::bytes(0, kMany),
           "Memory on each GPU, in bytes or as a size such as \"4GiB\"; 0: most of what is free."),
@@ -257,7 +268,7 @@ const std::vector<Parameter>& codec_parameters() {
       {field<&CodecSpec::correct_reconstruction>("correct_reconstruction", ValueType::boolean(),
                                                  "Reconstruct at the mean of a cell's weights instead of its middle."),
        {CodecId::kUniform, CodecId::kTrellis}},
-      {field<&CodecSpec::trellis_lambda>(
+      {field_or_auto<&CodecSpec::trellis_lambda>(
            "lambda", ValueType::number(0, 10).or_auto(),
            "Error that a bit may cost, in units of the cell's width squared; auto: by the rate."),
        {CodecId::kTrellis}},
@@ -316,7 +327,7 @@ const std::vector<Parameter>& codec_parameters() {
            "importance", ValueType::choice({}),
            "A safetensors file: how much the squared error of weights counts. Its tensors have the names of those that "
            "the rule matches, and their shapes or one number per output channel (the first axis). Relative to the "
-           "working directory."),
+           "folder of the config's file; given by --set, to the working directory."),
        {CodecId::kCodebook}},
   };
   return parameters;

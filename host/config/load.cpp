@@ -4,6 +4,7 @@
 #include <filesystem>
 
 #include "config/presets.hpp"
+#include "config/source.hpp"
 #include "config/suggest.hpp"
 #include "io/file.hpp"
 #include "json/strict_json.hpp"
@@ -15,9 +16,6 @@ namespace weft {
 namespace {
 
 constexpr std::uint64_t kMaxFileBytes = 4u << 20;
-
-// A name without a folder and without ".json" is a preset's, whatever files there are.
-bool is_path(const std::string& name) { return name.find('/') != std::string::npos || name.ends_with(".json"); }
 
 std::string read_file(const std::string& path) {
   try {
@@ -42,11 +40,27 @@ std::string read_file(const std::string& path) {
 
 }  // namespace
 
-Config load_config(const std::string& path_or_preset, const std::vector<std::string>& overrides) {
-  if (is_path(path_or_preset)) return parse_config(read_file(path_or_preset), path_or_preset, overrides);
+bool config::is_path(std::string_view name) {
+  return name.find('/') != std::string_view::npos || name.ends_with(".json");
+}
+
+void config::place_files(Config& config, const std::filesystem::path& folder,
+                         const std::function<bool(std::size_t rule)>& concerns) {
+  for (std::size_t i = 0; i < config.rules.size(); i++)
+    if (auto& file = config.rules[i].spec.importance_file; file && concerns(i)) file = (folder / *file).string();
+}
+
+Config load_config(const std::string& path_or_preset, const std::vector<std::string>& overrides,
+                   const std::string& target) {
+  if (config::is_path(path_or_preset)) {
+    Config config = parse_config(read_file(path_or_preset), path_or_preset, overrides, target);
+    config::place_files(config, std::filesystem::path(path_or_preset).parent_path(),
+                        [&](std::size_t rule) { return !config::override_sets(overrides, rule, "importance"); });
+    return config;
+  }
   for (const config::Preset& preset : config::presets())
     if (preset.name == path_or_preset)
-      return parse_config(preset.text, fmt::format("preset {}", preset.name), overrides);
+      return parse_config(preset.text, fmt::format("preset {}", preset.name), overrides, target);
   fail_unknown(path_or_preset);
 }
 

@@ -1,9 +1,9 @@
 // Globs, and which rule a tensor falls under.
+#include "config/match.hpp"
+
 #include <algorithm>
-#include <optional>
 
 #include "text/utf8.hpp"
-#include "weft/config.hpp"
 
 namespace weft {
 namespace {
@@ -73,14 +73,26 @@ bool glob_match(std::string_view pattern, std::string_view name) noexcept {
   return p == pattern.size();
 }
 
+std::optional<std::size_t> config::open_set(std::string_view glob) noexcept {
+  for (std::size_t at = 0; at < glob.size();) {
+    const std::size_t begin = at;
+    if (next_char(glob, at) == '[' && !in_set(glob, at, 0)) return begin;
+  }
+  return {};
+}
+
+bool config::matches_name(const Rule& rule, std::string_view name) noexcept {
+  return std::any_of(rule.match.begin(), rule.match.end(),
+                     [&](const std::string& glob) { return glob_match(glob, name); });
+}
+
 CodecSpec spec_for(const Config& config, std::string_view name, DType dtype, std::uint64_t elements, std::uint64_t rank,
                    int* rule_index) {
   const auto applies = [&](const Rule& rule) {
     if (elements < rule.min_elements || rank < rule.min_rank) return false;
     if (!rule.dtypes.empty() && std::find(rule.dtypes.begin(), rule.dtypes.end(), dtype) == rule.dtypes.end())
       return false;
-    return std::any_of(rule.match.begin(), rule.match.end(),
-                       [&](const std::string& glob) { return glob_match(glob, name); });
+    return config::matches_name(rule, name);
   };
   const auto found = std::find_if(config.rules.begin(), config.rules.end(), applies);
   const bool matched = found != config.rules.end();

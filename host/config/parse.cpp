@@ -8,6 +8,7 @@
 
 #include "archive/codebook_index.hpp"
 #include "config/fields.hpp"
+#include "config/match.hpp"
 #include "config/source.hpp"
 #include "config/suggest.hpp"
 #include "json/strict_json.hpp"
@@ -43,27 +44,43 @@ void read(const Field<Owner>& field, const Json& object, const Pointer& at, cons
                                                  : fmt::format("did you mean \"{}\"?", near)));
 }
 
-const Parameter* find_parameter(const std::string& key) {
-  for (const Parameter& parameter : codec_parameters())
-    if (parameter.field.name == key) return &parameter;
-  return nullptr;
+// What a rule may say; without the name of a codec, what rules of any codec may.
+Names keys_of_rules(const Json& codec) {
+  const bool is_known = std::any_of(codecs().begin(), codecs().end(),
+                                    [&](const CodecEntry& entry) { return codec == name_of(entry.id); });
+  Names keys;
+  for (const Field<Rule>& field : rule_fields()) keys.push_back(field.name);
+  keys.push_back(kPruneKey);
+  for (const Parameter& parameter : codec_parameters()) {
+    const bool fits = !is_known || std::any_of(parameter.codecs.begin(), parameter.codecs.end(),
+                                               [&](const CodecId one) { return codec == name_of(one); });
+    if (fits && std::find(keys.begin(), keys.end(), parameter.field.name) == keys.end())
+      keys.push_back(parameter.field.name);
+  }
+  return keys;
 }
 
-const Field<Rule>* find_rule_field(const std::string& key) {
-  for (const Field<Rule>& field : rule_fields())
-    if (field.name == key) return &field;
-  return nullptr;
-}
-
-// Keys of any codec, so that a misspelt one is called unknown before its codec is known.
+// A misspelt key of any codec is found: whether it suits the rule's is another question.
 void check_rule_keys(const Json& object, const Pointer& at, const Source& source) {
-  Names known;
-  for (const Field<Rule>& field : rule_fields()) known.push_back(field.name);
-  for (const Parameter& parameter : codec_parameters()) known.push_back(parameter.field.name);
-  known.push_back(kPruneKey);
+  const Names all = keys_of_rules(Json());
+  const Json codec = object.contains(kCodecKey) ? object.at(std::string(kCodecKey)) : Json();
   for (const auto& item : object.items())
-    if (!find_rule_field(item.key()) && !find_parameter(item.key()) && item.key() != kPruneKey)
-      fail_unknown(item.key(), at, known, source);
+    if (std::find(all.begin(), all.end(), item.key()) == all.end())
+      fail_unknown(item.key(), at, nearest(item.key(), all).empty() ? keys_of_rules(codec) : all, source);
+}
+
+// A set that is not closed would match a '[', which nobody means who writes one.
+void check_globs(const Json& object, const Pointer& at, const Rule& rule, const Source& source) {
+  for (std::size_t i = 0; i < rule.match.size(); i++) {
+    const std::string& glob = rule.match[i];
+    const auto open = open_set(glob);
+    if (!open) continue;
+    const Pointer place = at / "match";
+    source.fail(object.at("match").is_array() ? place / i : place,
+                fmt::format("expected a glob; found {}, whose {} has no ] (to match a [, write [[])",
+                            json::quote(text::shorten_middle(glob, 60)),
+                            json::quote(text::shorten_middle(glob.substr(*open), 20))));
+  }
 }
 
 // The names that the object has; `last` becomes the place of the last one.
@@ -177,6 +194,12 @@ void check_codebook(const Json& object, const Pointer& at, const Source& source,
                 "expected 1");
 }
 
+// Where an override has changed the codec, what the config's file says for the old one is in the way.
+std::string how_to_remove(const Pointer& at, const std::string& key, const Source& source) {
+  if (!source.is_overridden(at / std::string(kCodecKey)) || source.is_overridden(at / key)) return {};
+  return fmt::format("; --set {}.{}.{}=null removes it", kRulesKey, at.back(), key);
+}
+
 Rule read_rule(const Json& object, const Pointer& at, const Target* target, const Source& source) {
   if (!object.is_object()) source.fail(at, fmt::format("expected an object with a rule; found {}", shown(object)));
   check_rule_keys(object, at, source);
@@ -186,6 +209,7 @@ Rule read_rule(const Json& object, const Pointer& at, const Target* target, cons
       source.fail(at, fmt::format("the rule has no \"{}\": expected {}", kCodecKey, field.type.expected()));
     read(field, object, at, source, rule);
   }
+  check_globs(object, at, rule, source);
   const CodecEntry& codec = entry_of(rule.spec.codec);
   for (const Parameter& parameter : codec_parameters()) {
     const std::string name(parameter.field.name);
@@ -199,8 +223,8 @@ Rule read_rule(const Json& object, const Pointer& at, const Target* target, cons
         is_owned = is_owned || has_parameter(other, codec.id);
       }
       if (is_owned) continue;
-      source.fail(at / name, fmt::format("{} is a parameter of codec {}; the codec of this rule is {}", name,
-                                         fmt::join(owners, ", "), name_of(codec.id)));
+      source.fail(at / name, fmt::format("{} is a parameter of codec {}; the codec of this rule is {}{}", name,
+                                         fmt::join(owners, ", "), name_of(codec.id), how_to_remove(at, name, source)));
     }
     read(parameter.field, object, at, source, rule.spec);
   }
@@ -236,6 +260,41 @@ void check_shared(const std::vector<Rule>& rules, const Pointer& at, const Sourc
   }
 }
 
+// A target that chooses no step would change nothing.
+void check_target_is_used(const Config& config, const Json& target, const Source& source) {
+  const auto takes = [](const Rule& rule) {
+    return has_step(rule.spec.codec) && !rule.spec.step && !rule.spec.relative_step;
+  };
+  if (std::any_of(config.rules.begin(), config.rules.end(), takes)) return;
+  std::string figure, removals;
+  constexpr std::size_t kShown = 200;
+  for (const auto& item : target.items())
+    if (item.key() != kDistortionKey)
+      figure = item.key() + '=' + (item.value().is_string() ? item.value().get<std::string>() : item.value().dump());
+  for (std::size_t i = 0; i < config.rules.size(); i++) {
+    const CodecSpec& spec = config.rules[i].spec;
+    for (const auto& [name, step] : {std::pair{"relative_step", spec.relative_step}, std::pair{"step", spec.step}})
+      if (step) removals += fmt::format(" --set {}.{}.{}=null", kRulesKey, i, name);
+  }
+  source.fail(
+      Pointer() / std::string(kTargetKey),
+      removals.empty()
+          ? "no rule takes its step from the target: that needs one of codec uniform or trellis, as preset small has"
+          : fmt::format("no rule takes its step from the target, as each gives its own: --target {} removes them, "
+                        "and so does{}",
+                        figure, text::shorten_middle(removals, kShown)));
+}
+
+void read_rules(const Json& rules, const Source& source, Config& config) {
+  const Pointer at = Pointer() / std::string(kRulesKey);
+  if (!rules.is_array()) source.fail(at, fmt::format("expected an array of rules; found {}", shown(rules)));
+  if (rules.size() > kMaxRules)
+    source.fail(at, fmt::format("expected at most {} rules; found {}", kMaxRules, rules.size()));
+  for (std::size_t i = 0; i < rules.size(); i++)
+    config.rules.push_back(read_rule(rules[i], at / i, config.target ? &*config.target : nullptr, source));
+  check_shared(config.rules, at, source);
+}
+
 Config read_config(const Source& source) {
   const Json& root = source.root();
   Names known;
@@ -251,23 +310,18 @@ Config read_config(const Source& source) {
   Config result;
   for (const Field<Config>& field : config_fields()) read(field, root, Pointer(), source, result);
   if (const auto target = root.find(kTargetKey); target != root.end()) result.target = read_target(*target, source);
-  const auto rules = root.find(kRulesKey);
-  if (rules == root.end()) return result;
-  const Pointer at = Pointer() / std::string(kRulesKey);
-  if (!rules->is_array()) source.fail(at, fmt::format("expected an array of rules; found {}", shown(*rules)));
-  if (rules->size() > kMaxRules)
-    source.fail(at, fmt::format("expected at most {} rules; found {}", kMaxRules, rules->size()));
-  for (std::size_t i = 0; i < rules->size(); i++)
-    result.rules.push_back(read_rule((*rules)[i], at / i, result.target ? &*result.target : nullptr, source));
-  check_shared(result.rules, at, source);
+  if (const auto rules = root.find(kRulesKey); rules != root.end()) read_rules(*rules, source, result);
+  if (result.target) check_target_is_used(result, root.at(kTargetKey), source);
   return result;
 }
 
 }  // namespace
 }  // namespace config
 
-Config parse_config(std::string_view json, const std::string& where, const std::vector<std::string>& overrides) {
+Config parse_config(std::string_view json, const std::string& where, const std::vector<std::string>& overrides,
+                    const std::string& target) {
   config::Source source(json, where);
+  if (!target.empty()) source.apply_target(target);
   for (const std::string& text : overrides) source.apply(text);
   return config::read_config(source);
 }

@@ -93,19 +93,22 @@ Schema target_schema() {
   return schema;
 }
 
-// Either there is a target, or every rule that needs a step gives one.
+// Either there is a target and a rule that takes its step from it, or every rule that needs a step gives one.
 Schema target_or_steps() {
-  Schema with_step = Schema::array(), without_step = Schema::array();
+  Schema with_step = Schema::array(), without_step = Schema::array(), of_step = Schema::array();
   for (const auto& codec : config::codecs()) {
-    if (codec.at_most_one_of.empty()) without_step.push_back(name_of(codec.id));
+    (codec.at_most_one_of.empty() ? without_step : of_step).push_back(name_of(codec.id));
     for (const std::string_view name : codec.at_most_one_of)
       if (const Schema one{{"required", Schema::array({name})}};
           std::find(with_step.begin(), with_step.end(), one) == with_step.end())
         with_step.push_back(one);
   }
+  const Schema open{{"properties", {{config::kCodecKey, {{"enum", of_step}}}}}, {"not", {{"anyOf", with_step}}}};
   with_step.push_back({{"properties", {{config::kCodecKey, {{"enum", without_step}}}}}});
-  return Schema::array({{{"required", Schema::array({config::kTargetKey})}},
-                        {{"properties", {{config::kRulesKey, {{"items", {{"anyOf", with_step}}}}}}}}});
+  return Schema::array({{{"required", Schema::array({config::kTargetKey, config::kRulesKey})},
+                         {"properties", {{config::kRulesKey, {{"contains", open}}}}}},
+                        {{"not", {{"required", Schema::array({config::kTargetKey})}}},
+                         {"properties", {{config::kRulesKey, {{"items", {{"anyOf", with_step}}}}}}}}});
 }
 
 }  // namespace

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <charconv>
 #include <cstdint>
 #include <optional>
@@ -30,6 +31,14 @@ std::optional<std::size_t> index_of(std::string_view part) {
   if (error != std::errc() || end != part.data() + part.size()) return {};
   if (part.size() > 1 && part.front() == '0') return {};
   return index;
+}
+
+bool is_within(const std::string& pointer, const std::string& place) {
+  return pointer == place || pointer.starts_with(place + "/");
+}
+
+std::string words_of(const char* option, const std::string& text) {
+  return fmt::format("{} {}", option, text::printable(text::shorten_middle(text, 2 * kShown)));
 }
 
 }  // namespace
@@ -63,23 +72,33 @@ Source::Source(std::string_view text, std::string where) : where_(std::move(wher
 void Source::fail(const Json::json_pointer& at, const std::string& message) const {
   const std::string pointer = at.to_string();
   std::string from = where_;
-  for (const auto& [target, text] : overrides_)
-    if (pointer == target || pointer.starts_with(target + "/"))
-      from = "--set " + text::printable(text::shorten_middle(text, 2 * kShown));
+  for (const auto& [target, words] : overrides_)
+    if (is_within(pointer, target)) from = words;
   const std::string place = pointer.empty() ? "" : text::shorten_middle(pointer, 4 * kShown) + ": ";
   throw Error(ErrorKind::kConfig, fmt::format("{}: {}{}", from, place, message));
 }
 
+bool Source::is_overridden(const Json::json_pointer& at) const {
+  const std::string pointer = at.to_string();
+  return std::any_of(overrides_.begin(), overrides_.end(),
+                     [&](const auto& one) { return is_within(pointer, one.first); });
+}
+
 void Source::apply(const std::string& override_text) {
+  const std::string words = words_of("--set", override_text);
   const auto refuse = [&](const std::string& message) {
-    const std::string text = text::printable(text::shorten_middle(override_text, 2 * kShown));
-    throw Error(ErrorKind::kConfig, fmt::format("--set {}: {}", text, message));
+    throw Error(ErrorKind::kConfig, fmt::format("{}: {}", words, message));
   };
   if (!text::is_utf8(override_text)) refuse("it is not valid UTF-8");
   const auto equals = override_text.find('=');
   if (equals == std::string::npos || equals == 0)
     refuse("expected path.to.key=value, such as rules.0.relative_step=0.5");
   std::string_view path = std::string_view(override_text).substr(0, equals);
+  if (path.front() == '/') {
+    std::string dotted(path.substr(1));
+    std::replace(dotted.begin(), dotted.end(), '/', '.');
+    refuse(fmt::format("use dots: {}", dotted));
+  }
   Json value = parse_value(override_text.substr(equals + 1));
 
   Json* parent = &root_;
@@ -120,7 +139,31 @@ void Source::apply(const std::string& override_text) {
     parent = child;
   }
   *parent = std::move(value);
-  overrides_.emplace_back(pointer.to_string(), override_text);
+  overrides_.emplace_back(pointer.to_string(), words);
+}
+
+void Source::apply_target(const std::string& text) {
+  const std::string words = words_of("--target", text);
+  const auto equals = text.find('=');
+  if (equals == std::string::npos || equals == 0 || !text::is_utf8(text))
+    throw Error(ErrorKind::kConfig,
+                fmt::format("{}: expected a figure and its value, such as bits_per_weight=3", words));
+  root_[std::string(kTargetKey)] = {{text.substr(0, equals), parse_value(text.substr(equals + 1))}};
+  overrides_.emplace_back((Json::json_pointer() / std::string(kTargetKey)).to_string(), words);
+  const auto rules = root_.find(kRulesKey);
+  if (rules == root_.end() || !rules->is_array()) return;
+  for (Json& rule : *rules)
+    for (const CodecEntry& codec : codecs())
+      for (const std::string_view step : codec.at_most_one_of)
+        if (rule.is_object()) rule.erase(std::string(step));
+}
+
+bool override_sets(const std::vector<std::string>& overrides, std::size_t rule, std::string_view key) {
+  const std::string place = fmt::format("{}.{}.{}.", kRulesKey, rule, key);
+  return std::any_of(overrides.begin(), overrides.end(), [&](const std::string& text) {
+    const std::string path = text.substr(0, text.find('=')) + '.';
+    return place.starts_with(path) || path.starts_with(place);
+  });
 }
 
 }  // namespace weft::config

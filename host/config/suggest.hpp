@@ -14,6 +14,10 @@ namespace weft::config {
 // The nearest candidate, upper and lower case, '-' and '_' being equal; empty when none is near enough to be meant.
 [[nodiscard]] std::string_view nearest(std::string_view name, const std::vector<std::string_view>& candidates);
 
+// The name that the glob would match after the fewest such changes, upper and lower case, '-' and '_' being equal; empty
+// when none is near enough to be meant. A set counts as one character, whichever.
+[[nodiscard]] std::string_view nearest_to_glob(std::string_view glob, const std::vector<std::string_view>& names);
+
 // "; did you mean "lambda"?", or nothing.
 [[nodiscard]] std::string did_you_mean(std::string_view name, const std::vector<std::string_view>& candidates);
 

@@ -70,7 +70,7 @@ class Compression {
     if (!config.target) {
       write(output, report, [](const Report&) { return true; });
     } else {
-      io::check_target(output, options_.overwrite);
+      io::check_target(output, options_.overwrite, io::TargetKind::kFile);
       const Plan plan = plan_;
       RateControl control(network_, config, plan, *backend_, threads_, options_.cancel);
       control.find_steps();
@@ -89,7 +89,7 @@ class Compression {
   // Encodes and writes the plan. Unless the report of that is accepted, nothing is left of it.
   template <class F>
   bool write(const std::filesystem::path& output, Report& report, F accept) {
-    io::AtomicFile file(output, options_.overwrite);
+    io::AtomicFile file(output, options_.overwrite, io::common_permissions(sources_of(network_)));
     choose_models(network_, plan_, std::vector<bool>(plan_.index.streams.size(), true), *backend_, options_.cancel,
                   times_);
     choose_steps(network_, plan_, pieces_for_steps(plan_.index), *backend_, threads_, options_.cancel, times_);
@@ -163,7 +163,9 @@ class Compression {
     for (std::size_t t = 0; t < report.tensors.size(); t++) set_errors(report.tensors[t], errors_[t]);
     add_notes(plan_, report.tensors);
     add_prunings(plan_, errors_, report.tensors);
+    add_losses(errors_, report.tensors);
     for (const auto& file : network_.files()) report.bytes_in += file.bytes;
+    report.asset_bytes_out = asset_bytes(plan_.index);
     report.overhead_bytes = report.bytes_out - plane_bytes_;
     report.warnings = network_.warnings();
   }

@@ -27,7 +27,7 @@ struct Output {
   std::vector<std::size_t> file_of_tensor;      // kNowhere: not wanted
   std::vector<std::uint64_t> offset_of_tensor;  // in its file
   std::vector<std::size_t> file_of_stream;      // for asset streams
-  std::uint64_t bytes = 0;
+  std::uint64_t bytes = 0, header_bytes = 0;    // all of it, and what is there before anything is decoded
 };
 
 // Writes length and header, and returns the offset of the data.
@@ -65,6 +65,7 @@ Output place_all(const Index& index, std::vector<io::AtomicFile*> files) {
       output.file_of_stream[index.asset_streams[f]] = f;
     } else {
       std::uint64_t at = write_header(*output.files[f], file.header);
+      output.header_bytes += at;
       for (std::size_t i = 0; i < file.tensor_count; i++) place_tensor(index, file.first_tensor + i, f, at, output);
     }
   }
@@ -87,24 +88,31 @@ Output place_chosen(const Index& index, const std::vector<std::size_t>& chosen, 
   for (const std::size_t t : chosen) tensors.push_back(index.tensors[t]);
   const FileInfo& source = file_of(index, chosen.front());
   std::uint64_t at = write_header(file, formats::canonical_header(tensors, source.metadata, source.has_metadata));
+  output.header_bytes = at;
   for (const std::size_t t : chosen) place_tensor(index, t, 0, at, output);
   output.bytes = at;
   return output;
 }
 
-void write_units(const Index& index, const Output& output, const DecodeTask& task, std::span<const std::byte> units) {
+// What is wanted of the units; returns its bytes.
+std::uint64_t write_units(const Index& index, const Output& output, const DecodeTask& task,
+                          std::span<const std::byte> units) {
   const StreamRecord& stream = index.streams[task.stream];
   if (stream.codec == CodecId::kAsset) {
     output.files[output.file_of_stream[task.stream]]->write_at(task.first_unit, units);
-    return;
+    return units.size();
   }
   const auto unit = static_cast<std::uint64_t>(unit_bytes(stream.dtype));
+  std::uint64_t bytes = 0;
   for_members(index, stream, task.first_unit, task.units,
               [&](std::size_t tensor, std::uint64_t at, std::uint64_t from, std::uint64_t n) {
                 if (output.file_of_tensor[tensor] == kNowhere) return;
+                const auto part = units.subspan(from * unit, n * unit);
                 output.files[output.file_of_tensor[tensor]]->write_at(output.offset_of_tensor[tensor] + at * unit,
-                                                                      units.subspan(from * unit, n * unit));
+                                                                      part);
+                bytes += part.size();
               });
+  return bytes;
 }
 
 std::vector<std::size_t> matching_tensors(const Archive& archive, const std::vector<std::string>& globs) {
@@ -128,12 +136,12 @@ class Decompression {
   Decompression(const Archive& archive, const RunOptions& options) : archive_(archive), options_(options) {}
 
   Report whole_file(const std::filesystem::path& path) {
-    io::AtomicFile file(path, options_.overwrite);
+    io::AtomicFile file(path, options_.overwrite, mode_);
     run(place_all(index(), {&file}), all_tasks(index()), [&] { file.commit(); });
     return report(all_tensors(index()));
   }
   Report whole_folder(const std::filesystem::path& path) {
-    io::AtomicFolder folder(path, options_.overwrite);
+    io::AtomicFolder folder(path, options_.overwrite, mode_);
     std::vector<io::AtomicFile*> files;
     for (const auto& file : index().files) files.push_back(&folder.add_file(file.name));
     run(place_all(index(), std::move(files)), all_tasks(index()), [&] { folder.commit(); });
@@ -143,7 +151,7 @@ class Decompression {
     const std::vector<std::size_t> chosen = matching_tensors(archive_, globs);
     std::vector<bool> flags(index().tensors.size());
     for (const std::size_t t : chosen) flags[t] = true;
-    io::AtomicFile file(path, options_.overwrite);
+    io::AtomicFile file(path, options_.overwrite, mode_);
     run(place_chosen(index(), chosen, file), tasks_for(index(), flags), [&] { file.commit(); });
     return report(chosen);
   }
@@ -155,9 +163,10 @@ class Decompression {
   void run(const Output& output, const std::vector<DecodeTask>& tasks, Commit commit) {
     decode_all(archive_, *backend_, tasks, options_, times_,
                [&](const DecodeTask& task, std::span<const std::byte> units, StageTimes& times) {
-                 times.time(Stage::kWrite, units.size(), [&] { write_units(index(), output, task, units); });
+                 times.add(Stage::kWrite, 0,
+                           times.time(Stage::kWrite, 0, [&] { return write_units(index(), output, task, units); }));
                });
-    times_[0].time(Stage::kWrite, 0, commit);
+    times_[0].time(Stage::kWrite, output.header_bytes, commit);
     restored_bytes_ = output.bytes;
   }
 
@@ -168,6 +177,7 @@ class Decompression {
     report.bytes_in = restored_bytes_;
     if (tensors.size() == index().tensors.size()) {
       report.bytes_out = archive_.file_bytes();
+      report.asset_bytes_out = asset_bytes(index());
     } else {
       for (const TensorReport& tensor : report.tensors) report.bytes_out += tensor.bytes_out;
     }
@@ -177,6 +187,7 @@ class Decompression {
 
   const Archive& archive_;
   const RunOptions& options_;
+  mode_t mode_ = io::common_permissions(std::array{archive_.path()});
   std::chrono::steady_clock::time_point begin_ = std::chrono::steady_clock::now();
   std::vector<StageTimes> times_;
   std::unique_ptr<Backend> backend_ = make_backend(options_.device, options_.device_memory);

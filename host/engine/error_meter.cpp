@@ -60,6 +60,8 @@ void ErrorSums::add(const ErrorSums& other) {
   keeps_non_finite = keeps_non_finite && other.keeps_non_finite;
   zeros += other.zeros;
   pruned += other.pruned;
+  zeros_coded += other.zeros_coded;
+  zeros_restored += other.zeros_restored;
 }
 
 ErrorSums measure_error(DType dtype, std::span<const std::byte> original, std::span<const std::byte> decoded) {

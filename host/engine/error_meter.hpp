@@ -20,6 +20,8 @@ struct ErrorSums {
   bool keeps_non_finite = true;  // NaN and infinities came back as they were
   // Of a pruned tensor, by who prunes it: zeros that were coded, and those of them that the original does not have.
   std::uint64_t zeros = 0, pruned = 0;
+  // Of segments that hardly a bit a weight was spent on: weights that were coded and are zero, and that came back as zero.
+  std::uint64_t zeros_coded = 0, zeros_restored = 0;
 
   void add(const ErrorSums& other);
 };

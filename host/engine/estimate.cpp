@@ -44,11 +44,13 @@ Report estimate(const Network& network, const Config& config, const RunOptions& 
 
   Report report;
   report.bytes_out = figures.archive_bytes;
+  report.asset_bytes_out = asset_bytes(plan.index);
   report.overhead_bytes = report.bytes_out - std::min(report.bytes_out, figures.plane_bytes);
   report.tensors = describe_tensors(plan.index, all_tensors(plan.index));
   for (std::size_t t = 0; t < report.tensors.size(); t++) set_errors(report.tensors[t], figures.errors[t]);
   add_notes(plan, report.tensors);
   add_prunings(plan, figures.errors, report.tensors);
+  add_losses(figures.errors, report.tensors);
   for (const auto& file : network.files()) report.bytes_in += file.bytes;
   report.command = "dry-run";
   report.input = network.path().string();

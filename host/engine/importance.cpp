@@ -15,6 +15,15 @@ namespace {
 
 constexpr double kLargest = std::numeric_limits<float>::max();
 
+std::shared_ptr<const Network> open(const std::filesystem::path& path, int rule) {
+  try {
+    return open_network(path);
+  } catch (const Error& error) {
+    throw Error(error.kind() == ErrorKind::kIo ? ErrorKind::kConfig : error.kind(),
+                fmt::format("/rules/{}/importance: {}", rule, error.what()));
+  }
+}
+
 }  // namespace
 
 Importance::Importance(std::shared_ptr<const Network> file, const TensorInfo& weights) : file_(std::move(file)) {
@@ -82,9 +91,10 @@ void Importance::read(std::uint64_t first, std::span<float> out) const {
   for (std::size_t i = 0; i < out.size(); i++) out[i] = entries[(first + i) / units_per_entry_ - begin];
 }
 
-std::shared_ptr<const Importance> ImportanceFiles::find(const std::filesystem::path& path, const TensorInfo& weights) {
+std::shared_ptr<const Importance> ImportanceFiles::find(const std::filesystem::path& path, const TensorInfo& weights,
+                                                        int rule) {
   auto& file = files_[path];
-  if (!file) file = open_network(path);
+  if (!file) file = open(path, rule);
   return std::make_shared<Importance>(file, weights);
 }
 

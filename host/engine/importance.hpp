@@ -38,7 +38,9 @@ class Importance {
 // The files that rules name, each opened once.
 class ImportanceFiles {
  public:
-  [[nodiscard]] std::shared_ptr<const Importance> find(const std::filesystem::path& path, const TensorInfo& weights);
+  // Throws Error(kConfig) for one that cannot be opened, with the number of the rule.
+  [[nodiscard]] std::shared_ptr<const Importance> find(const std::filesystem::path& path, const TensorInfo& weights,
+                                                       int rule);
 
  private:
   std::map<std::filesystem::path, std::shared_ptr<const Network>> files_;

@@ -165,7 +165,7 @@ class ModelMaker {
     result.to_uniform = is_too_fine(cell, deviation);
     stream.trellis.fine_step = static_cast<float>(cell / 2 / (1 << core::kFineBits));
     stream.trellis.states_log2 = static_cast<std::uint8_t>(std::lrint(std::log2(static_cast<double>(spec.states))));
-    // Fewer bits let a bit cost more: the slope of the rate falls off (DESIGN 5, 6).
+    // Fewer bits let a bit cost more: the slope of the rate falls off.
     const double relative = deviation > 0 ? cell / deviation : 1;
     stream.trellis.pins_zero = spec.prune.has_value();
     stream.trellis.lambda = spec.trellis_lambda.value_or(relative < 0.9 ? 0.09 : 0.1);

@@ -159,7 +159,7 @@ class Planner {
       if (spec.codec == CodecId::kUniform && spec.per_channel) set_channels(tensor, spec, plan_.index.streams[s]);
       if (spec.codec == CodecId::kCodebook) set_groups(tensor, spec, plan_.index.streams[s].codebook);
       if (spec.codec == CodecId::kCodebook && spec.importance_file)
-        plan_.importances[s] = importance_files_.find(*spec.importance_file, tensor);
+        plan_.importances[s] = importance_files_.find(*spec.importance_file, tensor, rule);
     } else {
       s = shared_stream(spec, tensor.dtype);
     }

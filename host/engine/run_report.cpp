@@ -1,5 +1,7 @@
 #include "engine/run_report.hpp"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <bit>
 #include <fstream>
@@ -7,6 +9,7 @@
 #include <string>
 
 #include "archive/trellis_index.hpp"
+#include "text/units.hpp"
 #include "weft/core/quantize.hpp"
 
 namespace weft::engine {
@@ -17,6 +20,16 @@ __extension__ using Wide = unsigned __int128;
 // A stream's bytes are shared out by units, so that the parts sum to the whole.
 std::uint64_t share(std::uint64_t bytes, std::uint64_t units, std::uint64_t end) {
   return static_cast<std::uint64_t>(static_cast<Wide>(bytes) * end / units);
+}
+
+// Of its blocks.
+std::uint64_t bytes_of(const Index& index, const StreamRecord& stream) {
+  std::uint64_t bytes = 0;
+  for (std::size_t i = 0; i < stream.segment_count; i++) {
+    const SegmentRecord& segment = index.segments[stream.first_segment + i];
+    for (std::uint32_t b = 0; b < segment.block_count; b++) bytes += index.blocks[segment.first_block + b].size;
+  }
+  return bytes;
 }
 
 CodebookReport describe(const Index& index, const CodebookStream& stream, const std::vector<std::uint64_t>& users) {
@@ -60,16 +73,16 @@ std::vector<std::size_t> all_tensors(const Index& index) {
   return tensors;
 }
 
+std::uint64_t asset_bytes(const Index& index) {
+  std::uint64_t bytes = 0;
+  for (const StreamRecord& stream : index.streams)
+    if (stream.codec == CodecId::kAsset) bytes += bytes_of(index, stream);
+  return bytes;
+}
+
 std::vector<TensorReport> describe_tensors(const Index& index, const std::vector<std::size_t>& tensors) {
-  std::vector<std::uint64_t> stream_bytes(index.streams.size());
-  for (std::size_t s = 0; s < index.streams.size(); s++) {
-    const StreamRecord& stream = index.streams[s];
-    for (std::size_t i = 0; i < stream.segment_count; i++) {
-      const SegmentRecord& segment = index.segments[stream.first_segment + i];
-      for (std::uint32_t b = 0; b < segment.block_count; b++)
-        stream_bytes[s] += index.blocks[segment.first_block + b].size;
-    }
-  }
+  std::vector<std::uint64_t> stream_bytes;
+  for (const StreamRecord& stream : index.streams) stream_bytes.push_back(bytes_of(index, stream));
   std::vector<std::uint64_t> codebook_users(index.codebooks.size());
   for (const StreamRecord& stream : index.streams)
     for (const std::uint32_t number : stream.codebook.books) codebook_users[number]++;
@@ -112,6 +125,17 @@ void set_errors(TensorReport& report, const ErrorSums& sums) {
 void add_prunings(const Plan& plan, const std::vector<ErrorSums>& errors, std::vector<TensorReport>& reports) {
   for (std::size_t t = 0; t < reports.size(); t++)
     if (plan.prunings[t].wanted) reports[t].prune = PruneReport{errors[t].zeros, errors[t].pruned};
+}
+
+void add_losses(const std::vector<ErrorSums>& errors, std::vector<TensorReport>& reports) {
+  constexpr double kLeft = 0.01;
+  for (std::size_t t = 0; t < reports.size(); t++) {
+    const std::uint64_t before = reports[t].elements - std::min(reports[t].elements, errors[t].zeros_coded);
+    const std::uint64_t after = reports[t].elements - std::min(reports[t].elements, errors[t].zeros_restored);
+    if (static_cast<double>(after) < kLeft * static_cast<double>(before))
+      reports[t].note = fmt::format("quantizing has left {} of {} weights that are not zero: a smaller step keeps more",
+                                    text::grouped(after), text::grouped(before));
+  }
 }
 
 void finish_report(Report& report, std::chrono::steady_clock::time_point begin, const std::vector<StageTimes>& times,

@@ -8,6 +8,15 @@
 #include "weft/error.hpp"
 
 namespace weft::engine {
+namespace {
+
+// Whether nearly all weights may have become zero. Others are not looked at: their bits say that they have not.
+bool is_hardly_coded(const EncodedSegment& encoded, std::uint64_t units) {
+  constexpr std::uint64_t kHeads = 256;  // bytes of a small tensor's blocks that are no weights
+  return encoded.bytes.size() < kHeads + units / 16;
+}
+
+}  // namespace
 
 std::span<const SegmentEncoder::Result> SegmentEncoder::encode(std::span<const Work> works, StageTimes& times) {
   if (buffers_.size() < works.size()) {
@@ -81,6 +90,10 @@ void SegmentEncoder::compare(const Work& work, const Buffers& buffers, Result& r
           sums = measure_error(record.dtype, original, restored);
           const PruneCounts counts = count_pruned(record.dtype, original, coded);
           sums.zeros = counts.zeros, sums.pruned = counts.pruned;
+        }
+        if (lossy && is_hardly_coded(result.encoded, work.view.units)) {
+          const PruneCounts counts = count_pruned(record.dtype, coded, restored);
+          sums.zeros_coded = counts.zeros - counts.pruned, sums.zeros_restored = counts.zeros;
         }
         result.errors.push_back(sums);
       });

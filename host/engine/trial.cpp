@@ -161,6 +161,8 @@ std::vector<ErrorSums> Trial::errors(const Index& index) const {
     sums[t].squares *= factor[s];
     sums[t].zeros = scaled(sums[t].zeros, factor[s]);
     sums[t].pruned = scaled(sums[t].pruned, factor[s]);
+    sums[t].zeros_coded = scaled(sums[t].zeros_coded, factor[s]);
+    sums[t].zeros_restored = scaled(sums[t].zeros_restored, factor[s]);
   }
   return sums;
 }

@@ -177,6 +177,7 @@ Report verify(const Archive& archive, const Network* against, const RunOptions& 
   report.errors_measured = comparison.has_value();
   if (comparison) comparison->add_errors(report.tensors);
   report.bytes_out = archive.file_bytes();
+  report.asset_bytes_out = asset_bytes(index);
   for (const auto& file : index.files) report.bytes_in += file.bytes;
   finish_report(report, begin, times, *backend);
   return report;

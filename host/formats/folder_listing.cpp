@@ -29,7 +29,7 @@ void warn(FolderListing& listing, const std::filesystem::path& folder, const cha
 
 FolderListing list_folder(const std::filesystem::path& folder) {
   FolderListing listing;
-  std::vector<std::string> hidden, folders, others;
+  std::vector<std::string> hidden, folders, archives, others;
   std::error_code error;
   for (std::filesystem::directory_iterator entry(folder, error), end; !error && entry != end; entry.increment(error)) {
     std::string name = entry->path().filename().string();
@@ -37,6 +37,8 @@ FolderListing list_folder(const std::filesystem::path& folder) {
     const auto type = entry->status(broken).type();
     if (name.starts_with('.')) {
       hidden.push_back(std::move(name));
+    } else if (type == std::filesystem::file_type::regular && name.ends_with(".weft")) {
+      archives.push_back(std::move(name));
     } else if (type == std::filesystem::file_type::regular) {
       check_file_name(entry->path());
       listing.files.push_back(std::move(name));
@@ -50,6 +52,7 @@ FolderListing list_folder(const std::filesystem::path& folder) {
   std::sort(listing.files.begin(), listing.files.end());
   warn(listing, folder, "sub-folders (compress them one by one)", std::move(folders));
   warn(listing, folder, "hidden files", std::move(hidden));
+  warn(listing, folder, "weft archives", std::move(archives));
   warn(listing, folder, "what is not a file (broken links, devices, pipes)", std::move(others));
   return listing;
 }

@@ -63,6 +63,15 @@ std::string why_not(const Candidate& candidate) {
 
 }  // namespace
 
+std::vector<std::filesystem::path> sources_of(const Network& network) {
+  std::error_code error;
+  std::vector<std::filesystem::path> sources{network.path()};
+  const bool is_folder = std::filesystem::is_directory(network.path(), error);
+  const std::filesystem::path folder = is_folder ? network.path() : network.path().parent_path();
+  for (const FileInfo& file : network.files()) sources.push_back(folder / file.name);
+  return sources;
+}
+
 std::unique_ptr<Network> open_network(const std::filesystem::path& path) {
   Candidate candidate{path, false, {}};
   std::error_code ignored;
@@ -74,7 +83,7 @@ std::unique_ptr<Network> open_network(const std::filesystem::path& path) {
   }
   for (const formats::Reader* reader : kReaders)
     if (reader->recognises(candidate)) return reader->open(candidate);
-  throw Error(ErrorKind::kUnsupported, fmt::format("{}: {}", path.string(), why_not(candidate)));
+  throw Error(ErrorKind::kInput, fmt::format("{}: {}", path.string(), why_not(candidate)));
 }
 
 }  // namespace weft

@@ -18,6 +18,7 @@ struct AtomicFolder::State {
   std::filesystem::path target;   // links followed
   std::filesystem::path staging;  // empty: files go straight into the target
   bool overwrite = false;
+  mode_t mode = kAnybody;
   std::vector<std::unique_ptr<AtomicFile>> files;
 
   ~State() {
@@ -44,10 +45,13 @@ bool must_stay(const std::filesystem::path& folder) {
 }
 
 // Empty when the parent folder takes no new entries, but the target is there and may be filled.
-std::filesystem::path create_staging(const Target& target, const std::filesystem::path& shown) {
+std::filesystem::path create_staging(const Target& target, mode_t mode, const std::filesystem::path& shown) {
+  // Who may read a file may search its folder, and its owner may fill it.
+  const mode_t first = target.exists ? 0700 : mode | (mode & 0444) >> 2 | 0700;
+  remove_leftovers(target.path);
   for (;;) {
     std::filesystem::path staging = temporary_name(target.path);
-    if (::mkdir(staging.c_str(), target.exists ? 0700 : 0777) == 0) {
+    if (::mkdir(staging.c_str(), first) == 0) {
       if (!target.exists || ::chmod(staging.c_str(), target.mode) == 0) return staging;
       const int error = errno;
       ::rmdir(staging.c_str());
@@ -61,16 +65,18 @@ std::filesystem::path create_staging(const Target& target, const std::filesystem
 
 }  // namespace
 
-AtomicFolder::AtomicFolder(std::filesystem::path target, bool overwrite) : state_(std::make_unique<State>()) {
+AtomicFolder::AtomicFolder(std::filesystem::path target, bool overwrite, mode_t mode)
+    : state_(std::make_unique<State>()) {
   const Target examined = examine_target(target, overwrite, TargetKind::kFolder);
   state_->shown = std::move(target);
   state_->target = examined.path;
   state_->overwrite = overwrite;
+  state_->mode = mode;
   std::error_code error;
   const bool has_files = examined.exists && !std::filesystem::is_empty(examined.path, error);
   if (error) throw_errno(ErrorKind::kIo, "list", state_->shown, error.value());
   const bool in_place = has_files || (examined.exists && must_stay(examined.path));
-  if (!in_place) state_->staging = create_staging(examined, state_->shown);
+  if (!in_place) state_->staging = create_staging(examined, mode, state_->shown);
 }
 
 AtomicFolder::~AtomicFolder() = default;
@@ -80,7 +86,7 @@ AtomicFile& AtomicFolder::add_file(const std::string& name) {
     throw Error(ErrorKind::kInternal, fmt::format("{}: not the name of a file: \"{}\"", state_->shown.string(), name));
   const bool in_place = state_->staging.empty();
   const std::filesystem::path path = (in_place ? state_->target : state_->staging) / name;
-  state_->files.emplace_back(new AtomicFile(path, in_place && state_->overwrite, state_->shown / name));
+  state_->files.emplace_back(new AtomicFile(path, in_place && state_->overwrite, state_->mode, state_->shown / name));
   return *state_->files.back();
 }
 

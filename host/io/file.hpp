@@ -44,12 +44,18 @@ enum class TargetKind { kEither, kFile, kFolder };
 // Cheap: call it before hours of work. A folder with nothing in it may always be filled.
 void check_target(const std::filesystem::path& target, bool overwrite, TargetKind kind = TargetKind::kEither);
 
-// A file under construction. Keeps the mode bits of a file that it replaces. A symbolic link stays: what it points to
-// is replaced or created.
+// What a new file's permissions are where nothing else is known: with what the umask takes from them, as always.
+inline constexpr mode_t kAnybody = 0666;
+// Those of kAnybody that all of the files and folders give; what does not exist gives all. What is made of private files
+// shall be private.
+[[nodiscard]] mode_t common_permissions(std::span<const std::filesystem::path> paths) noexcept;
+
+// A file under construction. Keeps the mode bits of a file that it replaces; a new one gets `mode`. A symbolic link stays:
+// what it points to is replaced or created.
 class AtomicFile {
  public:
   // Creates the temporary file. Throws Error(kUsage) as check_target does, Error(kIo).
-  AtomicFile(const std::filesystem::path& target, bool overwrite);
+  AtomicFile(const std::filesystem::path& target, bool overwrite, mode_t mode = kAnybody);
   AtomicFile(const AtomicFile&) = delete;
   AtomicFile& operator=(const AtomicFile&) = delete;
   ~AtomicFile();  // without commit(): removes the temporary file
@@ -61,10 +67,11 @@ class AtomicFile {
 
  private:
   friend class AtomicFolder;
-  AtomicFile(const std::filesystem::path& target, bool overwrite, std::filesystem::path shown);
+  AtomicFile(const std::filesystem::path& target, bool overwrite, mode_t mode, std::filesystem::path shown);
 
   std::filesystem::path target_, shown_, temporary_;  // shown_: the target's name in messages
   bool overwrite_;
+  std::optional<mode_t> mode_at_last_;  // if the finished file shall not be writable: until then it must be
   std::optional<FileHandle> handle_;
 };
 
@@ -73,7 +80,8 @@ class AtomicFile {
 // with an empty folder that cannot be replaced (a mount point, the working folder, one in a read-only parent).
 class AtomicFolder {
  public:
-  AtomicFolder(std::filesystem::path target, bool overwrite);
+  // New files get `mode`; who may read them may list a new folder.
+  AtomicFolder(std::filesystem::path target, bool overwrite, mode_t mode = kAnybody);
   AtomicFolder(const AtomicFolder&) = delete;
   AtomicFolder& operator=(const AtomicFolder&) = delete;
   ~AtomicFolder();

@@ -7,7 +7,13 @@
 
 #include <atomic>
 #include <cerrno>
+#include <charconv>
+#include <csignal>
 #include <cstdint>
+#include <exception>
+#include <fstream>
+#include <string>
+#include <string_view>
 #include <system_error>
 
 namespace weft::io {
@@ -54,7 +60,44 @@ void check_parent(const std::filesystem::path& parent, const std::filesystem::pa
   check_folder_writable(parent, target);
 }
 
+// What a process number belongs to: another machine or container may have the same number for a run that lives.
+std::uint32_t place_of_processes() {
+  static const std::uint32_t place = [] {
+    std::error_code ignored;
+    std::string text = std::filesystem::read_symlink("/proc/self/ns/pid", ignored).string();
+    for (const char* file : {"/etc/machine-id", "/proc/sys/kernel/hostname"}) {
+      std::string line;
+      std::getline(std::ifstream(file), line);
+      text += '\n' + line;
+    }
+    std::uint32_t hash = 2166136261u;  // FNV-1a
+    for (const char c : text) hash = (hash ^ static_cast<unsigned char>(c)) * 16777619u;
+    return hash;
+  }();
+  return place;
+}
+
+constexpr std::string_view kEnding = ".tmp";
+constexpr std::size_t kNumbers = 40;  // bytes at most of a process and a count
+
+// Of the names of a target's temporary files.
+std::string beginning_of(const std::filesystem::path& target) {
+  const std::string mark = fmt::format(".weft-{:08x}-", place_of_processes());
+  std::string name = target.filename().string();
+  const std::size_t most = kMaxNameBytes - 1 - mark.size() - kNumbers - kEnding.size();
+  if (name.size() > most) name.resize(most);
+  return fmt::format(".{}{}", name, mark);
+}
+
 }  // namespace
+
+mode_t common_permissions(std::span<const std::filesystem::path> paths) noexcept {
+  mode_t mode = kAnybody;
+  struct stat status {};
+  for (const std::filesystem::path& path : paths)
+    if (::stat(path.c_str(), &status) == 0) mode &= status.st_mode;
+  return mode;
+}
 
 Target examine_target(const std::filesystem::path& target, bool overwrite, TargetKind kind) {
   if (target.empty()) throw Error(ErrorKind::kUsage, "the name of the output is empty");
@@ -64,9 +107,12 @@ Target examine_target(const std::filesystem::path& target, bool overwrite, Targe
     if (kind == TargetKind::kFile) refuse(target, "the name is a folder's, but the output is one file");
     result.path = target.has_relative_path() ? target.parent_path() : target;
   }
+  struct stat status {};
+  // Before links are followed by hand: what some of /dev and /proc lead to has no name.
+  if (::stat(result.path.c_str(), &status) == 0 && !S_ISREG(status.st_mode) && !S_ISDIR(status.st_mode))
+    refuse(target, "it is a device, pipe or socket, and weft only writes regular files");
   result.path = follow_links(result.path, target);
 
-  struct stat status {};
   if (::stat(result.path.c_str(), &status) != 0) {
     if (errno != ENOENT) refuse_as_system_says(target, "");
     check_parent(folder_of(result.path), target);
@@ -85,7 +131,6 @@ Target examine_target(const std::filesystem::path& target, bool overwrite, Targe
     check_folder_writable(result.path, target);
     return result;
   }
-  if (!S_ISREG(status.st_mode)) refuse(target, "it is a device, pipe or socket, and weft only writes regular files");
   if (kind == TargetKind::kFolder) refuse(target, "it is a file, but the output is a folder");
   if (!overwrite) refuse_existing(target);
   check_parent(folder_of(result.path), target);
@@ -106,10 +151,26 @@ std::filesystem::path folder_of(const std::filesystem::path& path) {
 
 std::filesystem::path temporary_name(const std::filesystem::path& target) {
   static std::atomic<std::uint64_t> counter{0};
-  const std::string suffix = fmt::format(".weft-{}-{}.tmp", ::getpid(), counter.fetch_add(1));
-  std::string name = target.filename().string();
-  if (name.size() + suffix.size() + 1 > kMaxNameBytes) name.resize(kMaxNameBytes - suffix.size() - 1);
-  return folder_of(target) / fmt::format(".{}{}", name, suffix);
+  return folder_of(target) / fmt::format("{}{}-{}{}", beginning_of(target), ::getpid(), counter.fetch_add(1), kEnding);
+}
+
+void remove_leftovers(const std::filesystem::path& target) noexcept {
+  try {
+    const std::string beginning = beginning_of(target);
+    std::error_code ignored;
+    for (std::filesystem::directory_iterator entry(folder_of(target), ignored), end; !ignored && entry != end;
+         entry.increment(ignored)) {
+      const std::string name = entry->path().filename().string();
+      if (!name.starts_with(beginning) || !name.ends_with(kEnding)) continue;
+      pid_t maker = 0;
+      const auto [rest, error] = std::from_chars(name.data() + beginning.size(), name.data() + name.size(), maker);
+      std::error_code failed;
+      if (error == std::errc() && *rest == '-' && maker > 0 && ::kill(maker, 0) != 0 && errno == ESRCH)
+        std::filesystem::remove_all(entry->path(), failed);
+    }
+  } catch (const std::exception&) {
+    // They are in nobody's way.
+  }
 }
 
 }  // namespace weft::io

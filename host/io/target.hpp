@@ -25,7 +25,12 @@ struct Target {
 // The folder that holds `path`.
 [[nodiscard]] std::filesystem::path folder_of(const std::filesystem::path& path);
 
-// A new hidden name next to `target`: ".NAME.weft-PID-N.tmp", NAME cut where the whole would be too long.
+// A new hidden name next to `target`: ".NAME.weft-PLACE-PID-N.tmp", NAME cut where the whole would be too long. PLACE stands
+// for the machine or container whose process PID is.
 [[nodiscard]] std::filesystem::path temporary_name(const std::filesystem::path& target);
+
+// Removes what runs that were killed have left of such names for `target`: only of this place, and only where there is no
+// process of that number any more.
+void remove_leftovers(const std::filesystem::path& target) noexcept;
 
 }  // namespace weft::io

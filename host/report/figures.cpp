@@ -1,5 +1,6 @@
 #include "report/figures.hpp"
 
+#include <algorithm>
 #include <cmath>
 
 namespace weft::report {
@@ -48,6 +49,13 @@ PruneSums prunes_of(const Report& report) {
     sums.pruned += tensor.prune->pruned;
   }
   return sums;
+}
+
+std::uint64_t bytes_outside_blocks(const Report& report) {
+  std::uint64_t blocks = report.asset_bytes_out;
+  for (const TensorReport& tensor : report.tensors) blocks += tensor.bytes_out;
+  // A dry run rounds what it estimates.
+  return report.bytes_out - std::min(report.bytes_out, blocks);
 }
 
 std::optional<double> ratio(const Sums& sums) {

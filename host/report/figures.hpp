@@ -28,6 +28,9 @@ struct PruneSums {
 };
 [[nodiscard]] PruneSums prunes_of(const Report& report);
 
+// Of the archive, what is neither tensors nor assets: header, index and footer, alignment.
+[[nodiscard]] std::uint64_t bytes_outside_blocks(const Report& report);
+
 [[nodiscard]] std::optional<double> ratio(const Sums& sums);
 [[nodiscard]] std::optional<double> bits_per_weight(const Sums& sums);
 [[nodiscard]] std::optional<double> mse(const Sums& sums);

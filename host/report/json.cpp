@@ -75,6 +75,8 @@ std::string to_json(const Report& report) {
   root["config"] = config_json(report.config_json);
   Json& totals = root["totals"] = {{"tensors", report.tensors.size()}};
   add_figures(report::total_of(report), totals);
+  totals["asset_bytes_out"] = report.asset_bytes_out;
+  totals["bytes_outside_blocks"] = report::bytes_outside_blocks(report);
   if (const report::PruneSums sums = report::prunes_of(report); sums.tensors > 0) {
     totals["prune"] = prune_json(sums.zeros, sums.pruned, sums.elements);
     totals["prune"]["tensors"] = sums.tensors;

@@ -2,7 +2,9 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <cmath>
+#include <cstddef>
 #include <utility>
 
 #include "report/figures.hpp"
@@ -18,6 +20,9 @@ using report::Sums;
 using text::grouped;
 
 constexpr std::size_t kNameColumns = 48;
+// Of a terminal that takes the tensors' table whole; on others some of its columns are left out, the last first.
+constexpr std::size_t kWide = 112;
+constexpr std::array<std::size_t, 5> kLeftOut{10, 9, 6, 4, 3};
 
 std::string with(const std::optional<double>& value, int decimals, const char* unit = "") {
   return value && std::isfinite(*value) ? fmt::format("{:.{}f}{}", *value, decimals, unit) : "-";
@@ -65,7 +70,6 @@ std::string title(const Report& report) {
   if (!report.output.empty()) line += " -> " + text::printable(report.output);
   line += fmt::format("\n{}, {} thread{}\n", text::printable(report.device), report.threads,
                       report.threads == 1 ? "" : "s");
-  if (report.estimated) line += "Sizes are estimated from a sample; nothing was written.\n";
   return line;
 }
 
@@ -86,10 +90,16 @@ std::string group_table(const Report& report) {
   return table.render();
 }
 
-std::string tensor_table(const Report& report) {
-  text::Table table("lllrrrrrrrl");
-  table.add({"tensor", "dtype", "codec", "weights", "original", "compressed", "ratio", "bits/weight", "SQNR",
-             "max error", "step"});
+std::string tensor_table(const Report& report, std::size_t columns) {
+  const bool narrow = columns > 0 && columns < kWide;
+  const auto chosen = [&](auto cells) {
+    for (const std::size_t column : kLeftOut)
+      if (narrow) cells.erase(cells.begin() + static_cast<std::ptrdiff_t>(column));
+    return cells;
+  };
+  text::Table table(chosen(std::string("lllrrrrrrrl")));
+  table.add(chosen(std::vector<std::string>{"tensor", "dtype", "codec", "weights", "original", "compressed", "ratio",
+                                            "bits/weight", "SQNR", "max error", "step"}));
   table.add_rule();
   for (const TensorReport& tensor : report.tensors) {
     const Sums sums = report::sums_of(tensor, report);
@@ -99,8 +109,9 @@ std::string tensor_table(const Report& report) {
     const auto largest = report::max_abs_error(sums);
     cells.push_back(largest ? fmt::format("{:.3g}", *largest) : "-");
     cells.push_back(tensor.step ? fmt::format("{:.4g}", *tensor.step) : "-");
-    table.add(std::move(cells));
+    table.add(chosen(std::move(cells)));
   }
+  if (columns > 0) table.fit(0, columns);
   std::string result = table.render();
   for (const TensorReport& tensor : report.tensors)
     if (tensor.prune && tensor.elements > 0)
@@ -126,13 +137,22 @@ std::string stage_table(const Report& report) {
   return table.render() + fmt::format("(seconds are summed over threads{})\n\n", overlap);
 }
 
+std::string costs(const Report& report) {
+  std::string lines = fmt::format("time         {}\n", text::duration(report.wall_seconds));
+  lines += fmt::format("peak memory  {}", text::binary_bytes(report.peak_host_bytes));
+  if (report.peak_device_bytes > 0)
+    lines += fmt::format(" host, {} device", text::binary_bytes(report.peak_device_bytes));
+  return lines + "\nunits        kB, MB, GB: powers of 1000; KiB, MiB, GiB: powers of 1024\n";
+}
+
 std::string summary(const Report& report, bool verbose) {
   const Sums total = report::total_of(report);
   std::string lines;
   if (report.overhead_bytes > 0 && total.compressed > 0)
-    lines += fmt::format("overhead     {} bytes ({:.2f} % of the archive) are not coded weights\n",
-                         grouped(report.overhead_bytes),
-                         100 * static_cast<double>(report.overhead_bytes) / static_cast<double>(total.compressed));
+    lines += fmt::format(
+        "overhead     {} bytes ({:.2f} % of the archive): index, names, tables, heads and alignment of blocks\n",
+        grouped(report.overhead_bytes),
+        100 * static_cast<double>(report.overhead_bytes) / static_cast<double>(total.compressed));
   if (report.target) {
     const TargetReport& target = *report.target;
     const auto figure = [&](double value) {
@@ -150,15 +170,11 @@ std::string summary(const Report& report, bool verbose) {
         fmt::format("pruned       {} weights; {:.2f} % of the weights of {} tensor{} are zero\n", grouped(sums.pruned),
                     100 * static_cast<double>(sums.zeros) / static_cast<double>(sums.elements), grouped(sums.tensors),
                     sums.tensors == 1 ? "" : "s");
-  lines += fmt::format("time         {}\n", text::duration(report.wall_seconds));
-  lines += fmt::format("peak memory  {}", text::binary_bytes(report.peak_host_bytes));
-  if (report.peak_device_bytes > 0)
-    lines += fmt::format(" host, {} device", text::binary_bytes(report.peak_device_bytes));
-  lines += "\nunits        kB, MB, GB: powers of 1000; KiB, MiB, GiB: powers of 1024\n";
+  if (verbose) lines += costs(report);
   const auto noted = std::count_if(report.tensors.begin(), report.tensors.end(),
                                    [](const TensorReport& tensor) { return !tensor.note.empty(); });
   if (noted > 0 && !verbose)
-    lines += fmt::format("note: {} {} coded otherwise than asked; -v says why\n",
+    lines += fmt::format("note: {} {} coded otherwise than may be expected; -v says why\n",
                          grouped(static_cast<std::uint64_t>(noted)), noted == 1 ? "tensor was" : "tensors were");
   for (const std::string& warning : report.warnings) lines += "warning: " + text::printable(warning) + "\n";
   return lines;
@@ -166,10 +182,12 @@ std::string summary(const Report& report, bool verbose) {
 
 }  // namespace
 
-std::string to_text(const Report& report, bool verbose) {
-  std::string result = title(report) + "\n";
-  if (verbose) result += tensor_table(report) + "\n";
-  return result + group_table(report) + "\n" + stage_table(report) + summary(report, verbose);
+std::string to_text(const Report& report, bool verbose, std::size_t columns) {
+  std::string result = verbose ? title(report) + "\n" + tensor_table(report, columns) + "\n" : "";
+  if (report.estimated) result += "Sizes are estimated from a sample; nothing was written.\n\n";
+  result += group_table(report) + "\n";
+  if (verbose) result += stage_table(report);
+  return result + summary(report, verbose);
 }
 
 }  // namespace weft

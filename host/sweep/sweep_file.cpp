@@ -204,10 +204,16 @@ class Reader {
   [[nodiscard]] Config base(const std::vector<std::string>& changes) const {
     const Json* config = find("config");
     if (config == nullptr) return load_config("small", changes);
-    if (config->is_object()) return parse_config(config->dump(), "config", changes);
+    if (config->is_object()) {
+      Config result = parse_config(config->dump(), "config", changes);
+      config::place_files(result, folder_, [](std::size_t) { return true; });
+      return result;
+    }
     const std::string name = text_of(*config, Pointer() / "config");
-    const bool is_path = name.find('/') != std::string::npos || name.ends_with(".json");
-    return load_config(is_path ? (fs::path(".") / folder_ / name).string() : name, changes);
+    Config result = load_config(config::is_path(name) ? (fs::path(".") / folder_ / name).string() : name, changes);
+    config::place_files(result, folder_,
+                        [&](std::size_t rule) { return config::override_sets(changes, rule, "importance"); });
+    return result;
   }
 
   fs::path folder_;

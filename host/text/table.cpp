@@ -1,19 +1,41 @@
 #include "text/table.hpp"
 
 #include <algorithm>
+#include <numeric>
 
 #include "text/utf8.hpp"
 
 namespace weft::text {
+namespace {
+
+constexpr std::size_t kGap = 2;
+constexpr std::size_t kNarrowest = 16;  // less of a name says nothing
+
+}  // namespace
+
+std::vector<std::size_t> Table::widths() const {
+  std::vector<std::size_t> widths(alignment_.size());
+  for (const auto& row : rows_)
+    for (std::size_t i = 0; i < row.size() && i < widths.size(); i++) widths[i] = std::max(widths[i], columns(row[i]));
+  return widths;
+}
+
+std::size_t Table::total_of(const std::vector<std::size_t>& widths) {
+  return std::accumulate(widths.begin(), widths.end(), widths.empty() ? 0 : kGap * (widths.size() - 1));
+}
+
+void Table::fit(std::size_t column, std::size_t width) {
+  const std::vector<std::size_t> all = widths();
+  const std::size_t others = total_of(all) - all[column];
+  const std::size_t most = std::max(kNarrowest, width - std::min(width, others));
+  for (auto& row : rows_)
+    if (column < row.size()) row[column] = shorten_middle(row[column], most);
+}
 
 std::string Table::render(const std::string& indent) const {
-  constexpr std::size_t kGap = 2;
   const std::size_t count = alignment_.size();
-  std::vector<std::size_t> widths(count);
-  for (const auto& row : rows_)
-    for (std::size_t i = 0; i < row.size() && i < count; i++) widths[i] = std::max(widths[i], columns(row[i]));
-  std::size_t total = count > 0 ? kGap * (count - 1) : 0;
-  for (const std::size_t width : widths) total += width;
+  const std::vector<std::size_t> widths = this->widths();
+  const std::size_t total = total_of(widths);
 
   std::string result;
   for (const auto& row : rows_) {

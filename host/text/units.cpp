@@ -10,11 +10,14 @@
 namespace weft::text {
 namespace {
 
+// Of a unit that kSizePattern lets through. Two letters, such as MB, are the decimal ones.
 double factor(std::string_view unit) {
-  const std::string_view prefixes = "kMGT";
-  const auto power = [&](char c) { return static_cast<double>(prefixes.find(c == 'K' ? 'k' : c) + 1); };
-  if (unit == "B") return 1;
-  return unit.size() == 3 ? std::exp2(10 * power(unit[0])) : std::round(std::pow(10.0, 3 * power(unit[0])));
+  constexpr std::string_view kPrefixes = "KkMmGgTt";
+  const auto prefix = kPrefixes.find(unit[0]);
+  if (prefix == std::string_view::npos) return 1;
+  const auto letter = prefix / 2;
+  const double power = static_cast<double>(letter) + 1;
+  return unit.size() == 2 ? std::round(std::pow(10.0, 3 * power)) : std::exp2(10 * power);
 }
 
 // Three digits, and never "1000 kB".

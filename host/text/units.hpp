@@ -1,4 +1,5 @@
-// Sizes, counts and times as people write and read them: kB, MB, GB are powers of 1000, KiB, MiB, GiB powers of 1024.
+// Sizes, counts and times as people write and read them: kB, MB, GB are powers of 1000, KiB, MiB, GiB powers of 1024, and so
+// are K, M, G where they are read, as by the tools of GNU.
 #pragma once
 
 #include <cstdint>
@@ -8,9 +9,11 @@
 
 namespace weft::text {
 
-// A whole size as a regular expression (ECMAScript): "512MiB", "1.5 GB", "4096B". A bare number has no unit and is none.
-inline constexpr char kSizePattern[] = "([0-9]{1,15}(\\.[0-9]{1,9})?) ?(B|kB|MB|GB|TB|KiB|MiB|GiB|TiB)";
-inline constexpr char kSizeExample[] = "a size such as \"512MiB\" or \"1.5GB\" (B, kB, MB, GB, TB, KiB, MiB, GiB, TiB)";
+// A whole size as a regular expression (ECMAScript): "512MiB", "1.5 GB", "40m", "4096B". A bare number has no unit and is
+// none. JSON schema knows no flag for upper and lower case.
+inline constexpr char kSizePattern[] = "([0-9]{1,15}(\\.[0-9]{1,9})?) ?([Bb]|[KkMmGgTt]([Ii]?[Bb])?)";
+inline constexpr char kSizeExample[] =
+    "a size such as \"512M\" or \"1.5GB\" (K, M, G, T or KiB, MiB, GiB, TiB: powers of 1024; KB, MB, GB, TB: of 1000)";
 
 // Nothing when it is no size or is 2^63 bytes and more.
 [[nodiscard]] std::optional<std::uint64_t> parse_size(std::string_view text);

@@ -1,4 +1,4 @@
-// What happens to which tensor: the parsed and validated config (DESIGN 8).
+// What happens to which tensor: the parsed and validated config (README, "Config").
 //
 // Parsing is strict: unknown keys, wrong types and values out of range are Error(kConfig) that name the key, its place
 // (a JSON pointer) and, for a misspelt key, the nearest valid one.
@@ -59,7 +59,7 @@ struct CodecSpec {
   bool per_channel = false;  // one step per output channel
   std::int64_t channel_axis =
       0;  // per_channel, channel_group: which axis is the output channel; negative counts from the end
-  bool correct_reconstruction = true;  // move reconstruction points to the mean of their cells
+  bool correct_reconstruction = true;    // move reconstruction points to the mean of their cells
   std::string uniform_model = "order0";  // as model; other ones make a uniform quantizer a trellis of one state
   // trellis; relative_step, step and correct_reconstruction as for uniform
   std::uint32_t states = 8;
@@ -127,12 +127,14 @@ struct Config {
 
 // Parses JSON text. `where` names the source in messages (a path or "--set"). Overrides are "path.to.key=value" as on
 // the command line, such as "rules.0.relative_step=0.5"; values are JSON, or strings when they do not parse as JSON;
-// null removes a key.
+// null removes a key. A target, such as "bits_per_weight=3", replaces the config's and takes the steps from its rules; it
+// comes before the overrides.
 [[nodiscard]] Config parse_config(std::string_view json, const std::string& where,
-                                  const std::vector<std::string>& overrides = {});
+                                  const std::vector<std::string>& overrides = {}, const std::string& target = "");
 // A path to a JSON file or the name of a preset (lossless, near-lossless, balanced, small, lut4,
-// deep-compression).
-[[nodiscard]] Config load_config(const std::string& path_or_preset, const std::vector<std::string>& overrides = {});
+// deep-compression). Paths in a file are relative to its folder, unless an override says them.
+[[nodiscard]] Config load_config(const std::string& path_or_preset, const std::vector<std::string>& overrides = {},
+                                 const std::string& target = "");
 // The resolved config as JSON text (2-space indent); parsing it again gives the same Config.
 [[nodiscard]] std::string to_json(const Config& config);
 // The JSON schema (draft 2020-12), generated from the table that validates.

@@ -34,7 +34,8 @@ class Error : public std::runtime_error {
   ErrorKind kind_;
 };
 
-// 1 run-time error, 2 usage or config, 3 corrupt input or failed verification (DESIGN 7).
+// 1 run-time error, 2 usage or config, 3 corrupt input or failed verification (README, "Exit codes"). The program exits
+// with 128 + the signal's number where one ended the run.
 [[nodiscard]] constexpr int exit_code(ErrorKind kind) noexcept {
   switch (kind) {
     case ErrorKind::kUsage:

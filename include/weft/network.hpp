@@ -69,8 +69,11 @@ class Network {
   bool is_folder_ = false;
 };
 
+// The files and folders that a network is read from: what the user named, and the files within a folder.
+[[nodiscard]] std::vector<std::filesystem::path> sources_of(const Network& network);
+
 // Opens a safetensors file, a folder with one or more of them, or a *.safetensors.index.json (the same as its folder).
-// Throws Error: kIo when it cannot be read, kInput when it violates its format, kUnsupported when no reader knows it.
+// Throws Error: kIo when it cannot be read, kInput when it violates its format or no reader knows it.
 [[nodiscard]] std::unique_ptr<Network> open_network(const std::filesystem::path& path);
 
 }  // namespace weft

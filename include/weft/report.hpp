@@ -1,4 +1,4 @@
-// What a run did: sizes, errors, times and memory, per tensor and in total (DESIGN 7).
+// What a run did: sizes, errors, times and memory, per tensor and in total.
 //
 // In every report, of decompress too, bytes_in is the network's side and bytes_out the archive's, so that ratios compare.
 // bytes_out of the totals is the size of the archive on disk: nothing is left out. Errors are those of the values that
@@ -6,6 +6,7 @@
 // undefined (no signal).
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -49,8 +50,8 @@ struct TensorReport {
   std::string name;
   std::string dtype;
   std::vector<std::uint64_t> shape;
-  std::string codec;           // what was used
-  std::string note;            // why it differs from the config's wish, if it does; else empty
+  std::string codec;  // what was used
+  std::string note;   // why it is not what may be expected, such as another codec than the config's; else empty
   std::optional<double> step;  // lossy codecs: width of a cell
   std::optional<CodebookReport> codebook;
   std::uint64_t elements = 0;
@@ -90,8 +91,9 @@ struct Report {
   std::vector<StageReport> stages;
   std::vector<std::string> warnings;
   std::optional<TargetReport> target;
-  std::uint64_t bytes_in = 0;   // of the network: all files, headers and assets included
-  std::uint64_t bytes_out = 0;  // of the archive on disk (decompress of chosen tensors: of their blocks)
+  std::uint64_t bytes_in = 0;         // of the network: all files, headers and assets included
+  std::uint64_t bytes_out = 0;        // of the archive on disk (decompress of chosen tensors: of their blocks)
+  std::uint64_t asset_bytes_out = 0;  // of these, coded blocks of files that are carried along
   std::uint64_t overhead_bytes =
       0;  // archive bytes that are not coded weights: header, index, tables, names, alignment; 0: not known
   double wall_seconds = 0;
@@ -103,9 +105,10 @@ struct Report {
   bool estimated = false;       // dry run: sizes are extrapolated from a sample
 };
 
-// One JSON object, as DESIGN 7 lists its fields.
+// One JSON object: the fields above, and the figures that follow from them.
 [[nodiscard]] std::string to_json(const Report& report);
-// A table for people: tensors grouped by codec and dtype, totals, stages. `verbose` lists every tensor.
-[[nodiscard]] std::string to_text(const Report& report, bool verbose);
+// A table for people: tensors grouped by codec and dtype, and totals. `verbose` lists every tensor and the stages, the
+// tensors' names shortened where the table would have more than `columns`; 0: as wide as it is.
+[[nodiscard]] std::string to_text(const Report& report, bool verbose, std::size_t columns = 0);
 
 }  // namespace weft

@@ -159,6 +159,132 @@ TEST_F(CliCompress, SetOverridesTheConfigAndExplainsItsErrors) {
               HasSubstr("did you mean \"relative_step\""));
 }
 
+TEST_F(CliCompress, NamesRulesThatTakeNothing) {
+  folder.write("c.json", R"({"version": 1, "rules": [{"match": "*wieght*", "codec": "raw"}, {"codec": "lossless"}]})");
+  const std::string sentence = "rule 0 (\"*wieght*\") matches no tensor; nearest name: layer.0.weight";
+  for (const char* how : {"--dry-run", "-f"}) {
+    const Outcome outcome = weft({"compress", "model.safetensors", "-c", "c.json", how, "-q", "--report", "r.json"});
+    EXPECT_EQ(outcome.exit_code, 0);
+    EXPECT_EQ(outcome.err, "weft: warning: " + sentence + "\n");
+    EXPECT_EQ(nlohmann::json::parse(folder.read("r.json"))["warnings"], nlohmann::json{sentence});
+  }
+  // Of a preset only what has been changed for this network.
+  EXPECT_EQ(weft({"compress", "model.safetensors", "-c", "small", "-f", "-q"}).err, "");
+  EXPECT_THAT(weft({"compress", "model.safetensors", "-c", "small", "-f", "-q", "--set", "rules.1.match=*wieght*"}).err,
+              HasSubstr("rule 1 (\"*wieght*\") matches no tensor"));
+}
+
+TEST_F(CliCompress, ATargetGoesWithAPreset) {
+  const Outcome outcome = weft({"compress", "model.safetensors", "-c", "small", "--target", "bytes=3k"});
+  EXPECT_EQ(outcome.exit_code, 0) << outcome.err;
+  EXPECT_LE(folder.read("model.weft").size(), 3072u);
+  EXPECT_THAT(outcome.err, HasSubstr("target       bytes 3,072: reached "));
+  const Outcome refused = weft({"compress", "model.safetensors", "-c", "small", "--set", "target.bytes=3k", "-f"});
+  EXPECT_EQ(refused.exit_code, 2);
+  EXPECT_THAT(refused.err, AllOf(HasSubstr("--target bytes=3k"), HasSubstr("--set rules.2.relative_step=null")));
+}
+
+TEST_F(CliCompress, TheArchiveIsAsPrivateAsTheNetwork) {
+  using std::filesystem::perms;
+  const auto mode_of = [&](const char* name) { return std::filesystem::status(folder / name).permissions(); };
+  const perms secret = perms::owner_read | perms::owner_write;
+  std::filesystem::permissions(folder / "model.safetensors", secret);
+  ASSERT_EQ(weft({"compress", "model.safetensors", "-q"}).exit_code, 0);
+  EXPECT_EQ(mode_of("model.weft"), secret);
+  ASSERT_EQ(weft({"decompress", "model.weft", "-o", "back.safetensors", "-q"}).exit_code, 0);
+  EXPECT_EQ(mode_of("back.safetensors"), secret);
+  folder.write("ckpt/a.safetensors", sample_network());
+  folder.write("ckpt/secret.json", "{}");
+  std::filesystem::permissions(folder / "ckpt/secret.json", secret);
+  ASSERT_EQ(weft({"compress", "ckpt", "-q"}).exit_code, 0);
+  EXPECT_EQ(mode_of("ckpt.weft"), secret);
+  ASSERT_EQ(weft({"decompress", "ckpt.weft", "-o", "out", "-q"}).exit_code, 0);
+  EXPECT_EQ(mode_of("out"), secret | perms::owner_exec);
+  EXPECT_EQ(mode_of("out/a.safetensors"), secret);
+}
+
+TEST_F(CliCompress, OutputsThatCannotBeAreRefusedBeforeTheWork) {
+  std::filesystem::create_directory(folder / "out");
+  folder.write("out/x", "");
+  const std::vector<std::vector<std::string>> senseless{
+      {"--report", "notes.txt/"}, {"--report", "out"}, {"-o", "new/"}, {"-o", "/dev/null"}};
+  for (const auto& words : senseless) {
+    const Outcome outcome = weft({"compress", "model.safetensors", words[0], words[1]});
+    EXPECT_EQ(outcome.exit_code, 2) << words[1];
+    EXPECT_THAT(outcome.err, AllOf(HasSubstr("cannot write " + words[1]), Not(HasSubstr("use -f")))) << words[1];
+  }
+  EXPECT_THAT(folder.names(), ElementsAre("model.safetensors", "out"));
+}
+
+TEST_F(CliCompress, AnArchiveWhoseReportCannotBeWrittenIsComplete) {
+  if (!std::filesystem::exists("/dev/full")) GTEST_SKIP() << "no /dev/full here";
+  const std::string command = "cd '" + folder.path().string() + "' && '" + testing::weft_program().string() +
+                              "' compress model.safetensors --report - -q > /dev/full 2> err.txt";
+  EXPECT_EQ(WEXITSTATUS(std::system(command.c_str())), 1);
+  EXPECT_THAT(folder.read("err.txt"), HasSubstr("model.weft is complete"));
+  EXPECT_EQ(weft({"verify", "model.weft", "-q"}).exit_code, 0);
+}
+
+TEST_F(CliCompress, LeavesArchivesInAFolderOut) {
+  folder.write("ckpt/a.safetensors", sample_network());
+  folder.write("ckpt/old.weft", "an older archive");
+  const Outcome outcome = weft({"compress", "ckpt"});
+  EXPECT_EQ(outcome.exit_code, 0) << outcome.err;
+  EXPECT_THAT(outcome.err, HasSubstr("ckpt: left out weft archives: \"old.weft\""));
+  EXPECT_THAT(weft({"inspect", "ckpt.weft"}).out, Not(HasSubstr("old.weft")));
+}
+
+TEST_F(CliCompress, TheReportAccountsForEveryByteOfAFolder) {
+  folder.write("ckpt/a.safetensors", sample_network());
+  folder.write("ckpt/notes.txt", std::string(5000, 'n'));
+  ASSERT_EQ(weft({"compress", "ckpt", "-q", "--report", "r.json"}).exit_code, 0);
+  const auto report = nlohmann::json::parse(folder.read("r.json"));
+  const auto inspected = nlohmann::json::parse(weft({"inspect", "ckpt.weft", "--json"}).out);
+  std::uint64_t bytes = 0;
+  for (const auto& tensor : report["tensors"]) bytes += tensor["bytes_out"].get<std::uint64_t>();
+  for (const char* key : {"asset_bytes_out", "bytes_outside_blocks"})
+    bytes += report["totals"][key].get<std::uint64_t>();
+  EXPECT_EQ(bytes, folder.read("ckpt.weft").size());
+  EXPECT_EQ(report["totals"]["bytes_outside_blocks"], inspected["totals"]["bytes_outside_blocks"]);
+  EXPECT_GT(report["totals"]["asset_bytes_out"], 0);
+}
+
+TEST_F(CliCompress, AMissingImportanceIsAMistakeInTheConfig) {
+  folder.write("configs/c.json", R"({"rules": [{"match": "steps", "codec": "raw"},
+    {"match": "*weight", "codec": "codebook", "importance": "i.safetensors"}]})");
+  const Outcome outcome = weft({"compress", "model.safetensors", "-c", "configs/c.json"});
+  EXPECT_EQ(outcome.exit_code, 2);
+  EXPECT_THAT(outcome.err, AllOf(HasSubstr("/rules/1/importance: "), HasSubstr("configs/i.safetensors")));
+  folder.write("configs/i.safetensors",
+               make_safetensors({{"layer.0.weight", "F32", {96}, bytes_of<float>(std::vector<float>(96, 1))}}));
+  EXPECT_EQ(weft({"compress", "model.safetensors", "-c", "configs/c.json", "-q"}).exit_code, 0);
+}
+
+TEST_F(CliCompress, NotesATensorThatAnOutlierHasMadeZero) {
+  std::vector<float> weights(20'000);
+  for (std::size_t i = 0; i < weights.size(); i++) weights[i] = i % 2 == 0 ? 0.01f : -0.02f;
+  const auto note_of = [&](const std::string& codec, const char* mode) {
+    folder.write("m.safetensors", make_safetensors({{"w", "F32", {100, 200}, bytes_of<float>(weights)}}));
+    folder.write("c.json", R"({"rules": [{"codec": ")" + codec + R"(", "relative_step": 0.6}]})");
+    EXPECT_EQ(weft({"compress", "m.safetensors", "-c", "c.json", "-f", "-q", "--report", "r.json", mode}).exit_code, 0);
+    return nlohmann::json::parse(folder.read("r.json"))["tensors"][0]["note"];
+  };
+  for (const char* codec : {"uniform", "trellis"}) EXPECT_TRUE(note_of(codec, "-f").is_null()) << codec;
+  weights[777] = 1000;
+  for (const char* codec : {"uniform", "trellis"})
+    for (const char* mode : {"-f", "--dry-run"})
+      EXPECT_EQ(note_of(codec, mode),
+                "quantizing has left 1 of 20,000 weights that are not zero: a smaller step keeps more")
+          << codec << mode;
+}
+
+TEST_F(CliCompress, SaysOnlyWhatCountsUnlessVerbose) {
+  const std::string brief = weft({"compress", "model.safetensors"}).err;
+  EXPECT_THAT(brief, Not(::testing::AnyOf(HasSubstr("stage"), HasSubstr("peak memory"))));
+  EXPECT_THAT(weft({"compress", "model.safetensors", "-f", "-v"}).err,
+              AllOf(HasSubstr("stage"), HasSubstr("peak memory")));
+}
+
 TEST_F(CliCompress, ATargetIsMetOrTheMessageSaysWhatIsPossible) {
   folder.write("c.json", R"({"version": 1, "rules": [{"match": ["*weight"], "codec": "uniform"}]})");
   const auto with = [&](const std::string& target) {

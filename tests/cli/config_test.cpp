@@ -4,6 +4,7 @@
 #include <nlohmann/json.hpp>
 
 #include "cli/program.hpp"
+#include "cli/sample.hpp"
 #include "support/temp_folder.hpp"
 
 namespace weft::testing {
@@ -32,6 +33,28 @@ TEST(CliConfig, CheckSaysWhereStepsComeFrom) {
                                  HasSubstr("target: bits_per_weight 3.0 distortion auto\n")));
 }
 
+TEST(CliConfig, CheckSaysWhatRulesTakeOfANetwork) {
+  const TempFolder folder;
+  folder.write("m.safetensors", sample_network());
+  folder.write("c.json",
+               R"({"rules": [{"match": "*wieght", "codec": "raw"}, {"match": "layer*", "codec": "lossless"}]})");
+  const Outcome outcome = run_weft({"config", "check", "c.json", "--for", "m.safetensors"}, folder.path());
+  EXPECT_EQ(outcome.exit_code, 0) << outcome.err;
+  EXPECT_THAT(outcome.err,
+              AllOf(HasSubstr("*wieght -> raw\n    0 tensors, 0 weights\n"),
+                    HasSubstr("layer* -> lossless\n    2 tensors, 6,148 weights\n"),
+                    HasSubstr("what no rule matches -> lossless\n    1 tensor, 1 weight\n"),
+                    HasSubstr("warning: rule 0 (\"*wieght\") matches no tensor; nearest name: layer.0.weight")));
+}
+
+TEST(CliConfig, ATargetTakesTheStepsAway) {
+  const Outcome outcome = run_weft({"config", "check", "small", "--target", "bits_per_weight=3"});
+  EXPECT_EQ(outcome.exit_code, 0) << outcome.err;
+  EXPECT_THAT(outcome.err, HasSubstr("* -> trellis, step from the target"));
+  const Outcome shown = run_weft({"config", "show", "small", "--target", "bits_per_weight=3"});
+  EXPECT_EQ(nlohmann::json::parse(shown.out)["target"]["bits_per_weight"], 3);
+}
+
 TEST(CliConfig, CheckSaysWhatIsPruned) {
   const Outcome outcome = run_weft({"config", "check", "deep-compression", "--set", "rules.0.prune.pattern=2:4"});
   EXPECT_EQ(outcome.exit_code, 0) << outcome.err;
@@ -55,6 +78,8 @@ TEST(CliConfig, ShowPrintsAConfigThatShowsTheSameAgain) {
     const Outcome outcome = run_weft({"config", "show", preset, "--set", "threads=2"}, folder.path());
     ASSERT_EQ(outcome.exit_code, 0) << outcome.err;
     EXPECT_EQ(nlohmann::json::parse(outcome.out)["threads"], 2);
+    for (const auto& rule : nlohmann::json::parse(outcome.out)["rules"])
+      EXPECT_EQ(rule.value("lambda", nlohmann::json()) == "auto", rule["codec"] == "trellis");
     folder.write("shown.json", outcome.out);
     EXPECT_EQ(run_weft({"config", "show", "shown.json"}, folder.path()).out, outcome.out);
   }

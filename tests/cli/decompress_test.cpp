@@ -89,6 +89,19 @@ TEST_F(CliDecompress, TensorsSelectsByGlobsUnderANameOfItsOwn) {
   EXPECT_EQ(folder.read("a.safetensors"), folder.read("m.safetensors"));
 }
 
+TEST_F(CliDecompress, CountsWhatItWrites) {
+  for (const std::vector<std::string>& chosen : {std::vector<std::string>{}, {"--tensors", "*.bias"}}) {
+    std::vector<std::string> arguments{"decompress", "packed.weft", "-o",       "out.safetensors",
+                                       "-f",         "-q",          "--report", "r.json"};
+    arguments.insert(arguments.end(), chosen.begin(), chosen.end());
+    ASSERT_EQ(weft(arguments).exit_code, 0);
+    for (const auto& stage : nlohmann::json::parse(folder.read("r.json"))["stages"])
+      if (stage["name"] == "write") {
+        EXPECT_EQ(stage["bytes"], folder.read("out.safetensors").size());
+      }
+  }
+}
+
 TEST_F(CliDecompress, AGlobThatMatchesNothingIsAnError) {
   const Outcome outcome = weft({"decompress", "packed.weft", "--tensors", "nothing.*"});
   EXPECT_EQ(outcome.exit_code, 2);

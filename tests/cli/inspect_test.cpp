@@ -79,6 +79,9 @@ TEST(CliInspect, DrawsAHistogram) {
   EXPECT_THAT(folder.read("h.svg"), HasSubstr("</svg>"));
   EXPECT_EQ(run_weft({"inspect", "m.weft", "--histogram", "layer.0.weight", "--svg", "h.svg"}, folder.path()).exit_code,
             2);
+  EXPECT_EQ(
+      run_weft({"inspect", "m.weft", "--histogram", "layer.0.weight", "--svg", "h.svg", "-f"}, folder.path()).exit_code,
+      0);
   const Outcome misspelt = run_weft({"inspect", "m.weft", "--histogram", "layer.0.wieght"}, folder.path());
   EXPECT_EQ(misspelt.exit_code, 2);
   EXPECT_THAT(misspelt.err, HasSubstr("did you mean \"layer.0.weight\"?"));

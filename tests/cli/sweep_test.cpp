@@ -104,7 +104,7 @@ TEST_F(CliSweep, AnInterruptedOneGoesOn) {
     std::this_thread::sleep_for(std::chrono::microseconds(500));
   program.send(SIGINT);
   const Outcome interrupted = program.wait();
-  EXPECT_EQ(interrupted.exit_code, 1) << interrupted.err;
+  EXPECT_EQ(interrupted.exit_code, 128 + SIGINT) << interrupted.err;
   EXPECT_THAT(interrupted.err, AllOf(HasSubstr("interrupted"), HasSubstr("out"), Not(HasSubstr("nothing"))));
   const std::size_t done = json("out/points.json").size();
   EXPECT_GE(done, 1u);

@@ -62,6 +62,29 @@ TEST(CliUsage, UnknownOptionAndMissingArgumentPointToTheHelpOfTheCommand) {
   EXPECT_THAT(argument.err, AllOf(HasSubstr("archive is required"), HasSubstr("try: weft verify --help")));
 }
 
+TEST(CliUsage, OneNetworkAtATime) {
+  for (const char* command : {"compress", "decompress", "inspect", "verify"}) {
+    const Outcome outcome = run_weft({command, "a", "b", "c"});
+    EXPECT_EQ(outcome.exit_code, 2) << command;
+    EXPECT_THAT(outcome.err, HasSubstr("one network at a time: \"b\" is one too many\n")) << command;
+    EXPECT_THAT(run_weft({command, "-"}).err, HasSubstr("not standard input; ./- is a file named -")) << command;
+  }
+}
+
+TEST(CliUsage, WhatIsNoNetworkIsBadInput) {
+  const TempFolder folder;
+  folder.write("x.bin", "hello");
+  for (const char* command : {"compress", "decompress", "inspect", "verify"})
+    EXPECT_EQ(run_weft({command, "x.bin"}, folder.path()).exit_code, 3) << command;
+}
+
+TEST(CliUsage, SizesAreWrittenAsForOtherTools) {
+  const TempFolder folder;
+  folder.write("model.safetensors", sample_network());
+  for (const char* size : {"512M", "40m", "0.5G", "512mib", "1e9", "1gb"})
+    EXPECT_EQ(run_weft({"compress", "model.safetensors", "-f", "-q", "--memory-limit", size}, folder.path()).err, "");
+}
+
 TEST(CliUsage, QuietAndVerboseExcludeEachOther) {
   EXPECT_EQ(run_weft({"compress", "x.safetensors", "-q", "-v"}).exit_code, 2);
 }

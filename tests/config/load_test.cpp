@@ -73,6 +73,17 @@ TEST(LoadConfig, ReadsFiles) {
   EXPECT_TRUE(refusal(path.string()).starts_with(path.string() + ": /threads: expected")) << refusal(path.string());
 }
 
+TEST(LoadConfig, PathsInAFileAreFromItsFolder) {
+  const weft::testing::TempFolder folder;
+  folder.write("c.json", R"({"rules": [{"codec": "codebook", "importance": "a.safetensors"},
+                                       {"codec": "codebook", "importance": "/b.safetensors"}]})");
+  const std::string path = (folder / "c.json").string();
+  EXPECT_EQ(load_config(path).rules[0].spec.importance_file, (folder / "a.safetensors").string());
+  EXPECT_EQ(load_config(path).rules[1].spec.importance_file, "/b.safetensors");
+  EXPECT_EQ(load_config(path, {"rules.0.importance=x.safetensors"}).rules[0].spec.importance_file, "x.safetensors");
+  EXPECT_EQ(load_config("lut4", {"rules.1.importance=x.safetensors"}).rules[1].spec.importance_file, "x.safetensors");
+}
+
 TEST(LoadConfig, RefusesFilesThatAreNone) {
   const weft::testing::TempFolder folder;
   EXPECT_NE(refusal((folder / "none.json").string()).find("none.json"), std::string::npos);

@@ -73,7 +73,8 @@ TEST(ParseConfig, AcceptsBoundsAndRefusesWhatLiesBeyond) {
                {"threads", "1e2", "1e300"},
                {"memory_limit", "1048576", "1048575"},
                {"memory_limit", "\"1MiB\"", "\"1MB\""},
-               {"memory_limit", "\"1 GB\"", "\"1G\""},
+               {"memory_limit", "\"1 GB\"", "\"1 X\""},
+               {"memory_limit", "\"1m\"", "\"1k\""},
                {"memory_limit", "1125899906842624", "1125899906842625"},
                {"memory_limit", "268435456", "18446744073709551615"},
                {"block_elements", "1024", "512"},
@@ -188,9 +189,11 @@ TEST(ParseConfig, MessagesNamePlaceExpectedAndFound) {
             "c.json: /device: expected auto, cpu, cuda, cuda:N or cuda:all; found the string \"gpu\"");
   EXPECT_EQ(refusal("{\"block_elements\": 1000}"),
             "c.json: /block_elements: expected a power of two from 1024 to 262144, or auto; found 1000");
-  EXPECT_EQ(refusal("{\"memory_limit\": \"512M\"}"),
-            "c.json: /memory_limit: expected a number of bytes from 1048576 to 1125899906842624, or a size such as "
-            "\"512MiB\" or \"1.5GB\" (B, kB, MB, GB, TB, KiB, MiB, GiB, TiB); found the string \"512M\"");
+  EXPECT_EQ(
+      refusal("{\"memory_limit\": \"512 parsecs\"}"),
+      "c.json: /memory_limit: expected a number of bytes from 1048576 to 1125899906842624, or a size such as "
+      "\"512M\" or \"1.5GB\" (K, M, G, T or KiB, MiB, GiB, TiB: powers of 1024; KB, MB, GB, TB: of 1000); found the "
+      "string \"512 parsecs\"");
   EXPECT_EQ(refusal("{\"rules\": {}}"), "c.json: /rules: expected an array of rules; found an object");
   EXPECT_EQ(refusal("{\"rules\": [{\"codec\": \"raw\"}, 3]}"),
             "c.json: /rules/1: expected an object with a rule; found 3");
@@ -233,6 +236,27 @@ TEST(ParseConfig, SuggestsKeys) {
   EXPECT_EQ(refusal("{\"a/b~c\": 1}").substr(0, 18), "c.json: /a~1b~0c: ");
 }
 
+TEST(ParseConfig, ListsTheKeysOfTheRulesCodec) {
+  const std::string of_all = refusal(rule("\"zzzzzz\": 1"));
+  EXPECT_EQ(of_all.find("lambda"), of_all.rfind("lambda")) << of_all;
+  EXPECT_EQ(of_all.find("importance"), of_all.rfind("importance")) << of_all;
+  EXPECT_EQ(
+      refusal(rule(R"("codec": "lossless", "zzzzzz": 1)")),
+      "c.json: /rules/0/zzzzzz: unknown key \"zzzzzz\"; known here: match, min_elements, min_rank, dtypes, codec, "
+      "prune, min_saving, pairs");
+  EXPECT_EQ(refusal(rule(R"("codec": "lossless", "lamda": 1)")),
+            "c.json: /rules/0/lamda: unknown key \"lamda\"; did you mean \"lambda\"?");
+}
+
+TEST(ParseConfig, RefusesGlobsWhoseSetsAreNotClosed) {
+  EXPECT_EQ(
+      refusal(rule(R"("codec": "raw", "match": "*[a-")")),
+      "c.json: /rules/0/match: expected a glob; found \"*[a-\", whose \"[a-\" has no ] (to match a [, write [[])");
+  EXPECT_EQ(refusal(rule(R"("codec": "raw", "match": ["a", "[]"])")).substr(0, 25), "c.json: /rules/0/match/1:");
+  for (const char* good : {"[a-z]", "[[]", "[]]", "w[[]0]", "]", "*[!a]*"})
+    EXPECT_EQ(refusal(rule("\"codec\": \"raw\", \"match\": \"" + std::string(good) + "\"")), "") << good;
+}
+
 TEST(ParseConfig, SaysWhichCodecHasAParameter) {
   EXPECT_EQ(refusal(rule(R"("codec": "lossless", "lambda": 1)")),
             "c.json: /rules/0/lambda: lambda is a parameter of codec uniform, trellis, codebook; the codec of this "
@@ -241,6 +265,12 @@ TEST(ParseConfig, SaysWhichCodecHasAParameter) {
       refusal(rule(R"("codec": "uniform", "step": 1, "min_saving": 0)")),
       "c.json: /rules/0/min_saving: min_saving is a parameter of codec lossless; the codec of this rule is uniform");
   EXPECT_NE(refusal(rule(R"("codec": "raw", "step": 1)")), "");
+  // What stands in the way of an override is removed by another.
+  const std::string trellis = rule(R"("codec": "trellis", "step": 1, "states": 8)");
+  EXPECT_EQ(refusal(trellis, {"rules.0.codec=uniform"}),
+            "c.json: /rules/0/states: states is a parameter of codec trellis; the codec of this rule is uniform; --set "
+            "rules.0.states=null removes it");
+  EXPECT_EQ(refusal(trellis, {"rules.0.codec=uniform", "rules.0.states=null"}), "");
 }
 
 TEST(ParseConfig, WantsACodecAndExactlyOneStep) {
@@ -273,6 +303,47 @@ TEST(ParseConfig, ATargetStandsForTheStepsThatRulesDoNotGive) {
   EXPECT_EQ(parse(rule("\"codec\": \"uniform\""), {"target.sqnr_db=20"}).target.value().sqnr_db, 20.0);
 }
 
+TEST(ParseConfig, ATargetOnTheCommandLineTakesTheStepsAway) {
+  const std::string stepped = R"({"target": {"ratio": 3, "distortion": "relative"}, "rules": [
+    {"match": "a", "codec": "trellis", "relative_step": 1}, {"match": "b", "codec": "uniform", "step": 1},
+    {"codec": "uniform"}]})";
+  const Config config = parse_config(stepped, "c.json", {"rules.1.step=2"}, "bits_per_weight=3");
+  Target expected;
+  expected.bits_per_weight = 3;
+  EXPECT_EQ(config.target, expected);
+  EXPECT_EQ(config.rules[0].spec.relative_step, std::nullopt);
+  EXPECT_EQ(config.rules[1].spec.step, 2.0);
+  EXPECT_EQ(parse_config(stepped, "c.json", {"target.distortion=absolute"}, "bytes=40M").target.value().bytes,
+            40u << 20);
+  const auto refused = [&](const std::string& target) {
+    try {
+      (void)parse_config(stepped, "c.json", {}, target);
+      return std::string();
+    } catch (const Error& error) {
+      return std::string(error.what());
+    }
+  };
+  EXPECT_EQ(refused("3"), "--target 3: expected a figure and its value, such as bits_per_weight=3");
+  EXPECT_EQ(refused("bits_per_wieght=3"),
+            "--target bits_per_wieght=3: /target/bits_per_wieght: unknown key \"bits_per_wieght\"; did you mean "
+            "\"bits_per_weight\"?");
+  EXPECT_TRUE(refused("ratio=many").starts_with("--target ratio=many: /target/ratio: expected a number"));
+}
+
+TEST(ParseConfig, RefusesATargetThatChoosesNothing) {
+  EXPECT_EQ(
+      refusal(R"({"rules": [{"codec": "uniform", "step": 1}, {"codec": "trellis", "relative_step": 1}]})",
+              {"target.bits_per_weight=3"}),
+      "c.json: /target: no rule takes its step from the target, as each gives its own: --target bits_per_weight=3 "
+      "removes them, and so does --set rules.0.step=null --set rules.1.relative_step=null");
+  for (const char* text :
+       {R"({"target": {"ratio": 3}})", R"({"target": {"ratio": 3}, "rules": [{"codec": "codebook"}]})"})
+    EXPECT_NE(refusal(text).find("that needs one of codec uniform or trellis"), std::string::npos) << text;
+  std::string many;
+  for (int i = 0; i < 1000; i++) many += R"({"codec": "uniform", "step": 1},)";
+  EXPECT_LT(refusal(R"({"target": {"ratio": 3}, "rules": [)" + many + R"({"codec": "raw"}]})").size(), 1000u);
+}
+
 TEST(ParseConfig, RefusesTargetsThatAreNone) {
   EXPECT_EQ(
       refusal(with_target("")),
@@ -291,7 +362,7 @@ TEST(ParseConfig, RefusesTargetsThatAreNone) {
                {"bits_per_weight", "8", "8.01"},
                {"ratio", "1", "0.9"},
                {"bytes", "1", "0"},
-               {"bytes", "\"1MiB\"", "\"1M\""},
+               {"bytes", "\"1M\"", "\"1Mi\""},
                {"sqnr_db", "0.1", "0"},
                {"max_abs_error", "1e-35", "0"}};
   for (const auto& c : cases) {
@@ -502,6 +573,7 @@ TEST(Overrides, RefuseBadPaths) {
   EXPECT_EQ(refusal("{}", {"rules.0.step=1"}), "--set rules.0.step=1: the config has no \"rules\"");
   EXPECT_EQ(refusal(kTwoRules, {"rules.0.codec.x=1"}),
             "--set rules.0.codec.x=1: /rules/0/codec is the string \"uniform\", which has no \"x\"");
+  EXPECT_EQ(refusal(kTwoRules, {"/rules/0/step=1"}), "--set /rules/0/step=1: use dots: rules.0.step");
   for (const char* text : {"threads", "", "=1"})
     EXPECT_NE(refusal("{}", {text}).find("expected path.to.key=value"), std::string::npos) << text;
   for (const char* text : {".threads=1", "threads.=1", "rules..step=1", ".=1"})

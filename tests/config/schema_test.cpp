@@ -1,5 +1,6 @@
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <fstream>
 #include <iterator>
@@ -63,6 +64,9 @@ bool conforms(const Json& root, const Json& schema, const Json& value) {
       holds = true;
       if (value.is_array())
         for (const Json& one : value) holds = holds && conforms(root, rule, one);
+    } else if (key == "contains") {
+      holds = !value.is_array() ||
+              std::any_of(value.begin(), value.end(), [&](const Json& one) { return conforms(root, rule, one); });
     } else if (key == "required") {
       holds = true;
       for (const Json& name : rule) holds = holds && value.is_object() && value.contains(name.get<std::string>());
@@ -164,6 +168,7 @@ TEST(Schema, AgreesWithTheParser) {
         Json object = Json::parse(target);
         object[field.name] = value;
         compare({{"target", object}});
+        compare({{"target", object}, {"rules", Json::array({{{"codec", "uniform"}}})}});
       }
   }
   EXPECT_GT(accepted, 150);

@@ -36,5 +36,17 @@ TEST(Suggest, KeepsQuietWhenNothingIsNear) {
   EXPECT_EQ(did_you_mean("stepp", names), "; did you mean \"step\"?");
 }
 
+TEST(Suggest, FindsTheNameThatAGlobMeant) {
+  const std::vector<std::string_view> names{"h.0.attention.query.weight", "h.0.mlp.up.weight", "lm-head.weight"};
+  EXPECT_EQ(nearest_to_glob("*atention*", names), names[0]);
+  EXPECT_EQ(nearest_to_glob("H.*.mpl.*", names), names[1]);
+  EXPECT_EQ(nearest_to_glob("h.[0-9].mlp.upp.weight", names), names[1]);
+  EXPECT_EQ(nearest_to_glob("h.?.mlp.upp.weight", names), names[1]);
+  EXPECT_EQ(nearest_to_glob("lm_head.weights", names), names[2]);
+  for (const char* far : {"*conv*", "*", "", "?", "*x*", "encoder.*"})
+    EXPECT_EQ(nearest_to_glob(far, names), "") << far;
+  EXPECT_EQ(nearest_to_glob(std::string(1 << 20, 'h'), names), "");
+}
+
 }  // namespace
 }  // namespace weft::config

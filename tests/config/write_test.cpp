@@ -25,13 +25,14 @@ TEST(WriteConfig, WritesEveryDefault) {
 
 TEST(WriteConfig, WritesTheParametersOfARulesCodecOnly) {
   Config config;
-  config.rules.resize(4);
+  config.rules.resize(5);
   config.rules[0].spec.codec = CodecId::kRaw;
   config.rules[1].spec.codec = CodecId::kLossless;
   config.rules[1].dtypes = {DType::kF8E4M3};
   config.rules[2].spec.codec = CodecId::kUniform;
   config.rules[2].spec.step = 0.25;
   config.rules[3].spec.codec = CodecId::kCodebook;
+  config.rules[4].spec.codec = CodecId::kTrellis;
   config.rules[3].spec.centroid_dtype = DType::kBF16;
   const auto rules = json::parse_strict(to_json(config)).at("rules");
   EXPECT_EQ(rules[0].dump(), R"({"codec":"raw","match":["*"],"min_elements":0,"min_rank":0})");
@@ -46,6 +47,10 @@ TEST(WriteConfig, WritesTheParametersOfARulesCodecOnly) {
             R"({"centroid_dtype":"BF16","channel_axis":0,"channel_group":0,"clusters":16,"codec":"codebook",)"
             R"("dimension":1,"lambda":0.0,"match":["*"],)"
             R"("min_elements":0,"min_rank":0,"pairs":true,"pin_zero":false})");
+  EXPECT_EQ(
+      rules[4].dump(),
+      R"({"bank":true,"choose_view":true,"codec":"trellis","correct_reconstruction":true,"importance":1.0,)"
+      R"("labelling":"auto","lambda":"auto","match":["*"],"min_elements":0,"min_rank":0,"model":"auto","states":8})");
 }
 
 TEST(WriteConfig, GivesTheSameConfigBack) {
@@ -131,6 +136,7 @@ TEST(WriteConfig, GivesTheSameConfigBack) {
       if (!target.max_abs_error) target.distortion = static_cast<Distortion>(random() % 4);
       for (Rule& rule : config.rules)
         if (random() % 2) rule.spec.step = rule.spec.relative_step = {};
+      config.rules.emplace_back().spec.codec = CodecId::kUniform;
     }
     const std::string text = to_json(config);
     ASSERT_EQ(parse_config(text, "t"), config) << text;

@@ -134,7 +134,7 @@ TEST(Importance, FilesThatDoNotFitEndTheRunBeforeItBegins) {
   temp.write("other.safetensors", testing::make_safetensors({{"v", "F32", {50}, std::string(200, '\0')}}));
   expect_error(ErrorKind::kConfig, {"other.safetensors", "tensor w"},
                [&] { (void)make_plan(network, config_of((temp / "other.safetensors").string(), 16)); });
-  expect_error(ErrorKind::kIo, {"missing.safetensors"},
+  expect_error(ErrorKind::kConfig, {"/rules/0/importance: ", "missing.safetensors"},
                [&] { (void)make_plan(network, config_of((temp / "missing.safetensors").string(), 16)); });
 }
 

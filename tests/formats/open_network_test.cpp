@@ -29,7 +29,7 @@ TEST(OpenNetwork, SaysWhatItReads) {
   const TempFolder folder;
   const auto refused = [&](const char* name, std::string_view bytes, const std::vector<std::string>& parts) {
     const auto path = folder.write(name, bytes);
-    expect_error(ErrorKind::kUnsupported, parts, [&] { (void)open_network(path); });
+    expect_error(ErrorKind::kInput, parts, [&] { (void)open_network(path); });
   };
   refused("m.onnx", "xyz", {"m.onnx", "an ONNX file", "weft reads safetensors"});
   refused("m.pt", "PK\x03\x04", {"a PyTorch file", "weft reads safetensors"});
@@ -40,7 +40,7 @@ TEST(OpenNetwork, SaysWhatItReads) {
   refused("m.weft", "", {"weft decompress"});
   refused("model2", "\x89WEFT\r\n\x1a", {"weft decompress"});
   folder.write("other/pytorch_model.bin", "x");
-  expect_error(ErrorKind::kUnsupported, {"other", "no safetensors file in this folder", "weft reads safetensors"},
+  expect_error(ErrorKind::kInput, {"other", "no safetensors file in this folder", "weft reads safetensors"},
                [&] { (void)open_network(folder / "other"); });
 }
 

@@ -2,11 +2,15 @@
 #include <signal.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
+#include <algorithm>
 #include <thread>
 
 #include "io/file.hpp"
 #include "io/rename.hpp"
+#include "io/target.hpp"
 #include "support/child.hpp"
 #include "support/expect_error.hpp"
 #include "support/temp_folder.hpp"
@@ -93,6 +97,52 @@ TEST(AtomicFile, KeepsPermissions) {
   EXPECT_EQ(mode_of(folder / "new"), 0640u);
 }
 
+TEST(AtomicFile, NewFilesGetTheModeThatIsAskedFor) {
+  const TempFolder folder;
+  for (const mode_t mode : {0600u, 0640u, 0444u, 0400u}) {
+    const std::filesystem::path path = folder / std::to_string(mode);
+    AtomicFile file(path, false, mode);
+    file.write_at(0, as_bytes("text"));
+    file.commit();
+    EXPECT_EQ(mode_of(path), mode);
+  }
+  const mode_t old_mask = ::umask(077);
+  AtomicFile file(folder / "masked", false, 0644);
+  file.commit();
+  ::umask(old_mask);
+  EXPECT_EQ(mode_of(folder / "masked"), 0600u);
+}
+
+TEST(AtomicFile, PermissionsInCommon) {
+  const TempFolder folder;
+  const std::vector<std::filesystem::path> paths{folder.write("a", ""), folder.write("b", ""), folder / "none"};
+  ASSERT_EQ(::chmod(paths[0].c_str(), 0755), 0);
+  ASSERT_EQ(::chmod(paths[1].c_str(), 0640), 0);
+  EXPECT_EQ(common_permissions(std::span(paths).first(1)), 0644u);
+  EXPECT_EQ(common_permissions(paths), 0640u);
+  EXPECT_EQ(common_permissions(std::span(paths).last(1)), 0666u);
+}
+
+TEST(AtomicFile, RemovesWhatKilledRunsHaveLeft) {
+  const TempFolder folder;
+  const pid_t dead = ::fork();
+  if (dead == 0) ::_exit(0);
+  ASSERT_EQ(::waitpid(dead, nullptr, 0), dead);
+  const auto temporary_of = [&](pid_t process, const char* target) {
+    std::string name = temporary_name(folder / target).filename().string();
+    const std::string own = "-" + std::to_string(::getpid()) + "-";
+    return name.replace(name.rfind(own), own.size(), "-" + std::to_string(process) + "-");
+  };
+  const std::string leftover = temporary_of(dead, "out"), alive = temporary_of(::getppid(), "out"),
+                    of_another = temporary_of(dead, "out2"),
+                    elsewhere = ".out.weft-00000000-" + std::to_string(dead) + "-0.tmp";
+  for (const std::string& name : {leftover, alive, of_another, elsewhere}) folder.write(name, "half");
+  write_whole(folder / "out", "text", false);
+  Names expected{alive, of_another, elsewhere, "out"};
+  std::sort(expected.begin(), expected.end());
+  EXPECT_EQ(folder.names(), expected);
+}
+
 TEST(AtomicFile, RefusesToReplaceUnlessTold) {
   const TempFolder folder;
   folder.write("out", "old");
@@ -144,6 +194,10 @@ TEST(AtomicFile, RefusesPlacesWhereItCannotWrite) {
   };
   refused("", {"empty"});
   refused("/dev/null", {"/dev/null", "device"});
+  int pipe[2];
+  ASSERT_EQ(::pipe(pipe), 0);
+  refused("/dev/fd/" + std::to_string(pipe[1]), {"pipe"});
+  ::close(pipe[0]), ::close(pipe[1]);
   refused(folder / "pipe", {"pipe"});
   refused(folder / "folder", {"it is a folder"});
   refused(folder / "new/", {"folder's"});

@@ -33,6 +33,21 @@ TEST(AtomicFolder, AppearsWhole) {
   EXPECT_EQ(temp.names(), (Names{"out", "slash"}));
 }
 
+TEST(AtomicFolder, IsAsPrivateAsItsFiles) {
+  const TempFolder temp;
+  for (const auto& [mode, of_folder] : {std::pair{0600u, 0700u}, std::pair{0640u, 0750u}, std::pair{0444u, 0755u}}) {
+    const std::string name = std::to_string(mode);
+    AtomicFolder folder(temp / name, false, mode);
+    add(folder, "a", "alpha");
+    folder.commit();
+    struct stat status {};
+    ASSERT_EQ(::stat((temp / name).c_str(), &status), 0);
+    EXPECT_EQ(status.st_mode & 07777, of_folder);
+    ASSERT_EQ(::stat((temp / name / "a").c_str(), &status), 0);
+    EXPECT_EQ(status.st_mode & 07777, mode);
+  }
+}
+
 TEST(AtomicFolder, LeavesNothingWithoutCommit) {
   const TempFolder temp;
   temp.write("old/a", "old");

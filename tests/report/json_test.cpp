@@ -27,6 +27,7 @@ Report sample() {
   report.warnings = {"x was left out"};
   report.bytes_in = 1100;
   report.bytes_out = 150;
+  report.asset_bytes_out = 3;
   report.overhead_bytes = 20;
   report.wall_seconds = 1.25;
   report.peak_host_bytes = 1 << 20;
@@ -82,9 +83,12 @@ TEST(ReportJson, HasTheFiguresOfTensorsAndTotals) {
             R"("elements":10,"bytes_in":40,"bytes_out":30,"ratio":1.3333333333333333,"bits_per_weight":24.0,"mse":0.0,)"
             R"("sqnr_db":null,"max_abs_error":0.0})");
   const Json& totals = root["totals"];
-  EXPECT_EQ(keys(totals), (std::vector<std::string>{"tensors", "elements", "bytes_in", "bytes_out", "ratio",
-                                                    "bits_per_weight", "mse", "sqnr_db", "max_abs_error"}));
+  EXPECT_EQ(keys(totals),
+            (std::vector<std::string>{"tensors", "elements", "bytes_in", "bytes_out", "ratio", "bits_per_weight", "mse",
+                                      "sqnr_db", "max_abs_error", "asset_bytes_out", "bytes_outside_blocks"}));
   EXPECT_EQ(totals["tensors"], 2);
+  EXPECT_EQ(totals["asset_bytes_out"], 3);
+  EXPECT_EQ(totals["bytes_outside_blocks"], 150 - 100 - 30 - 3);
   EXPECT_EQ(totals["elements"], 260);
   EXPECT_EQ(totals["bytes_in"], 1100);
   EXPECT_EQ(totals["bytes_out"], 150);

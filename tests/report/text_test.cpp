@@ -1,5 +1,6 @@
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <limits>
 #include <sstream>
@@ -56,10 +57,8 @@ Report sample() {
 }
 
 TEST(ReportText, IsATable) {
-  EXPECT_EQ(to_text(sample(), false), R"(compress  resnet.safetensors -> resnet.weft
-cpu (avx2), 2 threads
-
-codec     dtype  tensors  weights  original  compressed   ratio  bits/weight      SQNR
+  EXPECT_EQ(to_text(sample(), false),
+            R"(codec     dtype  tensors  weights  original  compressed   ratio  bits/weight      SQNR
 --------------------------------------------------------------------------------------
 uniform   F32          2  327,680   1.31 MB      123 kB  10.67x        3.000  20.00 dB
 lossless  F32          2       66     264 B       238 B   1.11x       28.848     exact
@@ -67,20 +66,42 @@ the rest                              516 B       882 B
 --------------------------------------------------------------------------------------
 total                  4  327,746   1.31 MB      124 kB  10.58x        3.027  20.11 dB
 
-stage   seconds    bytes  GB/s per thread
+overhead     882 bytes (0.71 % of the archive): index, names, tables, heads and alignment of blocks
+note: 1 tensor was coded otherwise than may be expected; -v says why
+warning: notes.txt was left out
+)");
+}
+
+TEST(ReportText, SaysWhatTheRunTookWhenVerbose) {
+  const std::string text = to_text(sample(), true);
+  EXPECT_EQ(text.substr(text.find("stage ")), R"(stage   seconds    bytes  GB/s per thread
 -----------------------------------------
 read      0.125  1.31 MB            0.010
 encode    0.500  1.31 MB            0.003
 write     0.000   123 kB                -
 (seconds are summed over threads)
 
-overhead     882 bytes (0.71 % of the archive) are not coded weights
+overhead     882 bytes (0.71 % of the archive): index, names, tables, heads and alignment of blocks
 time         0.31 s
 peak memory  123 MiB
 units        kB, MB, GB: powers of 1000; KiB, MiB, GiB: powers of 1024
-note: 1 tensor was coded otherwise than asked; -v says why
 warning: notes.txt was left out
 )");
+}
+
+TEST(ReportText, FitsATerminal) {
+  const auto widest = [](const std::string& text) {
+    std::istringstream lines(text.substr(0, text.find("\nnote: ")));
+    std::size_t columns = 0;
+    for (std::string line; std::getline(lines, line);) columns = std::max(columns, line.size());
+    return columns;
+  };
+  const std::string wide = to_text(sample(), true, 120), narrow = to_text(sample(), true, 80);
+  EXPECT_EQ(widest(wide), 120u) << wide;
+  EXPECT_NE(wide.find("\nmodel.a_ve...ts.weight  F32    lossless        2       8 B         8 B"), std::string::npos)
+      << wide;
+  EXPECT_LE(widest(narrow), 80u) << narrow;
+  EXPECT_NE(narrow.find("  compressed  bits/weight      SQNR\n"), std::string::npos) << narrow;
 }
 
 TEST(ReportText, ListsTensorsWhenVerbose) {
@@ -109,7 +130,7 @@ TEST(ReportText, SaysWhatWasPruned) {
 TEST(ReportText, NamesTheDeviceMemory) {
   Report report = sample();
   report.peak_device_bytes = 3u << 30;
-  EXPECT_NE(to_text(report, false).find("123 MiB host, 3.00 GiB device\n"), std::string::npos);
+  EXPECT_NE(to_text(report, true).find("123 MiB host, 3.00 GiB device\n"), std::string::npos);
 }
 
 TEST(ReportText, SaysThatADryRunIsAnEstimate) {
