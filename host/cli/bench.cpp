@@ -105,7 +105,7 @@ void add_rows(text::Table& table, const std::string& name, const Series& series,
 }
 
 void run(const Options& options) {
-  Config config = load_config(options.config.source, options.config.overrides);
+  Config config = load_config(options.config.source, options.config.overrides, options.config.target);
   apply(options.machine, config);
   if (options.runs < 1) throw Error(ErrorKind::kUsage, fmt::format("--runs {}: expected at least 1", options.runs));
   const auto network = open_network(options.input);

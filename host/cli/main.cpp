@@ -53,7 +53,7 @@ void check_command(const CLI::App& program, std::string_view word) {
 
 // CLI11 does not expect a second input; whoever gives several wants to hear that it takes several runs.
 std::string message_of(const CLI::ParseError& error, const CLI::App& program) {
-  constexpr std::array<std::string_view, 4> kOfOneInput{"compress", "decompress", "inspect", "verify"};
+  constexpr std::array<std::string_view, 5> kOfOneInput{"compress", "decompress", "inspect", "verify", "bench"};
   const std::vector<const CLI::App*> commands =
       program.get_subcommands([](const CLI::App* one) { return one->parsed(); });
   const std::vector<std::string> rest = program.remaining(true);

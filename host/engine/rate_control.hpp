@@ -1,4 +1,4 @@
-// Rate control: the steps that meet the config's target (DESIGN 8).
+// Rate control: the steps that meet the config's target.
 //
 // * Equal slope: the tensors without a step share one, divided by the square root of their importance and multiplied by
 //   what the distortion says: nothing (absolute), the rms (relative), or its root over that of the network (balanced).

@@ -18,7 +18,7 @@ TEST(CliUsage, HelpGoesToStandardOutputAndNamesEveryCommand) {
   const Outcome outcome = run_weft({"--help"});
   EXPECT_EQ(outcome.exit_code, 0);
   EXPECT_EQ(outcome.err, "");
-  for (const char* command : {"compress", "decompress", "inspect", "verify", "sweep", "config", "doctor"})
+  for (const char* command : {"compress", "decompress", "inspect", "verify", "sweep", "bench", "config", "doctor"})
     EXPECT_THAT(outcome.out, HasSubstr(command));
   EXPECT_THAT(outcome.out, Not(HasSubstr("bench")));
 }
@@ -50,7 +50,7 @@ TEST(CliUsage, UnknownCommandSaysWhatExists) {
   EXPECT_THAT(misspelt.err, AllOf(HasSubstr("\"compres\""), HasSubstr("\"compress\"")));
   const Outcome unknown = run_weft({"bench"});
   EXPECT_EQ(unknown.exit_code, 2);
-  EXPECT_THAT(unknown.err, HasSubstr("compress, decompress, inspect, verify, sweep, config, doctor"));
+  EXPECT_THAT(unknown.err, HasSubstr("compress, decompress, inspect, verify, sweep, bench, config, doctor"));
 }
 
 TEST(CliUsage, UnknownOptionAndMissingArgumentPointToTheHelpOfTheCommand) {
