@@ -20,7 +20,6 @@ TEST(CliUsage, HelpGoesToStandardOutputAndNamesEveryCommand) {
   EXPECT_EQ(outcome.err, "");
   for (const char* command : {"compress", "decompress", "inspect", "verify", "sweep", "bench", "config", "doctor"})
     EXPECT_THAT(outcome.out, HasSubstr(command));
-  EXPECT_THAT(outcome.out, Not(HasSubstr("bench")));
 }
 
 TEST(CliUsage, HelpOfACommandShowsItsOptions) {
@@ -48,7 +47,7 @@ TEST(CliUsage, UnknownCommandSaysWhatExists) {
   const Outcome misspelt = run_weft({"compres", "x"});
   EXPECT_EQ(misspelt.exit_code, 2);
   EXPECT_THAT(misspelt.err, AllOf(HasSubstr("\"compres\""), HasSubstr("\"compress\"")));
-  const Outcome unknown = run_weft({"bench"});
+  const Outcome unknown = run_weft({"quantise"});
   EXPECT_EQ(unknown.exit_code, 2);
   EXPECT_THAT(unknown.err, HasSubstr("compress, decompress, inspect, verify, sweep, bench, config, doctor"));
 }
