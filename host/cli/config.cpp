@@ -39,7 +39,7 @@ std::string rule_line(std::size_t number, const Rule& rule) {
   if (spec.step) line += fmt::format(", step {}", *spec.step);
   if (has_step(spec.codec) && !spec.relative_step && !spec.step) line += ", step from the target";
   if (spec.importance != 1) line += fmt::format(", importance {}", spec.importance);
-  if (spec.codec == CodecId::kUniform) line += fmt::format(", lambda {}", spec.lambda);
+  if (spec.codec == CodecId::kUniform) line += fmt::format(", lambda {}, model {}", spec.lambda, spec.uniform_model);
   if (spec.codec == CodecId::kTrellis)
     line +=
         fmt::format(", {} states, lambda {}, labelling {}, model {}", spec.states,
