@@ -34,8 +34,8 @@ class StreamedWords {
 };
 
 // Takes words of units (FloatUnit) and stores units, those of kSteps steps at once: at least the 32 bytes that device memory
-// is written by.
-template <KernelWarp W, class Unit>
+// is written by. kInHighHalf: units of 16 bits are in the high halves of their words.
+template <KernelWarp W, class Unit, bool kInHighHalf>
 class UnitSink {
  public:
   using U32 = typename W::U32;
@@ -50,9 +50,9 @@ class UnitSink {
     else if (step % 2 == 0)
       words_[step / 2] = word;
     else
-      W::for_each_lane(
-          [](std::uint32_t, std::uint32_t& low, std::uint32_t high) { low = permute_bytes(low, high, 0x5410); },
-          words_[step / 2], word);
+      W::for_each_lane([](std::uint32_t, std::uint32_t& low,
+                          std::uint32_t high) { low = permute_bytes(low, high, kInHighHalf ? 0x7632 : 0x5410); },
+                       words_[step / 2], word);
   }
   WEFT_HD void flush(std::uint32_t first) {
     if (vectors_) {
@@ -72,7 +72,9 @@ class UnitSink {
         store_one(first + step, all, step % 2 == 0 ? words_[step / 2] : words_[step / 2] >> 16);
     }
   }
-  WEFT_HD void one(std::uint32_t step, typename W::Mask active, U32 word) { store_one(step, active, word); }
+  WEFT_HD void one(std::uint32_t step, typename W::Mask active, U32 word) {
+    store_one(step, active, kInHighHalf ? word >> 16 : word);
+  }
 
  private:
   static constexpr std::uint32_t kPerStore = 16 / sizeof(Unit), kWords = sizeof(Unit) == 2 ? kSteps / 2 : kSteps;
@@ -156,7 +158,7 @@ template <KernelWarp W, class Unit, class Steps>
 WEFT_HD Status decode_units(const TrellisParameters& stream, const TrellisJob& job, const Weave& weave, Steps steps,
                             std::uint8_t* room, std::uint8_t* outputs) {
   std::uint8_t* out = outputs + job.out;
-  UnitSink<W, Unit> sink(weave, out);
+  UnitSink<W, Unit, Steps::kInHighHalf> sink(weave, out);
   const auto* words = reinterpret_cast<const std::uint16_t*>(job.words);
   const Status status = decode_runs<W>(
       weave, steps, words, job.word_count,
