@@ -172,7 +172,7 @@ struct PortableWarp {
       const std::uint32_t at = taken_++;
       return at < count_ ? words_[at] : 0;
     }
-    [[nodiscard]] std::uint32_t taken() const { return taken_; }
+    [[nodiscard]] std::int32_t left() const { return static_cast<std::int32_t>(count_ - taken_); }
 
    private:
     const std::uint16_t* words_;

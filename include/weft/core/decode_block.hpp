@@ -264,8 +264,7 @@ WEFT_HD std::uint32_t decode_tiles(const Finish& finish, DecodeState<W>& state, 
                                    bool& ok) {
   const std::uint32_t n = finish.job.n / kTileSymbols * kTileSymbols;
   if (n == 0 || !finish.is_aligned()) return 0;
-  const std::uint32_t before = state.cursor, count = word_count - before;
-  typename W::WordStream stream(words + before, count, room.words);
+  typename W::WordStream stream(words + state.cursor, word_count - state.cursor, room.words);
   typename W::template PerLane<typename Finish::Fetched> next{};
   const auto fetch = [&](std::uint32_t first) {
     if (Finish::kDirect) return;
@@ -294,8 +293,8 @@ WEFT_HD std::uint32_t decode_tiles(const Finish& finish, DecodeState<W>& state, 
       W::sync();
     }
   }
-  ok = stream.taken() <= count;
-  state.cursor = before + (ok ? stream.taken() : 0);
+  ok = stream.left() >= 0;
+  state.cursor = word_count - static_cast<std::uint32_t>(stream.left());
   return n;
 }
 
@@ -313,8 +312,7 @@ WEFT_HD Status decode_coded(const BlockJob& job, std::uint32_t n, const std::uin
   if (job.lanes_log2 == kLanesLog2) done = tiles(state, words, word_count, ok);
   if (!ok) return Status::kTruncated;
   if (done < n) {
-    const std::uint32_t count = word_count - state.cursor;
-    typename W::WordStream stream(words + state.cursor, count, room.words);
+    typename W::WordStream stream(words + state.cursor, word_count - state.cursor, room.words);
     std::uint32_t rounds = 0;
     (void)decode_last_rounds<W>(
         state.x, lanes, table, done, n,
@@ -331,8 +329,8 @@ WEFT_HD Status decode_coded(const BlockJob& job, std::uint32_t n, const std::uin
           finish(at - in_tile, in_tile + size);
           W::sync();
         });
-    if (stream.taken() > count) return Status::kTruncated;
-    state.cursor += stream.taken();
+    if (stream.left() < 0) return Status::kTruncated;
+    state.cursor = word_count - static_cast<std::uint32_t>(stream.left());
   }
   return finish_decoding<W>(state, word_count, lanes);
 }

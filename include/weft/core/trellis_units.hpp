@@ -20,16 +20,19 @@ class StreamedWords {
   static constexpr bool kAnyLanes = true;
   WEFT_HD StreamedWords(const std::uint16_t* words, std::uint32_t word_count, std::uint32_t cursor, std::uint32_t lanes,
                         std::uint8_t* room)
-      : stream_(words + cursor, word_count - cursor, room), active_(W::first_lanes(lanes)) {}
+      : stream_(words + cursor, word_count - cursor, room), word_count_(word_count), active_(W::first_lanes(lanes)) {}
   WEFT_HD bool ready(std::uint32_t) {
     stream_.ready();
     return true;
   }
   WEFT_HD void take(typename W::U32& x) { W::take_words(stream_, x, active_); }
-  WEFT_HD void finish(std::uint32_t& cursor) const { cursor += stream_.taken(); }
+  WEFT_HD void finish(std::uint32_t& cursor) const {
+    cursor = word_count_ - static_cast<std::uint32_t>(stream_.left());
+  }
 
  private:
   typename W::WordStream stream_;
+  std::uint32_t word_count_;
   typename W::Mask active_;
 };
 
