@@ -49,6 +49,10 @@ struct CudaWarp {
     if (m.value) store_bytes(p, x);
   }
   WEFT_DEVICE U32 gather(const std::uint32_t* table, U32 index) { return {table[index.value]}; }
+  // The bits are one instruction, and their place in the table another.
+  WEFT_DEVICE U32 gather(const std::uint32_t* table, U32 index, std::uint32_t mask) {
+    return {table[core::opaque(index.value & mask)]};
+  }
   WEFT_DEVICE U32 select(Mask m, U32 a, U32 b) { return m.value ? a : b; }
   WEFT_DEVICE Mask less(U32 a, U32 b) { return {a.value < b.value}; }
   WEFT_DEVICE Mask both(Mask a, Mask b) { return {a.value && b.value}; }

@@ -52,6 +52,9 @@ struct PortableWarp {
   static U32 gather(const std::uint32_t* table, const U32& index) {
     return each([&](int i) { return table[index.lane[i]]; });
   }
+  static U32 gather(const std::uint32_t* table, const U32& index, std::uint32_t mask) {
+    return each([&](int i) { return table[index.lane[i] & mask]; });
+  }
   static U32 select(const Mask& m, const U32& a, const U32& b) {
     return each([&](int i) { return (a.lane[i] & m.lane[i]) | (b.lane[i] & ~m.lane[i]); });
   }

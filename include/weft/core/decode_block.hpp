@@ -75,7 +75,7 @@ struct MergeUnits {
   };
 
   WEFT_HD MergeUnits(const BlockJob& block, std::uint8_t* outputs)
-      : job(block), out(outputs + block.out), rotate_(block.rotate != 0) {
+      : job(block), out(outputs + block.out), rotate_(block.rotate), kept_(block.rotate != 0 ? 0x7FFF7FFFu : ~0u) {
     for (int k = 0; k < kPlanes - 1; k++) {
       const bool stored = block.rest[k] != nullptr;
       rest_[k] = stored ? block.rest[k] : reinterpret_cast<const std::uint8_t*>(&block.rest_constant[k]);
@@ -94,7 +94,7 @@ struct MergeUnits {
   WEFT_HD Unit one(std::uint32_t symbol, std::uint32_t i) const {
     Unit unit = static_cast<Unit>(symbol);
     for (int k = 0; k < kPlanes - 1; k++) unit = static_cast<Unit>(unit << 7 << 1 | rest_[k][i & within_[k]]);
-    return rotate_ ? rotate_sign_up(unit) : unit;
+    return rotate_ != 0 ? rotate_sign_up(unit) : unit;
   }
   template <KernelWarp W>
   WEFT_HD void store_round(std::uint32_t i, typename W::U32 symbols) const {
@@ -142,7 +142,7 @@ struct MergeUnits {
         Unit unit = high[k / 4] >> (8 * (k % 4)) & 255;
         for (int p = 0; p < kPlanes - 1; p++)
           unit = static_cast<Unit>(unit << 7 << 1 | (rest.word[p][k / 4] >> (8 * (k % 4)) & 255));
-        store_aligned(to + k * sizeof(Unit), rotate_ ? rotate_sign_up(unit) : unit);
+        store_aligned(to + k * sizeof(Unit), rotate_ != 0 ? rotate_sign_up(unit) : unit);
       }
     }
   }
@@ -155,14 +155,13 @@ struct MergeUnits {
   // bytes, to which every index is taken back.
   const std::uint8_t* rest_[kPlanes > 1 ? kPlanes - 1 : 1];
   std::uint32_t within_[kPlanes > 1 ? kPlanes - 1 : 1];
-  bool rotate_;
+  std::uint32_t rotate_, kept_;  // how far bits move down, and which ones of two units do
 
-  WEFT_HD std::uint32_t rotated(std::uint32_t unit) const { return rotate_ ? rotate_sign_up(unit) : unit; }
+  WEFT_HD std::uint32_t rotated(std::uint32_t unit) const { return rotate_ != 0 ? rotate_sign_up(unit) : unit; }
   // Two 16-bit units.
   WEFT_HD std::uint32_t rotated_pair(std::uint32_t pair) const {
-    if (!rotate_) return pair;
-    const std::uint32_t down = pair >> 1, up = pair << 15;
-    return up ^ ((up ^ down) & 0x7FFF7FFFu);  // one instruction chooses the bits
+    const std::uint32_t down = pair >> rotate_, up = pair << 15;
+    return (down & kept_) | (up & ~kept_);  // one instruction
   }
 };
 
@@ -190,7 +189,7 @@ struct Dequantize {
   }
   template <KernelWarp W>
   WEFT_HD void store_round(std::uint32_t i, typename W::U32 symbols) const {
-    const auto bits = W::gather(values, symbols & W::splat(255));
+    const auto bits = W::gather(values, symbols, 255);
     if constexpr (sizeof(Output) == 2)
       W::store_halves(reinterpret_cast<std::uint16_t*>(out) + i, bits);
     else

@@ -107,7 +107,7 @@ WEFT_HD void store_pairs(const Finish& finish, std::uint32_t i, typename W::U32 
   std::uint8_t* to = finish.out + std::size_t{i} * sizeof(typename Finish::Output);
   W::for_each_lane(
       [&](std::uint32_t lane, std::uint32_t pair) {
-        store_aligned(to + lane * sizeof(Value), finish.table.values[pair & 255]);
+        store_aligned(to + lane * sizeof(Value), finish.table.values[opaque(pair & 255)]);
       },
       pairs);
 }
