@@ -180,12 +180,10 @@ struct Dequantize {
   }
   [[nodiscard]] WEFT_HD bool is_aligned() const { return core::is_aligned(out, kDirect ? sizeof(Output) : 16); }
   WEFT_HD Output one(std::uint32_t symbol, std::uint32_t i) const {
-    if constexpr (kByTable) {
+    if constexpr (kByTable)
       return FloatUnit<kType>::widen(values[symbol]);
-    } else {
-      const float step = position.step_at(uniform, i);
-      return FloatUnit<kType>::widen(FloatUnit<kType>::narrow(uniform.weight(symbol, low_of(i), step)));
-    }
+    else
+      return weight(symbol, i, position.step_at(uniform, i));
   }
   template <KernelWarp W>
   WEFT_HD void store_round(std::uint32_t i, typename W::U32 symbols) const {
@@ -197,23 +195,14 @@ struct Dequantize {
   }
   WEFT_HD Fetched fetch(std::uint32_t) const { return {}; }
   WEFT_HD void put(const std::uint8_t* symbols, const Fetched&, std::uint32_t i) const {
-    constexpr std::uint32_t kPerStore = 16 / sizeof(Output);
-    for (std::uint32_t k = 0; k < kPerLane; k += kPerStore) {
-      Words4 r;
-      if constexpr (sizeof(Output) == 2) {
-        for (std::uint32_t w = 0; w < 4; w++)
-          r.word[w] = one(symbols[2 * w], i + 2 * w) | std::uint32_t{one(symbols[2 * w + 1], i + 2 * w + 1)} << 16;
-      } else if constexpr (sizeof(Output) == 4) {
-        for (std::uint32_t w = 0; w < 4; w++) r.word[w] = one(symbols[k + w], i + k + w);
-      } else {
-        for (std::uint32_t w = 0; w < 2; w++) {
-          const std::uint64_t unit = one(symbols[k + w], i + k + w);
-          r.word[2 * w] = static_cast<std::uint32_t>(unit);
-          r.word[2 * w + 1] = static_cast<std::uint32_t>(unit >> 32);
-        }
+    if constexpr (!kByTable) {
+      // Channels begin at multiples of eight most often: then eight neighbours have one step.
+      if (uniform.scale_codes == nullptr || ((uniform.inner | position.left) & (kPerLane - 1)) == 0) {
+        const float step = position.step_at(uniform, i);
+        return put_each(i, [&](std::uint32_t k) { return weight(symbols[k], i + k, step); });
       }
-      store_aligned(out + std::size_t{i + k} * sizeof(Output), r);
     }
+    put_each(i, [&](std::uint32_t k) { return one(symbols[k], i + k); });
   }
 
   const BlockJob& job;
@@ -223,6 +212,29 @@ struct Dequantize {
   ChannelPosition position{};
 
  private:
+  WEFT_HD Output weight(std::uint32_t symbol, std::uint32_t i, float step) const {
+    return FloatUnit<kType>::widen(FloatUnit<kType>::narrow(uniform.weight(symbol, low_of(i), step)));
+  }
+  // Stores units i + k, unit(k), for the eight of a lane.
+  template <class One>
+  WEFT_HD void put_each(std::uint32_t i, One unit) const {
+    constexpr std::uint32_t kPerStore = 16 / sizeof(Output);
+    for (std::uint32_t k = 0; k < kPerLane; k += kPerStore) {
+      Words4 r;
+      if constexpr (sizeof(Output) == 2) {
+        for (std::uint32_t w = 0; w < 4; w++) r.word[w] = unit(2 * w) | std::uint32_t{unit(2 * w + 1)} << 16;
+      } else if constexpr (sizeof(Output) == 4) {
+        for (std::uint32_t w = 0; w < 4; w++) r.word[w] = unit(k + w);
+      } else {
+        for (std::uint32_t w = 0; w < 2; w++) {
+          const std::uint64_t one = unit(k + w);
+          r.word[2 * w] = static_cast<std::uint32_t>(one);
+          r.word[2 * w + 1] = static_cast<std::uint32_t>(one >> 32);
+        }
+      }
+      store_aligned(out + std::size_t{i + k} * sizeof(Output), r);
+    }
+  }
   WEFT_HD std::uint32_t low_of(std::uint32_t i) const {
     if (uniform.low_bits == 0) return 0;
     return uniform.low_bits == 8 ? job.low[i] : job.low[i / 2] >> (4 * (i & 1)) & 15u;
