@@ -94,8 +94,12 @@ struct CudaWarp {
 
   using Near = NearMemory::Address;
   WEFT_DEVICE Near near(std::uint8_t* p) { return NearMemory::address_of(p); }
+  WEFT_DEVICE Near kept_near(std::uint8_t* p) { return NearMemory::in_register(near(p)); }
   WEFT_DEVICE core::NearPair load_pair(Near table, std::uint32_t offset) {
     return NearMemory::load_pair(table, offset);
+  }
+  WEFT_DEVICE core::NearPair load_pair(Near table, std::uint32_t bytes, std::uint32_t factors) {
+    return NearMemory::load_pair(table, bytes, factors);
   }
   WEFT_DEVICE std::uint32_t compress_store_near(Near end, U32 x, Mask m) {
     const std::uint32_t bits = ballot(m);

@@ -5,6 +5,7 @@
 #include <cstring>
 
 #include "weft/core/kernel_warp.hpp"
+#include "weft/core/vector_memory.hpp"
 
 namespace weft::cpu {
 
@@ -158,10 +159,14 @@ struct PortableWarp {
   static void prefetch(const std::uint8_t*) {}
   using Near = std::uint8_t*;
   static Near near(std::uint8_t* p) { return p; }
+  static Near kept_near(std::uint8_t* p) { return p; }
   static core::NearPair load_pair(const std::uint8_t* table, std::uint32_t offset) {
     core::NearPair pair{};
     std::memcpy(&pair, table + offset, sizeof pair);
     return pair;
+  }
+  static core::NearPair load_pair(const std::uint8_t* table, std::uint32_t bytes, std::uint32_t factors) {
+    return load_pair(table, core::dot_all_unsigned(bytes, factors, 0));
   }
   static std::uint32_t compress_store_near(Near end, const U32& x, const Mask& m) {
     return compress_store(reinterpret_cast<std::uint16_t*>(end), x, m);

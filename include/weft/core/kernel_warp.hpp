@@ -54,10 +54,12 @@ concept KernelWarp = Warp<W> &&
   W::take_words(stream, x, m);  // the same of the lanes in the mask
   { stream.left() } -> std::same_as<std::int32_t>;
   W::prefetch(room);  // in a lane: the line of far memory with that byte
-  // Memory near the warp by its own addresses, which bytes may be added to.
+  // Memory near the warp by its own addresses, which bytes may be added to; and one that others are made of in a loop.
   { W::near(room) } -> std::same_as<typename W::Near>;
-  // In a lane: the pair at that byte of a table.
+  { W::kept_near(room) } -> std::same_as<typename W::Near>;
+  // In a lane: the pair at that byte of a table; and at the sum of the products of two words' bytes, which are not signed.
   { W::load_pair(W::near(room), u) } -> std::same_as<NearPair>;
+  { W::load_pair(W::near(room), u, u) } -> std::same_as<NearPair>;
   { W::compress_store_near(W::near(room), x, m) } -> std::same_as<std::uint32_t>;  // as compress_store does
 };
 

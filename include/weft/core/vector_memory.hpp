@@ -111,6 +111,19 @@ WEFT_HD std::int32_t dot_unsigned_bytes(std::uint32_t a, std::uint32_t b, std::i
 #endif
 }
 
+// The same where no bytes are signed.
+WEFT_HD std::uint32_t dot_all_unsigned(std::uint32_t a, std::uint32_t b, std::uint32_t sum) {
+#if defined(__CUDA_ARCH__)
+  std::uint32_t result;
+  asm("dp4a.u32.u32 %0, %1, %2, %3;" : "=r"(result) : "r"(a), "r"(b), "r"(sum));
+  return result;
+#else
+  for (int i = 0; i < 32; i += 8)
+    sum += std::uint32_t{static_cast<std::uint8_t>(a >> i)} * static_cast<std::uint8_t>(b >> i);
+  return sum;
+#endif
+}
+
 // 0 .. top, whichever is nearest to x.
 WEFT_HD std::int32_t clamp_to(std::int32_t x, std::int32_t top) {
 #if defined(__CUDA_ARCH__)
