@@ -25,13 +25,17 @@ class CudaDevice final : public Device {
     void* memory = nullptr;
     return or_null(cudaMalloc(&memory, bytes), "allocating memory") ? memory : nullptr;
   }
-  void release(void* memory) noexcept override { cudaFree(memory); }
+  void release(void* memory) noexcept override {
+    release_on(ordinal_, [memory] { cudaFree(memory); });
+  }
   [[nodiscard]] void* allocate_pinned(std::size_t bytes) override {
     const Current current(ordinal_);
     void* memory = nullptr;
     return or_null(cudaHostAlloc(&memory, bytes, cudaHostAllocPortable), "pinning memory") ? memory : nullptr;
   }
-  void release_pinned(void* memory) noexcept override { cudaFreeHost(memory); }
+  void release_pinned(void* memory) noexcept override {
+    release_on(ordinal_, [memory] { cudaFreeHost(memory); });
+  }
   [[nodiscard]] std::unique_ptr<Queue> make_queue() override { return make_cuda_queue(ordinal_); }
   [[nodiscard]] std::uint64_t free_bytes() override {
     const Current current(ordinal_);

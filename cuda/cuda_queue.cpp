@@ -24,8 +24,11 @@ class CudaQueue final : public Queue {
   CudaQueue& operator=(const CudaQueue&) = delete;
   ~CudaQueue() override {
     if (!is_mine_) return;
-    cudaStreamSynchronize(stream_);
-    cudaStreamDestroy(stream_);
+    release_on(ordinal_, [this] {
+      cudaStreamSynchronize(stream_);
+      events_.clear();
+      cudaStreamDestroy(stream_);
+    });
   }
 
   void phase(Phase phase) override {
@@ -123,6 +126,23 @@ class CudaQueue final : public Queue {
 };
 
 }  // namespace
+
+// The runtime cannot tell; the driver is asked through it, so that nothing has to be linked with the driver.
+bool has_context(int ordinal) {
+  using GetState = int (*)(int device, unsigned* flags, int* active);
+  static const GetState get_state = [] {
+    void* found = nullptr;
+    cudaDriverEntryPointQueryResult answer{};
+    constexpr unsigned kVersion = 7000;  // of CUDA, since which it is there
+    if (cudaGetDriverEntryPointByVersion("cuDevicePrimaryCtxGetState", &found, kVersion, cudaEnableDefault, &answer) !=
+        cudaSuccess)
+      (void)cudaGetLastError();
+    return answer == cudaDriverEntryPointSuccess ? reinterpret_cast<GetState>(found) : nullptr;
+  }();
+  unsigned flags = 0;
+  int active = 0;
+  return get_state == nullptr || get_state(ordinal, &flags, &active) != 0 || active != 0;
+}
 
 std::unique_ptr<Queue> make_cuda_queue(int ordinal) { return std::make_unique<CudaQueue>(ordinal); }
 

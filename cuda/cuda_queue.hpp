@@ -12,23 +12,38 @@
 
 namespace weft::cuda {
 
+// Whether this process has a context on a GPU.
+[[nodiscard]] bool has_context(int ordinal);
+
+// Goes back to the GPU before, unless that would make a context there, which takes hundreds of megabytes of its memory.
 class Current {
  public:
   explicit Current(int ordinal) {
     check(cudaGetDevice(&before_), "asking for its number");
-    if (before_ != ordinal) check(cudaSetDevice(ordinal), "selecting it");
-    changed_ = before_ != ordinal;
+    if (before_ == ordinal) return;
+    goes_back_ = has_context(before_);
+    check(cudaSetDevice(ordinal), "selecting it");
   }
   Current(const Current&) = delete;
   Current& operator=(const Current&) = delete;
   ~Current() {
-    if (changed_ && cudaSetDevice(before_) != cudaSuccess) (void)cudaGetLastError();  // it is nobody's
+    if (goes_back_ && cudaSetDevice(before_) != cudaSuccess) (void)cudaGetLastError();  // it is nobody's
   }
 
  private:
   int before_ = 0;
-  bool changed_ = false;
+  bool goes_back_ = false;
 };
+
+// For what may not fail: calls release() with that GPU's number named. After a fault there is nothing to release.
+template <class F>
+void release_on(int ordinal, F release) noexcept {
+  try {
+    const Current current(ordinal);
+    release();
+  } catch (const Error&) {
+  }
+}
 
 // On a stream of its own, with times.
 [[nodiscard]] std::unique_ptr<Queue> make_cuda_queue(int ordinal);

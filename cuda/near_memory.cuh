@@ -7,6 +7,7 @@
 #include <cstring>
 
 #include "weft/core/kernel_warp.hpp"
+#include "weft/core/vector_memory.hpp"
 
 namespace weft::cuda {
 
@@ -23,6 +24,11 @@ struct NearMemory {
     asm volatile("ld.shared.v2.u32 {%0, %1}, [%2];" : "=r"(pair.first), "=r"(pair.second) : "r"(table + offset));
     return pair;
   }
+  WEFT_DEVICE core::NearPair load_pair(Address table, std::uint32_t bytes, std::uint32_t factors) {
+    return load_pair(core::dot_all_unsigned(bytes, factors, table), 0);
+  }
+  // ptxas knows how shared memory's addresses are made, and would make this one anew each time.
+  WEFT_DEVICE Address in_register(Address at) { return __shfl_sync(0xFFFFFFFFu, at, 0); }
   WEFT_DEVICE std::uint32_t load_half(Address at) {
     std::uint32_t half;
     asm volatile("ld.shared.u16 %0, [%1];" : "=r"(half) : "r"(at));
@@ -45,6 +51,10 @@ struct NearMemory {
     std::memcpy(&pair, table + offset, sizeof pair);
     return pair;
   }
+  WEFT_DEVICE core::NearPair load_pair(const std::uint8_t* table, std::uint32_t bytes, std::uint32_t factors) {
+    return load_pair(table, core::dot_all_unsigned(bytes, factors, 0));
+  }
+  WEFT_DEVICE Address in_register(Address at) { return at; }
   WEFT_DEVICE std::uint32_t load_half(Address at) {
     std::uint16_t half = 0;
     std::memcpy(&half, at, sizeof half);

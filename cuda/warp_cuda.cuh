@@ -49,6 +49,10 @@ struct CudaWarp {
     if (m.value) store_bytes(p, x);
   }
   WEFT_DEVICE U32 gather(const std::uint32_t* table, U32 index) { return {table[index.value]}; }
+  // The bits are one instruction, and their place in the table another.
+  WEFT_DEVICE U32 gather(const std::uint32_t* table, U32 index, std::uint32_t mask) {
+    return {table[core::opaque(index.value & mask)]};
+  }
   WEFT_DEVICE U32 select(Mask m, U32 a, U32 b) { return m.value ? a : b; }
   WEFT_DEVICE Mask less(U32 a, U32 b) { return {a.value < b.value}; }
   WEFT_DEVICE Mask both(Mask a, Mask b) { return {a.value && b.value}; }
@@ -90,8 +94,12 @@ struct CudaWarp {
 
   using Near = NearMemory::Address;
   WEFT_DEVICE Near near(std::uint8_t* p) { return NearMemory::address_of(p); }
+  WEFT_DEVICE Near kept_near(std::uint8_t* p) { return NearMemory::in_register(near(p)); }
   WEFT_DEVICE core::NearPair load_pair(Near table, std::uint32_t offset) {
     return NearMemory::load_pair(table, offset);
+  }
+  WEFT_DEVICE core::NearPair load_pair(Near table, std::uint32_t bytes, std::uint32_t factors) {
+    return NearMemory::load_pair(table, bytes, factors);
   }
   WEFT_DEVICE std::uint32_t compress_store_near(Near end, U32 x, Mask m) {
     const std::uint32_t bits = ballot(m);

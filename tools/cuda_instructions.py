@@ -2,8 +2,8 @@
 """Counts the machine instructions of the coder's inner loops, for one architecture, and prints one JSON object.
 
 A loop is found by its backward branch. The decoder's is the innermost one that votes on who needs a word, once a round of 32
-symbols or, in kernels for pairs, of 64, unrolled; whatever it does with the symbols in the same tile counts too. Loops that
-finish units from symbols alone are counted apart, also per 32 symbols.
+symbols or, in kernels for pairs, of 64, unrolled; whatever it does with the symbols in the same tile counts too, on the
+shortest way: most tiles order no words. Loops that finish units from symbols alone are counted apart, also per 32 symbols.
 Of encoding the loops over symbols and over pairs are counted per 32 symbols, without what only records need, those of
 the survey (its shortest way, and all of it) and of writing a plane of units per 32 units, and folding the checksum per
 128 bytes.
@@ -88,14 +88,23 @@ def without_voted(body):
     return left
 
 
-def shortest(body):
+def shortest_way(body):
     """The instructions on the shortest way through a loop, though no run may take it."""
-    length = {}
+    length, next_on_way = {}, {}
     for it, after in zip(reversed(body), [None, *reversed(body[1:])]):
         ways = [] if it.opcode == "BRA" and not it.predicate else [after]
         ways += [other for other in body if other.at == target(it) > it.at] if target(it) else []
-        length[it.at] = 1 + min((length[way.at] for way in ways if way), default=0)
-    return length[body[0].at]
+        ways = [way for way in ways if way]
+        next_on_way[it.at] = min(ways, key=lambda way: length[way.at], default=None)
+        length[it.at] = 1 + (length[next_on_way[it.at].at] if ways else 0)
+    way = [body[0]]
+    while after := next_on_way[way[-1].at]:
+        way.append(after)
+    return way
+
+
+def shortest(body):
+    return len(shortest_way(body))
 
 
 def counts(name, body, rounds):
@@ -271,7 +280,7 @@ def main():
             if encode := encode_report(name, code, whole):
                 report["kernels"][name] = encode
                 continue
-            loops = [opcodes(loop) for loop in whole]
+            loops, ways = [opcodes(loop) for loop in whole], [opcodes(shortest_way(loop)) for loop in whole]
             if trellis := trellis_report(name, code):
                 report["kernels"][name] = trellis
                 continue
@@ -282,12 +291,12 @@ def main():
                 report["kernels"][name] = other
                 continue
             # A loop whose lanes go apart and meet again is one for the end of a block.
-            found = [(rounds, loop) for loop in loops if (rounds := rounds_of(name, loop))]
+            found = [(rounds, way) for way in ways if (rounds := rounds_of(name, way))]
             if not found:
                 continue
             rounds, body = min(found, key=lambda it: (sum(op.startswith(("WARPSYNC", "BSYNC")) for op in it[1]), -it[0]))
             entry = report["kernels"][name] = counts(name, body, rounds)
-            if name in PER_STORE and (finish := finishing(name, loops)):
+            if name in PER_STORE and (finish := finishing(name, ways)):
                 entry["finishing_per_32_symbols"] = round(finish, 2)
     json.dump(report, sys.stdout, indent=2)
     print()

@@ -1,6 +1,7 @@
 #include "measure.hpp"
 
 #include <algorithm>
+#include <chrono>
 #include <deque>
 
 #include "cuda_queue.hpp"
@@ -97,6 +98,33 @@ std::string name_of(cuda::VectorPass pass) {
   return "";
 }
 
+// Memory that is written before what is timed. So a stream has work, and what a launch takes on the host is done before the
+// launches before it are; and what the run before has left in the L2 is gone.
+class Scrubber {
+ public:
+  Scrubber() { check(cudaMalloc(&memory_, sizes.scrubbed), "allocating memory"); }
+  Scrubber(const Scrubber&) = delete;
+  Scrubber& operator=(const Scrubber&) = delete;
+  ~Scrubber() { cudaFree(memory_); }
+  void run(cudaStream_t stream) { check(cudaMemsetAsync(memory_, 0, sizes.scrubbed, stream), "clearing memory"); }
+
+ private:
+  void* memory_ = nullptr;
+};
+
+// Asked before each run: whether there were enough for the clock to have settled.
+class WarmUp {
+ public:
+  [[nodiscard]] bool is_over() {
+    const std::chrono::duration<double> passed = std::chrono::steady_clock::now() - begin_;
+    return runs_++ >= sizes.warm_ups && passed.count() >= sizes.warm_up_seconds;
+  }
+
+ private:
+  std::chrono::steady_clock::time_point begin_ = std::chrono::steady_clock::now();
+  int runs_ = 0;
+};
+
 // Records an event after every launch.
 class TimedQueue final : public cuda::Queue {
  public:
@@ -155,6 +183,7 @@ class TimedQueue final : public cuda::Queue {
 
   void begin() {
     names_.clear();
+    scrubber_.run(stream_);
     mark("");
   }
   // Milliseconds of each launch since begin().
@@ -173,9 +202,29 @@ class TimedQueue final : public cuda::Queue {
   }
   cudaStream_t stream_;
   std::unique_ptr<cuda::Queue> queue_;
+  Scrubber scrubber_;
   std::vector<std::string> names_;
   std::deque<Event> events_;
 };
+
+// Milliseconds of each run of work(), which launches on the default stream.
+template <class Work>
+std::vector<double> time_runs(Work work) {
+  std::vector<double> times;
+  Scrubber scrubber;
+  Event start, stop;
+  WarmUp warm_up;
+  while (times.size() < static_cast<std::size_t>(sizes.runs)) {
+    const bool counts = warm_up.is_over();
+    scrubber.run(nullptr);
+    start.record(nullptr);
+    work();
+    stop.record(nullptr);
+    check(cudaStreamSynchronize(nullptr), "working");
+    if (counts) times.push_back(stop.since(start));
+  }
+  return times;
+}
 
 double median(std::vector<double> values) {
   std::sort(values.begin(), values.end());
@@ -199,11 +248,13 @@ Timing time_launches(const std::function<void(cuda::Queue&)>& launches, std::uin
   std::vector<double> totals;
   std::vector<std::vector<double>> parts;
   Timing timing;
-  for (int run = -sizes.warm_ups; run < sizes.runs; run++) {
+  WarmUp warm_up;
+  while (totals.size() < static_cast<std::size_t>(sizes.runs)) {
+    const bool counts = warm_up.is_over();
     queue.begin();
     launches(queue);
     const auto times = queue.end();
-    if (run < 0) continue;
+    if (!counts) continue;
     parts.resize(times.size());
     double total = 0;
     for (std::size_t i = 0; i < times.size(); i++) {
@@ -224,15 +275,8 @@ double copy_bandwidth(std::size_t bytes) {
   void *from = nullptr, *to = nullptr;
   check(cudaMalloc(&from, bytes), "allocating memory");
   check(cudaMalloc(&to, bytes), "allocating memory");
-  std::vector<double> times;
-  Event start, stop;
-  for (int run = -sizes.warm_ups; run < sizes.runs; run++) {
-    start.record(nullptr);
-    check(cudaMemcpyAsync(to, from, bytes, cudaMemcpyDeviceToDevice, nullptr), "copying");
-    stop.record(nullptr);
-    check(cudaStreamSynchronize(nullptr), "copying");
-    if (run >= 0) times.push_back(stop.since(start));
-  }
+  const std::vector<double> times =
+      time_runs([&] { check(cudaMemcpyAsync(to, from, bytes, cudaMemcpyDeviceToDevice, nullptr), "copying"); });
   cudaFree(from);
   cudaFree(to);
   return 2.0 * static_cast<double>(bytes) / median(times) * 1e3;
@@ -242,16 +286,8 @@ double fma_rate() {
   int device = 0, multiprocessors = 0;
   check(cudaGetDevice(&device), "asking for its number");
   check(cudaDeviceGetAttribute(&multiprocessors, cudaDevAttrMultiProcessorCount, device), "asking for its size");
-  std::vector<double> times;
   double count = 0;
-  Event start, stop;
-  for (int run = -sizes.warm_ups; run < sizes.runs; run++) {
-    start.record(nullptr);
-    count = launch_fma(nullptr, multiprocessors);
-    stop.record(nullptr);
-    check(cudaStreamSynchronize(nullptr), "multiplying and adding");
-    if (run >= 0) times.push_back(stop.since(start));
-  }
+  const std::vector<double> times = time_runs([&] { count = launch_fma(nullptr, multiprocessors); });
   return count / median(times) * 1e3;
 }
 
@@ -260,15 +296,17 @@ void reserve(cuda::DeviceBuffer& buffer, std::size_t bytes) {
 }
 
 Json describe_gpu() {
-  int device = 0, driver = 0, runtime = 0;
+  int device = 0, driver = 0, runtime = 0, kilohertz = 0;
   cudaDeviceProp properties{};
   check(cudaGetDevice(&device), "asking for its number");
+  check(cudaDeviceGetAttribute(&kilohertz, cudaDevAttrClockRate, device), "asking for its clock");
   check(cudaGetDeviceProperties(&properties, device), "asking for its properties");
   check(cudaDriverGetVersion(&driver), "asking for the driver");
   check(cudaRuntimeGetVersion(&runtime), "asking for the runtime");
   return {{"name", properties.name},
           {"compute_capability", std::to_string(properties.major) + "." + std::to_string(properties.minor)},
           {"multiprocessors", properties.multiProcessorCount},
+          {"most_megahertz", kilohertz / 1000},
           {"memory_bytes", properties.totalGlobalMem},
           {"driver_cuda_version", driver},
           {"runtime_cuda_version", runtime}};

@@ -189,12 +189,13 @@ std::unique_ptr<Workload> one_byte_symbols() {
 std::unique_ptr<Workload> scaled() { return make_trellis_workload("trellis BF16, scaled", false); }
 std::unique_ptr<Workload> predicted() { return make_trellis_workload("trellis BF16, predictive", true); }
 
-// Without pairs of symbols, and with codebooks.
+// Without pairs of symbols, with a step for each channel, and with codebooks.
 std::vector<std::unique_ptr<Workload>> variants() {
   std::vector<std::unique_ptr<Workload>> list;
   list.push_back(make_workload("lossless BF16, no pairs", CodecId::kLossless, DType::kBF16, 1, 16, false));
   list.push_back(
       make_workload("uniform BF16, about 3 bits, no pairs", CodecId::kUniform, DType::kBF16, 0.5, 16, false));
+  list.push_back(make_channel_workload("uniform BF16, about 3 bits, a step per channel", 0.5));
   list.push_back(make_codebook_workload("codebook BF16, 16 scalars", 16, 1));
   list.push_back(make_codebook_workload("codebook BF16, 4096 vectors of 4", 4096, 4));
   return list;

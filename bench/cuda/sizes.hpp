@@ -17,10 +17,12 @@ struct Sizes {
   std::size_t checked = 4096;  // vectors, against the CPU
   std::size_t copied = std::size_t{1} << 30;
   std::uint64_t row_units = std::uint64_t{1} << 28;  // of rows that are measured
+  std::size_t scrubbed = std::size_t{1} << 29;       // written before each run
   int warm_ups = 2, runs = 11;
+  double warm_up_seconds = 0.15;  // at least: an idle GPU's clock takes its time
 };
-inline constexpr Sizes kRehearsal{2,  2,        3,        2, 1u << 13, std::size_t{1} << 14, 2, std::size_t{1} << 12,
-                                  64, 1u << 20, 1u << 19, 0, 2};
+inline constexpr Sizes kRehearsal{
+    2, 2, 3, 2, 1u << 13, std::size_t{1} << 14, 2, std::size_t{1} << 12, 64, 1u << 20, 1u << 19, 1u << 12, 0, 2, 0};
 
 // Set once, before anything is measured.
 inline Sizes sizes;

@@ -76,6 +76,17 @@ std::unique_ptr<Workload> make_workload(const std::string& name, CodecId codec, 
   return work;
 }
 
+std::unique_ptr<Workload> make_channel_workload(const std::string& name, double step) {
+  auto work = begin_workload(name, CodecId::kUniform, DType::kBF16, 16);
+  work->uniform.fine_step = static_cast<float>(step * 0.02 / 64);
+  work->uniform.inner = 4096;
+  for (int channel = 0; channel < 1024; channel++)
+    work->uniform.scale_codes.push_back(static_cast<std::uint8_t>(124 + channel % 8));
+  work->view.uniform = &work->uniform;
+  encode(*work);
+  return work;
+}
+
 // Entries that are drawn as the weights are: as good as any for the time that they take.
 std::unique_ptr<Workload> make_codebook_workload(const std::string& name, std::size_t entries, std::uint8_t dimension) {
   auto work = begin_workload(name, CodecId::kCodebook, DType::kBF16, 16);

@@ -32,7 +32,8 @@ struct Workload {
   [[nodiscard]] std::vector<DecodeItem> decode_items(std::size_t segments) const;
 };
 
-// `step`: of what is quantized uniformly, in deviations.
+// `step`: of what is quantized uniformly, in deviations. The steps of channels are about as large.
+[[nodiscard]] std::unique_ptr<Workload> make_channel_workload(const std::string& name, double step);
 [[nodiscard]] std::unique_ptr<Workload> make_workload(const std::string& name, CodecId codec, DType dtype, double step,
                                                       int block_log2 = 16, bool pairs = true);
 [[nodiscard]] std::unique_ptr<Workload> make_codebook_workload(const std::string& name, std::size_t entries,

@@ -17,6 +17,7 @@ struct DecodeRoom {
 
   alignas(16) std::uint8_t words[kDecodeGroupBlocks][CudaWarp::kWordBytes];
   std::uint32_t slots[core::kProbScale];
+  std::uint32_t group;  // that is decoded: registers are for decoding
   union {
     struct {
       typename Scan::TempStorage scan;
@@ -44,17 +45,18 @@ __device__ __forceinline__ void decode_groups(const core::BlockGroup* groups, st
                                               const core::BlockJob* jobs, std::uint32_t* status, Prepare prepare,
                                               Make make) {
   __shared__ DecodeRoom room;
-  for (std::uint32_t g = blockIdx.x; g < count; g += gridDim.x) {
+  for (std::uint32_t g = blockIdx.x; g < count; g = room.group + gridDim.x) {
     const core::BlockGroup& group = groups[g];
     __syncthreads();  // the table of the group before is in use until here
     if (group.frequencies != nullptr) room.build_table(group.frequencies);
     prepare(group);
+    if (threadIdx.x == 0) room.group = g;
     __syncthreads();
     if (warp_index() >= group.job_count) continue;
-    const std::uint32_t job = group.first_job + warp_index();
-    const core::Status answer = core::decode_block<CudaWarp>(make(group, jobs[job]), room.slots,
+    const auto job = [&] { return groups[room.group].first_job + warp_index(); };
+    const core::Status answer = core::decode_block<CudaWarp>(make(group, jobs[job()]), room.slots,
                                                              {room.tiles[warp_index()], room.words[warp_index()]});
-    if (CudaWarp::lane() == 0) status[job] = static_cast<std::uint32_t>(answer);
+    if (CudaWarp::lane() == 0) status[job()] = static_cast<std::uint32_t>(answer);
   }
 }
 

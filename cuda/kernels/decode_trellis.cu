@@ -53,7 +53,7 @@ __global__ __launch_bounds__(kWarps* core::kLanes,
   decode_share(
       groups, kWarps, status,
       [&](const core::TrellisGroup& group) {
-        core::fill_trellis_memory<kExact>(group, memory, threadIdx.x, kWarps * core::kLanes);
+        core::fill_trellis_memory<Unit, kZero, kExact>(group, memory, threadIdx.x, kWarps * core::kLanes);
       },
       [&](const core::TrellisGroup& group, std::uint32_t job) {
         return core::decode_trellis_block<CudaWarp, Unit, kZero, kPredict, kExact>(

@@ -25,11 +25,15 @@ void expect_classes(const TrellisStream& stream, std::uint64_t first, std::uint3
   std::vector<std::uint8_t> expected(std::size_t{run} * kLanes);
   trellis::scale_classes(stream, first, expected);
   core::ScaleWalk<cpu::PortableWarp> walk(scales, first, run);
+  core::ScaleWalk<cpu::PortableWarp, 3> eightfold(scales, first, run);
   for (std::uint32_t t = 0; t < run; t++) {
-    if (t < ahead && t % 8 == 0) walk.look_ahead();
+    if (t < ahead && t % 8 == 0) walk.look_ahead(), eightfold.look_ahead();
     const auto classes = t < ahead ? walk.coming(t % 8) : walk.next();
-    for (std::size_t lane = 0; lane < kLanes; lane++)
+    const auto offsets = t < ahead ? eightfold.coming(t % 8) : eightfold.next();
+    for (std::size_t lane = 0; lane < kLanes; lane++) {
       ASSERT_EQ(classes.lane[lane], expected[lane * run + t]) << "lane " << lane << ", step " << t;
+      ASSERT_EQ(offsets.lane[lane], 8 * classes.lane[lane]);
+    }
   }
 }
 

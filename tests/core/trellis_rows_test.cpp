@@ -17,9 +17,10 @@ void expect_same_slots(const std::uint16_t* frequencies, std::uint32_t reach) {
   std::vector<std::uint32_t> slots(core::kProbScale), row(core::row_words(reach)), exact;
   core::build_decode_table(frequencies, slots.data());
   core::build_compact_row(frequencies, reach, row.data());
-  for (std::uint32_t part = 0; part < core::kParts; part++) exact.push_back(core::exact_part(row.data(), part));
-  exact.insert(exact.end(), row.begin() + core::kBucketWords, row.end());
-  ASSERT_EQ(exact.size(), core::exact_row_words(core::row_words(reach)));
+  const auto words = static_cast<std::uint32_t>(row.size()), exact_words = core::exact_row_words(words);
+  ASSERT_EQ(exact_words % 2, 0u);
+  exact.resize(exact_words);  // another row before it
+  for (std::uint32_t i = 0; i < exact_words; i++) exact.push_back(core::exact_row_word(row.data(), words, i));
   for (std::uint32_t slot = 0; slot < core::kProbScale; slot++)
     for (const std::uint32_t upper : {0u, 8u, 0x7FFFFu}) {
       const std::uint32_t x = upper << core::kProbBits | slot;
@@ -30,7 +31,9 @@ void expect_same_slots(const std::uint16_t* frequencies, std::uint32_t reach) {
           << slot;
       ASSERT_EQ(core::symbol_frequency(*symbol), slots[slot] >> 8 & 4095) << slot;
       ASSERT_EQ(core::slots_after(*symbol, x), slots[slot] >> 20) << slot;
-      ASSERT_EQ(exact[core::exact_symbol(reinterpret_cast<const std::uint8_t*>(exact.data()), x) / 4], *symbol) << slot;
+      ASSERT_EQ(exact[core::exact_symbol(reinterpret_cast<const std::uint8_t*>(exact.data()), 4 * exact_words, x) / 4],
+                *symbol)
+          << slot;
     }
 }
 

@@ -13,6 +13,8 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <set>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -59,6 +61,7 @@ struct Allocation {
 struct Machine {
   std::mutex mutex;
   int device_count = 1;
+  std::set<int> contexts;                                     // GPUs that have been used
   std::map<const std::byte*, Allocation> device_allocations;  // by where their data begin
   std::map<const std::byte*, std::size_t> pinned;
   std::map<const void*, std::size_t> dynamic_bytes;  // that kernels may have
@@ -106,6 +109,18 @@ class Window {
 
 thread_local int current_device = 0;
 thread_local cudaError_t last_error = cudaSuccess;
+
+// What CUDA does before the calls that need a context, and when a GPU is selected.
+void make_context() {
+  const std::lock_guard lock(machine().mutex);
+  machine().contexts.insert(current_device);
+}
+int context_state(int device, unsigned* flags, int* active) {  // cuDevicePrimaryCtxGetState
+  const std::lock_guard lock(machine().mutex);
+  *flags = 0;
+  *active = machine().contexts.contains(device) ? 1 : 0;
+  return 0;
+}
 
 cudaError_t answer(cudaError_t status) {
   if (status != cudaSuccess) last_error = status;
@@ -179,6 +194,7 @@ void copy_on_device(void* to, const void* from, std::size_t n) {
 void set_device_count(int count) {
   const std::lock_guard lock(machine().mutex);
   machine().device_count = count;
+  machine().contexts.clear();
 }
 
 void set_runner(Runner runner) { machine().runner = std::move(runner); }
@@ -256,6 +272,7 @@ cudaError_t cudaSetDevice(int device) {
   int count = 0;
   if (cudaGetDeviceCount(&count) != cudaSuccess || device < 0 || device >= count) return answer(cudaErrorInvalidDevice);
   current_device = device;
+  make_context();
   return cudaSuccess;
 }
 cudaError_t cudaGetDeviceProperties(cudaDeviceProp* properties, int) {
@@ -263,12 +280,21 @@ cudaError_t cudaGetDeviceProperties(cudaDeviceProp* properties, int) {
   return cudaSuccess;
 }
 cudaError_t cudaDeviceGetAttribute(int* value, cudaDeviceAttr attribute, int) {
-  *value =
-      attribute == cudaDevAttrMultiProcessorCount ? kMultiprocessors : static_cast<int>(weft::cuda::kMostDynamicBytes);
+  *value = attribute == cudaDevAttrMultiProcessorCount ? kMultiprocessors
+           : attribute == cudaDevAttrClockRate         ? 1000
+                                                       : static_cast<int>(weft::cuda::kMostDynamicBytes);
+  return cudaSuccess;
+}
+cudaError_t cudaGetDriverEntryPointByVersion(const char* symbol, void** function, unsigned, unsigned long long,
+                                             cudaDriverEntryPointQueryResult* result) {
+  const bool is_known = std::string_view(symbol) == "cuDevicePrimaryCtxGetState";
+  *function = is_known ? reinterpret_cast<void*>(&context_state) : nullptr;
+  *result = is_known ? cudaDriverEntryPointSuccess : cudaDriverEntryPointSymbolNotFound;
   return cudaSuccess;
 }
 
 cudaError_t cudaMalloc(void** memory, std::size_t bytes) {
+  make_context();
   const std::lock_guard lock(machine().mutex);
   *memory = nullptr;
   if (bytes == 0) return cudaSuccess;
@@ -288,6 +314,7 @@ cudaError_t cudaMalloc(void** memory, std::size_t bytes) {
 }
 cudaError_t cudaFree(void* memory) {
   if (memory == nullptr) return cudaSuccess;
+  make_context();
   drain_all();
   const std::lock_guard lock(machine().mutex);
   const auto found = machine().device_allocations.find(static_cast<const std::byte*>(memory));
@@ -297,6 +324,7 @@ cudaError_t cudaFree(void* memory) {
   return cudaSuccess;
 }
 cudaError_t cudaHostAlloc(void** memory, std::size_t bytes, unsigned) {
+  make_context();
   *memory = std::aligned_alloc(kPage, round_up(std::max<std::size_t>(bytes, 1), kPage));
   const std::lock_guard lock(machine().mutex);
   machine().pinned[static_cast<const std::byte*>(*memory)] = bytes;
@@ -304,6 +332,7 @@ cudaError_t cudaHostAlloc(void** memory, std::size_t bytes, unsigned) {
 }
 cudaError_t cudaFreeHost(void* memory) {
   if (memory == nullptr) return cudaSuccess;
+  make_context();
   drain_all();
   const std::lock_guard lock(machine().mutex);
   if (machine().pinned.erase(static_cast<const std::byte*>(memory)) == 0)
@@ -312,6 +341,7 @@ cudaError_t cudaFreeHost(void* memory) {
   return cudaSuccess;
 }
 cudaError_t cudaMemGetInfo(std::size_t* free, std::size_t* total) {
+  make_context();
   const std::lock_guard lock(machine().mutex);
   *total = kDeviceMemory;
   *free = *total - std::min(*total, machine().used(current_device));
@@ -351,6 +381,7 @@ cudaError_t cudaStreamCreateWithFlags(cudaStream_t* stream, unsigned) {
   return cudaSuccess;
 }
 cudaError_t cudaStreamDestroy(cudaStream_t stream) {
+  make_context();
   drain(*shared(stream));
   const std::lock_guard lock(machine().mutex);
   std::erase_if(machine().streams, [stream](const auto& one) { return one.get() == stream; });

@@ -5,8 +5,10 @@
 #include <gtest/gtest.h>
 
 #include <cstring>
+#include <thread>
 
 #include "backends/cuda/find_devices.hpp"
+#include "cuda_queue.hpp"
 #include "support/memory_network.hpp"
 #include "support/temp_folder.hpp"
 #include "support/weights.hpp"
@@ -87,6 +89,29 @@ TEST(EmulatedRuntime, SeveralGpusInOneProcess) {
   EXPECT_TRUE(report.warnings.empty()) << ::testing::PrintToString(report.warnings);
   options.device = "cuda:2";
   (void)verify(Archive::open(temp / "cpu.weft"), &network, options);
+  set_device_count(1);
+}
+
+TEST(EmulatedRuntime, AGpuThatNobodyUsesGetsNoContext) {
+  set_device_count(2);
+  const auto use_the_second = [] {
+    const auto device = cuda::find_devices().devices[1];
+    void *memory = device->allocate(100), *pinned = device->allocate_pinned(100);
+    EXPECT_GT(device->free_bytes(), 0u);
+    device->make_queue()->wait();
+    device->release(memory);
+    device->release_pinned(pinned);
+  };
+  std::thread(use_the_second).join();  // where the first one is the usual one
+  EXPECT_FALSE(cuda::has_context(0));
+  EXPECT_TRUE(cuda::has_context(1));
+  std::thread([&use_the_second] {
+    ASSERT_EQ(cudaSetDevice(0), cudaSuccess);
+    use_the_second();
+    int device = -1;
+    ASSERT_EQ(cudaGetDevice(&device), cudaSuccess);
+    EXPECT_EQ(device, 0);
+  }).join();
   set_device_count(1);
 }
 

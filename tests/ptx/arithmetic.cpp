@@ -236,6 +236,27 @@ std::uint64_t insert_bits(Type type, std::uint64_t bits, std::uint64_t base, uns
   return lower((base & ~mask) | (bits << (count == 0 ? 0 : at) & mask), type.bits);
 }
 
+std::uint64_t extract_bits(Type type, std::uint64_t bits, unsigned at, unsigned count) {
+  const auto width = static_cast<unsigned>(type.bits);
+  at &= 255;
+  count &= 255;
+  bits = lower(bits, type.bits);
+  if (count == 0) return 0;
+  const bool is_negative = type.kind == 's' && (bits >> std::min(at + count - 1, width - 1) & 1) != 0;
+  const int copied = at >= width ? 0 : static_cast<int>(std::min(count, width - at));
+  const std::uint64_t low = copied == 0 ? 0 : lower(bits >> at, copied);
+  return is_negative ? lower(low | (~std::uint64_t{0} - lower(~std::uint64_t{0}, copied)), type.bits) : low;
+}
+
+std::uint32_t logic(std::uint32_t a, std::uint32_t b, std::uint32_t c, std::uint32_t table) {
+  std::uint32_t result = 0;
+  for (std::uint32_t i = 0; i < 8; i++) {
+    if ((table >> i & 1) == 0) continue;
+    result |= ((i & 4) != 0 ? a : ~a) & ((i & 2) != 0 ? b : ~b) & ((i & 1) != 0 ? c : ~c);
+  }
+  return result;
+}
+
 std::uint32_t permute(std::uint32_t low, std::uint32_t high, std::uint32_t selectors) {
   const std::uint64_t bytes = std::uint64_t{high} << 32 | low;
   std::uint32_t result = 0;

@@ -14,6 +14,9 @@ namespace weft::ptx {
 // fma rounds once; mad is for integers.
 [[nodiscard]] std::uint64_t multiply_add(const Instruction& one, std::uint64_t a, std::uint64_t b, std::uint64_t c);
 [[nodiscard]] std::uint64_t insert_bits(Type type, std::uint64_t bits, std::uint64_t base, unsigned at, unsigned count);
+[[nodiscard]] std::uint64_t extract_bits(Type type, std::uint64_t bits, unsigned at, unsigned count);
+// Bit by bit, as `table` says by what a, b and c have: bit 4 a + 2 b + c of it.
+[[nodiscard]] std::uint32_t logic(std::uint32_t a, std::uint32_t b, std::uint32_t c, std::uint32_t table);
 [[nodiscard]] std::uint32_t permute(std::uint32_t low, std::uint32_t high, std::uint32_t selectors);
 [[nodiscard]] std::uint32_t dot(const Instruction& one, std::uint32_t a, std::uint32_t b, std::uint32_t sum);
 

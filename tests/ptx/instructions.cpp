@@ -206,6 +206,10 @@ void ThreadBlock::execute(Warp& warp, const Instruction& one, std::uint32_t lane
       return set([&](int lane) {
         return insert_bits(one.type, value(1, lane), value(2, lane), word(3, lane), word(4, lane));
       });
+    case Opcode::kExtractBits:
+      return set([&](int lane) { return extract_bits(one.type, value(1, lane), word(2, lane), word(3, lane)); });
+    case Opcode::kLogic:
+      return set([&](int lane) { return logic(word(1, lane), word(2, lane), word(3, lane), word(4, lane)); });
     case Opcode::kPermute:
       return set([&](int lane) { return permute(word(1, lane), word(2, lane), word(3, lane)); });
     case Opcode::kFunnel:

@@ -260,11 +260,12 @@ void KernelParser::classify(const std::string& name, Instruction& one) {
       {"cvta", Opcode::kChangeSpace}, {"setp", Opcode::kCompare},    {"selp", Opcode::kSelect},
       {"bra", Opcode::kBranch},       {"ret", Opcode::kExit},        {"exit", Opcode::kExit},
       {"mad", Opcode::kMultiplyAdd},  {"fma", Opcode::kMultiplyAdd}, {"addc", Opcode::kAddCarry},
-      {"bfi", Opcode::kInsertBits},   {"prmt", Opcode::kPermute},    {"shf", Opcode::kFunnel},
-      {"bmsk", Opcode::kMask},        {"dp4a", Opcode::kDot},        {"cvt", Opcode::kConvert},
-      {"vote", Opcode::kVote},        {"shfl", Opcode::kShuffle},    {"redux", Opcode::kReduce},
-      {"atom", Opcode::kAtomic},      {"membar", Opcode::kNothing},  {"nanosleep", Opcode::kNothing},
-      {"prefetch", Opcode::kNothing}, {"bar", Opcode::kMeetBlock},   {"cp", Opcode::kCopy}};
+      {"bfi", Opcode::kInsertBits},   {"bfe", Opcode::kExtractBits}, {"lop3", Opcode::kLogic},
+      {"prmt", Opcode::kPermute},     {"bmsk", Opcode::kMask},       {"shf", Opcode::kFunnel},
+      {"dp4a", Opcode::kDot},         {"vote", Opcode::kVote},       {"cvt", Opcode::kConvert},
+      {"shfl", Opcode::kShuffle},     {"atom", Opcode::kAtomic},     {"redux", Opcode::kReduce},
+      {"membar", Opcode::kNothing},   {"cp", Opcode::kCopy},         {"nanosleep", Opcode::kNothing},
+      {"prefetch", Opcode::kNothing}, {"bar", Opcode::kMeetBlock}};
   static const std::map<std::string, Math> kBinary{
       {"add", Math::kAdd}, {"sub", Math::kSub},       {"and", Math::kAnd},        {"or", Math::kOr},
       {"xor", Math::kXor}, {"shl", Math::kShiftLeft}, {"shr", Math::kShiftRight}, {"min", Math::kMin},

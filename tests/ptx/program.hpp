@@ -56,6 +56,8 @@ enum class Opcode {
   kMultiplyAdd,
   kAddCarry,
   kInsertBits,
+  kExtractBits,
+  kLogic,
   kPermute,
   kFunnel,
   kMask,

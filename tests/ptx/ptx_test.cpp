@@ -120,6 +120,14 @@ TEST(Ptx, WarpsExchange) {
   EXPECT_THAT(results_of("redux.sync.or.b32 %r9, %r2, -1;"), Each(31u));
 }
 
+TEST(Ptx, BitsAreTakenAndCombined) {
+  const auto by_lane = [](const char* body, std::size_t lane) { return results_of(body)[lane]; };
+  EXPECT_EQ(by_lane("bfe.s32 %r9, %r2, 0, 3;", 6), static_cast<std::uint32_t>(-2));
+  EXPECT_EQ(by_lane("bfe.u32 %r9, %r2, 1, 2;", 6), 3u);
+  EXPECT_EQ(by_lane("lop3.b32 %r9, %r2, 16, 0, 0xCF;", 5), ~5u | 16u);
+  EXPECT_EQ(by_lane("mov.u32 %r3, 12; lop3.b32 %r9, %r2, %r3, 1, 0x96;", 10), 10u ^ 12u ^ 1u);
+}
+
 TEST(Ptx, ThreadBlocksMeet) {
   // Each thread leaves its number for the one 32 threads on.
   const auto others = results_of(R"(
@@ -205,6 +213,17 @@ TEST(PtxArithmetic, Integers) {
   EXPECT_EQ(unary(Math::kReverse, u32, 1), 0x80000000u);
   EXPECT_EQ(unary(Math::kLeadingZeros, u32, 1), 31u);
   EXPECT_EQ(insert_bits(u32, 0xF, 0xAAAAAAAA, 4, 2), 0xAAAAAABAu);
+  EXPECT_EQ(extract_bits(u32, 0xABCD1234, 8, 8), 0x12u);
+  EXPECT_EQ(extract_bits(s32, 0xABCD1234, 16, 8), 0xFFFFFFCDu);
+  EXPECT_EQ(extract_bits(s32, 0xABCD1234, 28, 8), 0xFFFFFFFAu);  // the bits above are the sign
+  EXPECT_EQ(extract_bits(u32, 0xABCD1234, 28, 8), 0xAu);
+  EXPECT_EQ(extract_bits(s32, 0xABCD1234, 40, 8), 0xFFFFFFFFu);
+  EXPECT_EQ(extract_bits(s32, 0xABCD1234, 4, 256), 0u);
+  EXPECT_EQ(extract_bits(s64, UINT64_MAX << 40, 40, 64), UINT64_MAX);
+  EXPECT_EQ(extract_bits(u64, UINT64_MAX, 0, 64), UINT64_MAX);
+  // By the values that the table's bits are numbered by.
+  const std::uint32_t a = 0xF0F0F0F0, b = 0xCCCCCCCC, c = 0xAAAAAAAA;
+  for (std::uint32_t table = 0; table < 256; table++) EXPECT_EQ(logic(a, b, c, table), table * 0x01010101u);
   EXPECT_EQ(permute(0x33221100, 0x77665544, 0x7310), 0x77331100u);
   EXPECT_EQ(permute(0x80, 0, 0x8888), 0xFFFFFFFFu);
 }

@@ -123,6 +123,9 @@ struct Avx2Vectors {
   static WEFT_HD U32 gather(const std::uint32_t* table, const U32& index) {
     return each<U32>([&](int k) { return _mm256_i32gather_epi32(reinterpret_cast<const int*>(table), index.v[k], 4); });
   }
+  static WEFT_HD U32 gather(const std::uint32_t* table, const U32& index, std::uint32_t mask) {
+    return gather(table, index & splat(mask));
+  }
   static WEFT_HD U32 select(const Mask& m, const U32& a, const U32& b) {
     return each<U32>([&](int k) { return _mm256_blendv_epi8(b.v[k], a.v[k], m.v[k]); });
   }

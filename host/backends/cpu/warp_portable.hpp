@@ -5,6 +5,7 @@
 #include <cstring>
 
 #include "weft/core/kernel_warp.hpp"
+#include "weft/core/vector_memory.hpp"
 
 namespace weft::cpu {
 
@@ -51,6 +52,9 @@ struct PortableWarp {
   }
   static U32 gather(const std::uint32_t* table, const U32& index) {
     return each([&](int i) { return table[index.lane[i]]; });
+  }
+  static U32 gather(const std::uint32_t* table, const U32& index, std::uint32_t mask) {
+    return each([&](int i) { return table[index.lane[i] & mask]; });
   }
   static U32 select(const Mask& m, const U32& a, const U32& b) {
     return each([&](int i) { return (a.lane[i] & m.lane[i]) | (b.lane[i] & ~m.lane[i]); });
@@ -155,10 +159,14 @@ struct PortableWarp {
   static void prefetch(const std::uint8_t*) {}
   using Near = std::uint8_t*;
   static Near near(std::uint8_t* p) { return p; }
+  static Near kept_near(std::uint8_t* p) { return p; }
   static core::NearPair load_pair(const std::uint8_t* table, std::uint32_t offset) {
     core::NearPair pair{};
     std::memcpy(&pair, table + offset, sizeof pair);
     return pair;
+  }
+  static core::NearPair load_pair(const std::uint8_t* table, std::uint32_t bytes, std::uint32_t factors) {
+    return load_pair(table, core::dot_all_unsigned(bytes, factors, 0));
   }
   static std::uint32_t compress_store_near(Near end, const U32& x, const Mask& m) {
     return compress_store(reinterpret_cast<std::uint16_t*>(end), x, m);
@@ -172,7 +180,7 @@ struct PortableWarp {
       const std::uint32_t at = taken_++;
       return at < count_ ? words_[at] : 0;
     }
-    [[nodiscard]] std::uint32_t taken() const { return taken_; }
+    [[nodiscard]] std::int32_t left() const { return static_cast<std::int32_t>(count_ - taken_); }
 
    private:
     const std::uint16_t* words_;

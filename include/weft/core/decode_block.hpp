@@ -75,7 +75,7 @@ struct MergeUnits {
   };
 
   WEFT_HD MergeUnits(const BlockJob& block, std::uint8_t* outputs)
-      : job(block), out(outputs + block.out), rotate_(block.rotate != 0) {
+      : job(block), out(outputs + block.out), rotate_(block.rotate), kept_(block.rotate != 0 ? 0x7FFF7FFFu : ~0u) {
     for (int k = 0; k < kPlanes - 1; k++) {
       const bool stored = block.rest[k] != nullptr;
       rest_[k] = stored ? block.rest[k] : reinterpret_cast<const std::uint8_t*>(&block.rest_constant[k]);
@@ -94,7 +94,7 @@ struct MergeUnits {
   WEFT_HD Unit one(std::uint32_t symbol, std::uint32_t i) const {
     Unit unit = static_cast<Unit>(symbol);
     for (int k = 0; k < kPlanes - 1; k++) unit = static_cast<Unit>(unit << 7 << 1 | rest_[k][i & within_[k]]);
-    return rotate_ ? rotate_sign_up(unit) : unit;
+    return rotate_ != 0 ? rotate_sign_up(unit) : unit;
   }
   template <KernelWarp W>
   WEFT_HD void store_round(std::uint32_t i, typename W::U32 symbols) const {
@@ -142,7 +142,7 @@ struct MergeUnits {
         Unit unit = high[k / 4] >> (8 * (k % 4)) & 255;
         for (int p = 0; p < kPlanes - 1; p++)
           unit = static_cast<Unit>(unit << 7 << 1 | (rest.word[p][k / 4] >> (8 * (k % 4)) & 255));
-        store_aligned(to + k * sizeof(Unit), rotate_ ? rotate_sign_up(unit) : unit);
+        store_aligned(to + k * sizeof(Unit), rotate_ != 0 ? rotate_sign_up(unit) : unit);
       }
     }
   }
@@ -155,14 +155,13 @@ struct MergeUnits {
   // bytes, to which every index is taken back.
   const std::uint8_t* rest_[kPlanes > 1 ? kPlanes - 1 : 1];
   std::uint32_t within_[kPlanes > 1 ? kPlanes - 1 : 1];
-  bool rotate_;
+  std::uint32_t rotate_, kept_;  // how far bits move down, and which ones of two units do
 
-  WEFT_HD std::uint32_t rotated(std::uint32_t unit) const { return rotate_ ? rotate_sign_up(unit) : unit; }
+  WEFT_HD std::uint32_t rotated(std::uint32_t unit) const { return rotate_ != 0 ? rotate_sign_up(unit) : unit; }
   // Two 16-bit units.
   WEFT_HD std::uint32_t rotated_pair(std::uint32_t pair) const {
-    if (!rotate_) return pair;
-    const std::uint32_t down = pair >> 1, up = pair << 15;
-    return up ^ ((up ^ down) & 0x7FFF7FFFu);  // one instruction chooses the bits
+    const std::uint32_t down = pair >> rotate_, up = pair << 15;
+    return (down & kept_) | (up & ~kept_);  // one instruction
   }
 };
 
@@ -181,16 +180,14 @@ struct Dequantize {
   }
   [[nodiscard]] WEFT_HD bool is_aligned() const { return core::is_aligned(out, kDirect ? sizeof(Output) : 16); }
   WEFT_HD Output one(std::uint32_t symbol, std::uint32_t i) const {
-    if constexpr (kByTable) {
+    if constexpr (kByTable)
       return FloatUnit<kType>::widen(values[symbol]);
-    } else {
-      const float step = position.step_at(uniform, i);
-      return FloatUnit<kType>::widen(FloatUnit<kType>::narrow(uniform.weight(symbol, low_of(i), step)));
-    }
+    else
+      return weight(symbol, i, position.step_at(uniform, i));
   }
   template <KernelWarp W>
   WEFT_HD void store_round(std::uint32_t i, typename W::U32 symbols) const {
-    const auto bits = W::gather(values, symbols & W::splat(255));
+    const auto bits = W::gather(values, symbols, 255);
     if constexpr (sizeof(Output) == 2)
       W::store_halves(reinterpret_cast<std::uint16_t*>(out) + i, bits);
     else
@@ -198,23 +195,14 @@ struct Dequantize {
   }
   WEFT_HD Fetched fetch(std::uint32_t) const { return {}; }
   WEFT_HD void put(const std::uint8_t* symbols, const Fetched&, std::uint32_t i) const {
-    constexpr std::uint32_t kPerStore = 16 / sizeof(Output);
-    for (std::uint32_t k = 0; k < kPerLane; k += kPerStore) {
-      Words4 r;
-      if constexpr (sizeof(Output) == 2) {
-        for (std::uint32_t w = 0; w < 4; w++)
-          r.word[w] = one(symbols[2 * w], i + 2 * w) | std::uint32_t{one(symbols[2 * w + 1], i + 2 * w + 1)} << 16;
-      } else if constexpr (sizeof(Output) == 4) {
-        for (std::uint32_t w = 0; w < 4; w++) r.word[w] = one(symbols[k + w], i + k + w);
-      } else {
-        for (std::uint32_t w = 0; w < 2; w++) {
-          const std::uint64_t unit = one(symbols[k + w], i + k + w);
-          r.word[2 * w] = static_cast<std::uint32_t>(unit);
-          r.word[2 * w + 1] = static_cast<std::uint32_t>(unit >> 32);
-        }
+    if constexpr (!kByTable) {
+      // Channels begin at multiples of eight most often: then eight neighbours have one step.
+      if (uniform.scale_codes == nullptr || ((uniform.inner | position.left) & (kPerLane - 1)) == 0) {
+        const float step = position.step_at(uniform, i);
+        return put_each(i, [&](std::uint32_t k) { return weight(symbols[k], i + k, step); });
       }
-      store_aligned(out + std::size_t{i + k} * sizeof(Output), r);
     }
+    put_each(i, [&](std::uint32_t k) { return one(symbols[k], i + k); });
   }
 
   const BlockJob& job;
@@ -224,6 +212,29 @@ struct Dequantize {
   ChannelPosition position{};
 
  private:
+  WEFT_HD Output weight(std::uint32_t symbol, std::uint32_t i, float step) const {
+    return FloatUnit<kType>::widen(FloatUnit<kType>::narrow(uniform.weight(symbol, low_of(i), step)));
+  }
+  // Stores units i + k, unit(k), for the eight of a lane.
+  template <class One>
+  WEFT_HD void put_each(std::uint32_t i, One unit) const {
+    constexpr std::uint32_t kPerStore = 16 / sizeof(Output);
+    for (std::uint32_t k = 0; k < kPerLane; k += kPerStore) {
+      Words4 r;
+      if constexpr (sizeof(Output) == 2) {
+        for (std::uint32_t w = 0; w < 4; w++) r.word[w] = unit(2 * w) | std::uint32_t{unit(2 * w + 1)} << 16;
+      } else if constexpr (sizeof(Output) == 4) {
+        for (std::uint32_t w = 0; w < 4; w++) r.word[w] = unit(k + w);
+      } else {
+        for (std::uint32_t w = 0; w < 2; w++) {
+          const std::uint64_t one = unit(k + w);
+          r.word[2 * w] = static_cast<std::uint32_t>(one);
+          r.word[2 * w + 1] = static_cast<std::uint32_t>(one >> 32);
+        }
+      }
+      store_aligned(out + std::size_t{i + k} * sizeof(Output), r);
+    }
+  }
   WEFT_HD std::uint32_t low_of(std::uint32_t i) const {
     if (uniform.low_bits == 0) return 0;
     return uniform.low_bits == 8 ? job.low[i] : job.low[i / 2] >> (4 * (i & 1)) & 15u;
@@ -264,8 +275,7 @@ WEFT_HD std::uint32_t decode_tiles(const Finish& finish, DecodeState<W>& state, 
                                    bool& ok) {
   const std::uint32_t n = finish.job.n / kTileSymbols * kTileSymbols;
   if (n == 0 || !finish.is_aligned()) return 0;
-  const std::uint32_t before = state.cursor, count = word_count - before;
-  typename W::WordStream stream(words + before, count, room.words);
+  typename W::WordStream stream(words + state.cursor, word_count - state.cursor, room.words);
   typename W::template PerLane<typename Finish::Fetched> next{};
   const auto fetch = [&](std::uint32_t first) {
     if (Finish::kDirect) return;
@@ -294,8 +304,8 @@ WEFT_HD std::uint32_t decode_tiles(const Finish& finish, DecodeState<W>& state, 
       W::sync();
     }
   }
-  ok = stream.taken() <= count;
-  state.cursor = before + (ok ? stream.taken() : 0);
+  ok = stream.left() >= 0;
+  state.cursor = word_count - static_cast<std::uint32_t>(stream.left());
   return n;
 }
 
@@ -313,8 +323,7 @@ WEFT_HD Status decode_coded(const BlockJob& job, std::uint32_t n, const std::uin
   if (job.lanes_log2 == kLanesLog2) done = tiles(state, words, word_count, ok);
   if (!ok) return Status::kTruncated;
   if (done < n) {
-    const std::uint32_t count = word_count - state.cursor;
-    typename W::WordStream stream(words + state.cursor, count, room.words);
+    typename W::WordStream stream(words + state.cursor, word_count - state.cursor, room.words);
     std::uint32_t rounds = 0;
     (void)decode_last_rounds<W>(
         state.x, lanes, table, done, n,
@@ -331,8 +340,8 @@ WEFT_HD Status decode_coded(const BlockJob& job, std::uint32_t n, const std::uin
           finish(at - in_tile, in_tile + size);
           W::sync();
         });
-    if (stream.taken() > count) return Status::kTruncated;
-    state.cursor += stream.taken();
+    if (stream.left() < 0) return Status::kTruncated;
+    state.cursor = word_count - static_cast<std::uint32_t>(stream.left());
   }
   return finish_decoding<W>(state, word_count, lanes);
 }

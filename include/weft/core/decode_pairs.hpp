@@ -107,7 +107,7 @@ WEFT_HD void store_pairs(const Finish& finish, std::uint32_t i, typename W::U32 
   std::uint8_t* to = finish.out + std::size_t{i} * sizeof(typename Finish::Output);
   W::for_each_lane(
       [&](std::uint32_t lane, std::uint32_t pair) {
-        store_aligned(to + lane * sizeof(Value), finish.table.values[pair & 255]);
+        store_aligned(to + lane * sizeof(Value), finish.table.values[opaque(pair & 255)]);
       },
       pairs);
 }
@@ -131,8 +131,7 @@ WEFT_HD std::uint32_t decode_pair_tiles(const Finish& finish, DecodeState<W>& st
   } else {
     if (!finish.is_aligned()) return 0;
   }
-  const std::uint32_t before = state.cursor, count = word_count - before;
-  typename W::WordStream stream(words + before, count, room.words);
+  typename W::WordStream stream(words + state.cursor, word_count - state.cursor, room.words);
   typename W::template PerLane<PairHalves<Finish>> next{};
   const auto fetch = [&](std::uint32_t first) {
     if constexpr (!Finish::kDirect)
@@ -171,8 +170,8 @@ WEFT_HD std::uint32_t decode_pair_tiles(const Finish& finish, DecodeState<W>& st
       W::sync();
     }
   }
-  ok = stream.taken() <= count;
-  state.cursor = before + (ok ? stream.taken() : 0);
+  ok = stream.left() >= 0;
+  state.cursor = word_count - static_cast<std::uint32_t>(stream.left());
   return n;
 }
 

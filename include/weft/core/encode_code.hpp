@@ -14,18 +14,13 @@ namespace weft::core {
 // number would do that often, for one of few symbols comes first: other places for the second symbol halve the waiting.
 inline constexpr std::uint32_t kExactPair = 1u << 31;
 struct NearTables {
-  static constexpr std::uint32_t kEntries = 512, kSecond = 22;
-  NearPair entries[kEntries];               // not all of them are anything
+  // As many as any places of five bits lead to; not all of them are anything.
+  static constexpr std::uint32_t kSecond = 22, kEntries = 31 * (1 + kSecond) + 1;
+  NearPair entries[kEntries];
   std::uint8_t replacement[kTableSymbols];  // of pairs
   PairWindow window;
 
   WEFT_HD static std::uint32_t entry_of(std::uint32_t first, std::uint32_t second) { return first + kSecond * second; }
-  // The same of places in the halves of a word, times what they are times; what is above that is of no use.
-  template <Warp W>
-  WEFT_HD static typename W::U32 entry_of(typename W::U32 places) {
-    return W::mul_high(places, W::splat(kSecond << 16)) + places;
-  }
-
   WEFT_HD void set(const PlaneTables& plane, std::uint32_t symbol) {
     const bool paired = plane.paired != 0;
     const std::uint32_t coded = paired ? plane.replacement[symbol] : symbol;
@@ -37,7 +32,7 @@ struct NearTables {
 };
 
 // Where a symbol's entry is: the symbol times eight.
-inline constexpr std::uint32_t kEntryLog2 = 3, kEntryOffsets = (NearTables::kEntries - 1) << kEntryLog2;
+inline constexpr std::uint32_t kEntryLog2 = 3;
 inline constexpr std::uint32_t kSymbolOffsets = (kTableSymbols - 1) << kEntryLog2;
 static_assert(sizeof(NearPair) == 1u << kEntryLog2);
 
@@ -186,7 +181,7 @@ struct LoadPairs {
   static constexpr std::uint32_t kRounds = kRoundsAheadOf<Unit>;
   BlockUnits<Unit> units;
   std::uint32_t shift;
-  std::uint32_t bases;  // of the window, in both halves, times eight
+  std::uint32_t bases;  // 256 less that of the window, in both halves, times eight
   typename W::Near entries;
   const NearTables& near;
   RecordList<W>& records;
@@ -202,14 +197,20 @@ struct LoadPairs {
   WEFT_HD void look_up(const U32* fetched, std::uint32_t first, U32* reciprocal, U32* step) const {
     U32 beyond = W::splat(0), exact = W::splat(~0u);
     for (std::uint32_t i = 0; i < kCount; i++) {
-      // A first one before the window spoils the second, too. The highest bit says no more than those below it.
+      // Of a symbol in the window 256 and its place, of another one less or more; nothing is borrowed from the other half.
       U32 places = fetched[i];
-      W::for_each_lane([&](std::uint32_t, std::uint32_t& both) { both = symbols_of(both) - bases; }, places);
-      look_up_near<W>(entries, NearTables::entry_of<W>(places) & W::splat(kEntryOffsets), reciprocal[i], step[i]);
-      beyond = beyond | (places & W::splat(~(kPlaces | 1u << 31)));
+      W::for_each_lane(
+          [&](std::uint32_t, std::uint32_t& both, std::uint32_t& r, std::uint32_t& s) {
+            both = symbols_of(both) + bases;
+            const NearPair entry = W::load_pair(entries, both, NearTables::kSecond << 16 | 1);
+            r = entry.first;
+            s = entry.second;
+          },
+          places, reciprocal[i], step[i]);
+      beyond = beyond | places;
       exact = exact & reciprocal[i];
     }
-    if (!W::any(W::less(W::splat(0), beyond | ((exact >> 31) ^ W::splat(1))))) return;
+    if (!W::any(W::less(W::splat(0), (beyond & W::splat(kBeyond)) | ((exact >> 31) ^ W::splat(1))))) return;
     for (std::uint32_t i = 0; i < kCount; i++)
       look_up_any(fetched[i], first - i * kLanes, kLanes, reciprocal[i], step[i]);
   }
@@ -223,8 +224,9 @@ struct LoadPairs {
 
  private:
   static constexpr std::uint32_t kPairBytes = 2 * sizeof(Unit);
+  // Places beyond the window have one of these bits: 16 .. 255 more than its begin, or up to 240 less, which is 16 at least.
   static constexpr std::uint32_t kSymbols = (255u << kEntryLog2) * 0x00010001u,
-                                 kPlaces = ((kPairSide - 1) << kEntryLog2) * 0x00010001u;
+                                 kBeyond = ((256 - kPairSide) << kEntryLog2) * 0x00010001u;
 
   WEFT_HD std::uint32_t fetch_at(const std::uint8_t* at) const {
     if constexpr (sizeof(Unit) == 1) return load_global<std::uint16_t>(at);
@@ -281,11 +283,11 @@ WEFT_HD void code_plane(const SegmentJob& segment, EncodeBlockJob& block, int p,
   const std::uint32_t n = symbols_in(segment, block);
   const PlaneTables& plane = segment.planes[p];
   const StagedWords<W> words(stage, block.words_end[p]);
-  const auto entries = W::near(reinterpret_cast<std::uint8_t*>(near.entries));
+  const auto entries = W::kept_near(reinterpret_cast<std::uint8_t*>(near.entries));
   RecordList<W> records{reinterpret_cast<std::uint8_t*>(block.words_end[p]), most_records(n)};
   std::uint16_t* first = nullptr;
   if (plane.paired != 0) {
-    const std::uint32_t bases = (std::uint32_t{near.window.base} << kEntryLog2) * 0x00010001u;
+    const std::uint32_t bases = ((256u - near.window.base) << kEntryLog2) * 0x00010001u;
     const LoadPairs<W, Unit> load{units, units.shift_of(byte), bases, entries, near, records};
     first = rans_encode_from<W>(load, n / 2, lanes_log2_for(n / 2), words);
     records.finish();

@@ -27,7 +27,10 @@ struct SymbolCounters {
   // The symbol that is byte k of some.
   template <KernelWarp W>
   WEFT_HD void count_byte(int plane, std::uint32_t bytes, std::uint32_t k, std::uint32_t lane) const {
-    count<W>(plane, permute_bytes(bytes, 0, 0x4440 + k), lane);
+    static_assert(4 * kCopies < 256);  // a byte, so that the symbol's place and the copy's are one sum of products
+    const std::uint32_t at = dot_all_unsigned(bytes, 4 * kCopies << (8 * k), 4 * (lane % kCopies));
+    auto* counter = reinterpret_cast<std::uint32_t*>(reinterpret_cast<std::uint8_t*>(words) + at);
+    W::add(counter + static_cast<std::uint32_t>(plane * kTableSymbols) * kCopies, 1u);
   }
   // Two symbols of plane 0.
   template <KernelWarp W>

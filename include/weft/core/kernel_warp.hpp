@@ -5,7 +5,8 @@
 // * On a GPU a thread runs f once, with its own lane; a CPU model loops.
 // * What is near a warp is memory that all lanes reach at once, as fast as they can: shared memory of a GPU.
 // * A WordStream hands out a plane's words in order. Words beyond the end are zero, so that a corrupt plane reads nothing
-//   else's memory; taken() tells in the end. ready() comes before each 8 rounds of take_words().
+//   else's memory; left() tells in the end how many were not taken, below zero if there were too few. ready() comes before
+//   each 8 rounds of take_words().
 #pragma once
 
 #include <bit>
@@ -51,12 +52,14 @@ concept KernelWarp = Warp<W> &&
   stream.ready();
   W::take_words(stream, x);     // the lanes that have run low, in ascending order, take a word each
   W::take_words(stream, x, m);  // the same of the lanes in the mask
-  { stream.taken() } -> std::same_as<std::uint32_t>;
+  { stream.left() } -> std::same_as<std::int32_t>;
   W::prefetch(room);  // in a lane: the line of far memory with that byte
-  // Memory near the warp by its own addresses, which bytes may be added to.
+  // Memory near the warp by its own addresses, which bytes may be added to; and one that others are made of in a loop.
   { W::near(room) } -> std::same_as<typename W::Near>;
-  // In a lane: the pair at that byte of a table.
+  { W::kept_near(room) } -> std::same_as<typename W::Near>;
+  // In a lane: the pair at that byte of a table; and at the sum of the products of two words' bytes, which are not signed.
   { W::load_pair(W::near(room), u) } -> std::same_as<NearPair>;
+  { W::load_pair(W::near(room), u, u) } -> std::same_as<NearPair>;
   { W::compress_store_near(W::near(room), x, m) } -> std::same_as<std::uint32_t>;  // as compress_store does
 };
 

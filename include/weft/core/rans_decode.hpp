@@ -31,7 +31,7 @@ WEFT_HD typename W::U32 after_entry(typename W::U32 x, typename W::U32 entry) {
 // One step of every lane without the refill; returns the table entries, whose low bytes are the symbols.
 template <Warp W>
 WEFT_HD typename W::U32 decode_step(typename W::U32& x, const std::uint32_t* table) {
-  const auto entry = W::gather(table, x & W::splat(kProbScale - 1));
+  const auto entry = W::gather(table, x, kProbScale - 1);
   x = after_entry<W>(x, entry);
   return entry;
 }

@@ -38,7 +38,8 @@ struct ScaleParameters {
   std::int32_t base, lowest_sum, highest_sum;
 };
 
-template <KernelWarp W>
+// Classes come times 2^kTimesLog2.
+template <KernelWarp W, int kTimesLog2 = 0>
 class ScaleWalk {
  public:
   using U32 = typename W::U32;
@@ -71,7 +72,7 @@ class ScaleWalk {
       if (--at.left == 0) move_on(at);
       if (scales_.clamps != 0) at.low = clamped(at.low);
     });
-    return low_;
+    return low_ << kTimesLog2;
   }
 
   // Looks at the next eight weights of the lanes; then coming(step) has their classes.
@@ -96,14 +97,16 @@ class ScaleWalk {
     } else {
       left_ = left_ - W::splat(kSteps);
     }
-    if (scales_.clamps == 0) return;
-    for_each_lane([this](std::uint32_t, Lane& at) {
-      for (std::uint32_t* word : {&at.low, &at.high}) {
-        std::uint32_t bytes = 0;
-        for (std::uint32_t i = 0; i < 32; i += 8) bytes |= clamped(*word >> i & 255) << i;
-        *word = bytes;
-      }
-    });
+    if (scales_.clamps != 0)
+      for_each_lane([this](std::uint32_t, Lane& at) {
+        for (std::uint32_t* word : {&at.low, &at.high}) {
+          std::uint32_t bytes = 0;
+          for (std::uint32_t i = 0; i < 32; i += 8) bytes |= clamped(*word >> i & 255) << i;
+          *word = bytes;
+        }
+      });
+    low_ = low_ << kTimesLog2;
+    high_ = high_ << kTimesLog2;
   }
   [[nodiscard]] WEFT_HD U32 coming(std::uint32_t step) const {
     U32 word = step < 4 ? low_ : high_;
@@ -113,7 +116,8 @@ class ScaleWalk {
   }
 
  private:
-  static constexpr std::uint32_t kFar = 1u << 30;  // further than any block reaches
+  static_assert((std::uint32_t{kScaleClasses} - 1) << kTimesLog2 < 256);  // in a byte
+  static constexpr std::uint32_t kFar = 1u << 30;                         // further than any block reaches
   static constexpr std::uint32_t kEach = 0x01010101;
   // Of one lane: its column, the other codes' limited sum and for how many elements it stays, the words from the column on,
   // the bytes of eight classes; and for each factor, as it was when the sum began, how many elements it stays and where it

@@ -66,6 +66,12 @@ WEFT_HD constexpr Parity parity_of(int states_log2) {
   }
 }
 
+// The level of an index in a quantizer, 0 or 1.
+WEFT_HD constexpr std::int32_t level_of_index(bool keeps_zero, std::int32_t index, std::int32_t quantizer) {
+  const std::int32_t sign = index < 0 ? -1 : index > 0 ? 1 : 0;
+  return 2 * index + quantizer * (keeps_zero ? -sign : 1);
+}
+
 // A class's deviation in 1/16 quarter steps: 4 * 2^(class / 3).
 inline constexpr int kDeviationBits = 4;
 inline constexpr std::uint32_t kDeviation[kScaleClasses] = {

@@ -78,11 +78,10 @@ struct TrellisMaps {
   WEFT_HD static MapEntry entry_of(const TrellisGroup& group, bool zero, std::uint32_t q, std::uint32_t packed) {
     const std::int32_t distance = symbol_distance(packed);
     const std::int32_t index = q != 0 && !zero ? -distance : distance;  // around its mean, zero, that table is mirrored
-    const std::int32_t sign = index < 0 ? -1 : index > 0 ? 1 : 0;
-    const std::int32_t level = 2 * index + static_cast<std::int32_t>(q) * (zero ? -sign : 1);
     const Parity parity = parity_of(group.stream->states_log2);
     const std::uint32_t flip = (q != 0 ? parity.h0 : 0) ^ (index % 2 != 0 ? parity.h1 : 0);
-    return {unit_word(group, level), symbol_begin(packed) | flip << kProbBits | symbol_frequency(packed) << 20};
+    return {unit_word(group, level_of_index(zero, index, static_cast<std::int32_t>(q))),
+            symbol_begin(packed) | flip << kProbBits | symbol_frequency(packed) << 20};
   }
 };
 
@@ -92,6 +91,7 @@ class MappedSteps {
  public:
   using U32 = typename W::U32;
   static constexpr std::uint32_t kTile = ScaleWalk<W>::kSteps;
+  static constexpr bool kInHighHalf = false;
 
   WEFT_HD MappedSteps(const TrellisMaps& maps, ScaleWalk<W> classes) : maps_(maps), classes_(classes) {}
 

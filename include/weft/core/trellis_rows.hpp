@@ -29,15 +29,17 @@ WEFT_HD constexpr std::uint32_t table_in_use(bool zero, bool predict, std::uint3
   return zero ? i * kOddZeroTable : predict ? i : 4 * i;
 }
 
-// What a row's word says of a symbol: bits 0-11 where its slots begin, 12-23 how many it has, 24-31 its distance from
-// kIndexZero, signed. One that ends before all slots do is followed by the next; those without slots are never asked for.
+// What a row's word says of a symbol: bits 0-11 how many slots it has, 12-23 where they begin, negated, so that it is added
+// to a state's slot, 24-31 its distance from kIndexZero, signed. One that ends before all slots do is followed by the next;
+// those without slots are never asked for.
 WEFT_HD constexpr std::uint32_t pack_symbol(std::uint32_t begin, std::uint32_t frequency, std::int32_t distance) {
-  return (begin & (kProbScale - 1)) | frequency << kProbBits | static_cast<std::uint32_t>(distance) << (2 * kProbBits);
+  return frequency | ((0 - begin) & (kProbScale - 1)) << kProbBits |
+         static_cast<std::uint32_t>(distance) << (2 * kProbBits);
 }
-WEFT_HD constexpr std::uint32_t symbol_begin(std::uint32_t packed) { return packed & (kProbScale - 1); }
-WEFT_HD constexpr std::uint32_t symbol_frequency(std::uint32_t packed) {
-  return packed >> kProbBits & (kProbScale - 1);
+WEFT_HD constexpr std::uint32_t symbol_begin(std::uint32_t packed) {
+  return (0 - (packed >> kProbBits)) & (kProbScale - 1);
 }
+WEFT_HD constexpr std::uint32_t symbol_frequency(std::uint32_t packed) { return packed & (kProbScale - 1); }
 WEFT_HD constexpr std::uint32_t symbol_end(std::uint32_t packed) {
   return symbol_begin(packed) + symbol_frequency(packed);
 }
@@ -46,7 +48,7 @@ WEFT_HD constexpr std::int32_t symbol_distance(std::uint32_t packed) {
 }
 // How far a state's slot is from the symbol's first one, which does not come after it.
 WEFT_HD constexpr std::uint32_t slots_after(std::uint32_t packed, std::uint32_t x) {
-  return (x - packed) & (kProbScale - 1);
+  return (x + (packed >> kProbBits)) & (kProbScale - 1);
 }
 
 // `frequencies` sums to 4096 with at least two symbols, all of them within the reach.
@@ -87,24 +89,32 @@ WEFT_HD void for_slots(const std::uint32_t* row, std::uint32_t slot, std::uint32
   }
 }
 
-// Where there is memory for it, a row has a word for each 16 slots, and then the symbols: bits 0-15 where the first slot's
-// symbol is, in bytes from the row's begin; bit 31 - k tells whether slot k is the first one of another symbol, the next.
+// Where there is memory for it, a row has a word for each 16 slots, and then the symbols: bits 16-31 where the first slot's
+// symbol is, in bytes from the row's begin; bit k tells whether slot k is the first one of another symbol, the next. An even
+// number of words, so that a class's rows are a multiple of eight bytes.
 inline constexpr std::uint32_t kPartBits = 4, kPartSlots = 1u << kPartBits, kParts = kProbScale >> kPartBits;
 WEFT_HD constexpr std::uint32_t exact_row_words(std::uint32_t compact_words) {
-  return compact_words - kBucketWords + kParts;
+  return (compact_words - kBucketWords + kParts + 1) / 2 * 2;
 }
-WEFT_HD std::uint32_t exact_part(const std::uint32_t* compact_row, std::uint32_t part) {
+// Word number i of the row.
+WEFT_HD std::uint32_t exact_row_word(const std::uint32_t* compact_row, std::uint32_t compact_words, std::uint32_t i) {
+  if (i >= kParts) {
+    const std::uint32_t at = kBucketWords + i - kParts;
+    return at < compact_words ? compact_row[at] : 0;
+  }
   std::uint32_t word = 0, before = 0;
-  for_slots(compact_row, part * kPartSlots, kPartSlots, [&](std::uint32_t k, std::uint32_t number) {
-    word |= k == 0 ? 4 * (kParts + number) : number == before ? 0 : 1u << (31 - k);
+  for_slots(compact_row, i * kPartSlots, kPartSlots, [&](std::uint32_t k, std::uint32_t number) {
+    word |= k == 0 ? 4 * (kParts + number) << 16 : number == before ? 0 : 1u << k;
     before = number;
   });
   return word;
 }
-// Where in a row is the word of a state's symbol, in bytes.
-WEFT_HD std::uint32_t exact_symbol(const std::uint8_t* row, std::uint32_t x) {
-  const auto part = load_aligned<std::uint32_t>(row + 4 * (x >> kPartBits & (kParts - 1)));
-  return (part & 0xFFFF) + 4 * count_bits(part >> ((~x & (kPartSlots - 1)) | 16));
+// Where among rows is the word of a state's symbol, in bytes; `row` is where its row begins.
+WEFT_HD std::uint32_t exact_symbol(const std::uint8_t* rows, std::uint32_t row, std::uint32_t x) {
+  constexpr std::uint32_t kPartMask = (kParts - 1) << kPartBits;
+  const auto part = load_aligned<std::uint32_t>(rows + row + ((x & kPartMask) >> (kPartBits - 2)));
+  // The bits of slots up to this one go to the top.
+  return row + (part >> 16) + 4 * count_bits(shift_up(part, or_not(kPartSlots, x)));
 }
 
 }  // namespace weft::core

@@ -20,22 +20,25 @@ class StreamedWords {
   static constexpr bool kAnyLanes = true;
   WEFT_HD StreamedWords(const std::uint16_t* words, std::uint32_t word_count, std::uint32_t cursor, std::uint32_t lanes,
                         std::uint8_t* room)
-      : stream_(words + cursor, word_count - cursor, room), active_(W::first_lanes(lanes)) {}
+      : stream_(words + cursor, word_count - cursor, room), word_count_(word_count), active_(W::first_lanes(lanes)) {}
   WEFT_HD bool ready(std::uint32_t) {
     stream_.ready();
     return true;
   }
   WEFT_HD void take(typename W::U32& x) { W::take_words(stream_, x, active_); }
-  WEFT_HD void finish(std::uint32_t& cursor) const { cursor += stream_.taken(); }
+  WEFT_HD void finish(std::uint32_t& cursor) const {
+    cursor = word_count_ - static_cast<std::uint32_t>(stream_.left());
+  }
 
  private:
   typename W::WordStream stream_;
+  std::uint32_t word_count_;
   typename W::Mask active_;
 };
 
 // Takes words of units (FloatUnit) and stores units, those of kSteps steps at once: at least the 32 bytes that device memory
-// is written by.
-template <KernelWarp W, class Unit>
+// is written by. kInHighHalf: units of 16 bits are in the high halves of their words.
+template <KernelWarp W, class Unit, bool kInHighHalf>
 class UnitSink {
  public:
   using U32 = typename W::U32;
@@ -50,9 +53,9 @@ class UnitSink {
     else if (step % 2 == 0)
       words_[step / 2] = word;
     else
-      W::for_each_lane(
-          [](std::uint32_t, std::uint32_t& low, std::uint32_t high) { low = permute_bytes(low, high, 0x5410); },
-          words_[step / 2], word);
+      W::for_each_lane([](std::uint32_t, std::uint32_t& low,
+                          std::uint32_t high) { low = permute_bytes(low, high, kInHighHalf ? 0x7632 : 0x5410); },
+                       words_[step / 2], word);
   }
   WEFT_HD void flush(std::uint32_t first) {
     if (vectors_) {
@@ -72,7 +75,9 @@ class UnitSink {
         store_one(first + step, all, step % 2 == 0 ? words_[step / 2] : words_[step / 2] >> 16);
     }
   }
-  WEFT_HD void one(std::uint32_t step, typename W::Mask active, U32 word) { store_one(step, active, word); }
+  WEFT_HD void one(std::uint32_t step, typename W::Mask active, U32 word) {
+    store_one(step, active, kInHighHalf ? word >> 16 : word);
+  }
 
  private:
   static constexpr std::uint32_t kPerStore = 16 / sizeof(Unit), kWords = sizeof(Unit) == 2 ? kSteps / 2 : kSteps;
@@ -156,7 +161,7 @@ template <KernelWarp W, class Unit, class Steps>
 WEFT_HD Status decode_units(const TrellisParameters& stream, const TrellisJob& job, const Weave& weave, Steps steps,
                             std::uint8_t* room, std::uint8_t* outputs) {
   std::uint8_t* out = outputs + job.out;
-  UnitSink<W, Unit> sink(weave, out);
+  UnitSink<W, Unit, Steps::kInHighHalf> sink(weave, out);
   const auto* words = reinterpret_cast<const std::uint16_t*>(job.words);
   const Status status = decode_runs<W>(
       weave, steps, words, job.word_count,

@@ -111,6 +111,19 @@ WEFT_HD std::int32_t dot_unsigned_bytes(std::uint32_t a, std::uint32_t b, std::i
 #endif
 }
 
+// The same where no bytes are signed.
+WEFT_HD std::uint32_t dot_all_unsigned(std::uint32_t a, std::uint32_t b, std::uint32_t sum) {
+#if defined(__CUDA_ARCH__)
+  std::uint32_t result;
+  asm("dp4a.u32.u32 %0, %1, %2, %3;" : "=r"(result) : "r"(a), "r"(b), "r"(sum));
+  return result;
+#else
+  for (int i = 0; i < 32; i += 8)
+    sum += std::uint32_t{static_cast<std::uint8_t>(a >> i)} * static_cast<std::uint8_t>(b >> i);
+  return sum;
+#endif
+}
+
 // 0 .. top, whichever is nearest to x.
 WEFT_HD std::int32_t clamp_to(std::int32_t x, std::int32_t top) {
 #if defined(__CUDA_ARCH__)
@@ -120,7 +133,37 @@ WEFT_HD std::int32_t clamp_to(std::int32_t x, std::int32_t top) {
 #endif
 }
 
+// ~a | b, for which a compiler may take two instructions.
+WEFT_HD std::uint32_t or_not(std::uint32_t b, std::uint32_t a) {
+#if defined(__CUDA_ARCH__)
+  std::uint32_t result;
+  asm("lop3.b32 %0, %1, %2, 0, 0xCF;" : "=r"(result) : "r"(a), "r"(b));
+  return result;
+#else
+  return ~a | b;
+#endif
+}
+
+// The lowest bits, the highest of which is their sign.
+template <std::uint32_t kBits>
+WEFT_HD std::int32_t signed_bits(std::uint32_t x) {
+#if defined(__CUDA_ARCH__)
+  std::int32_t result;
+  asm("bfe.s32 %0, %1, 0, %2;" : "=r"(result) : "r"(x), "n"(kBits));
+  return result;
+#else
+  return static_cast<std::int32_t>(x << (32 - kBits)) >> (32 - kBits);
+#endif
+}
+
 // By so many bits modulo 32.
+WEFT_HD std::uint32_t shift_up(std::uint32_t x, std::uint32_t bits) {
+#if defined(__CUDA_ARCH__)
+  return __funnelshift_l(0, x, bits);
+#else
+  return x << (bits & 31);
+#endif
+}
 WEFT_HD std::uint32_t rotate_right(std::uint32_t x, std::uint32_t bits) {
 #if defined(__CUDA_ARCH__)
   return __funnelshift_r(x, x, bits);

@@ -29,6 +29,7 @@ concept Warp = requires(typename W::U32 x, typename W::Mask m, std::uint32_t u, 
   W::store_bytes(out, x);                                        // out[i] = low byte of lane i; writes 32 bytes
   W::store_bytes(out, x, m);                                     // the same for lanes in the mask
   { W::gather(table, x) } -> std::same_as<typename W::U32>;      // lane i gets table[x_i]
+  { W::gather(table, x, u) } -> std::same_as<typename W::U32>;   // and table[x_i & u]
   { W::select(m, x, x) } -> std::same_as<typename W::U32>;       // lane in mask ? first : second
   { W::less(x, x) } -> std::same_as<typename W::Mask>;           // values below 2^31 only: models may compare signed
   { W::both(m, m) } -> std::same_as<typename W::Mask>;

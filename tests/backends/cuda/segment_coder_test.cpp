@@ -13,6 +13,7 @@
 #include "core/trellis_cases.hpp"
 #include "support/devices.hpp"
 #include "support/sanitizer.hpp"
+#include "support/weights.hpp"
 #include "trellis/shape.hpp"
 
 namespace weft {
@@ -196,6 +197,40 @@ TEST_P(CudaBackend, EncodesToTheBytesOfTheCpu) {
       ASSERT_EQ(encoded[i].bytes, expected.bytes);
     }
   }
+}
+
+// Eight neighbours are decoded with one step where all channels begin at multiples of eight.
+TEST_P(CudaBackend, ChannelsBeginAnywhere) {
+  std::uint64_t seed = 0;
+  for (const DType dtype : {DType::kBF16, DType::kF32, DType::kF64})
+    for (const std::uint64_t inner : {5, 8, 1000, 1001, 40000})
+      for (const std::uint64_t first_unit : {0, 48, 1003}) {
+        SCOPED_TRACE(std::to_string(inner) + " from " + std::to_string(first_unit) + ", type " +
+                     std::to_string(static_cast<int>(dtype)));
+        UniformStream uniform;
+        uniform.inner = inner;
+        uniform.scale_codes = {128, 117, 140, 131, 123};
+        uniform.fine_step = 1.0f / 4096;
+        uniform.low_bits = seed % 2 == 0 ? 0 : 4;
+        SegmentView view;
+        view.codec = CodecId::kUniform;
+        view.dtype = dtype;
+        view.block_log2 = 14;
+        view.first_unit = first_unit;
+        view.units = 30000;
+        view.uniform = &uniform;
+        CodecSpec spec;
+        spec.codec = view.codec;
+        const std::string drawn = testing::weight_bytes(dtype, testing::draw_weights(view.units, ++seed, 0.02));
+        const auto units = std::as_bytes(std::span(drawn));
+        EncodedSegment encoded;
+        cpu_->encode(view, spec, units, encoded);
+        const auto blocks = test::blocks_of(view, encoded);
+        Bytes expected(units.size()), out(units.size());
+        ASSERT_EQ(text(cpu_->decode(encoded.with_tables(view), 0, blocks, expected)), "");
+        ASSERT_EQ(text(coder_->decode(encoded.with_tables(view), 0, blocks, out)), "");
+        ASSERT_EQ(out, expected);
+      }
 }
 
 // Encoders give small blocks few lanes; here they have all 32, so that eight steps are decoded at once, in runs that are
