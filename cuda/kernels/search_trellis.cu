@@ -28,8 +28,8 @@ __global__ __launch_bounds__(kSearchThreads, 1) void search_trellis_kernel(Trell
       core::SingleSearch<CudaWarp, kZero, kPredict>(arrays.jobs[group.first_job + number], memory).run();
     else
       core::BlockSearch<CudaWarp, kStates, kSpread, kZero, kPredict>(arrays.jobs[group.first_job + number / parts],
-                                                                   number % parts, memory, room)
-        .run();
+                                                                     number % parts, memory, room)
+          .run();
   }
 }
 

@@ -17,8 +17,8 @@ inline constexpr int kMaxBlockLog2 = 18;
 inline constexpr int kMaxAssetBlockLog2 = 20;
 inline constexpr int kMaxSegmentLog2 = 24;
 inline constexpr std::uint64_t kMaxRank = 32;
-inline constexpr std::uint64_t kMaxNameBytes = 255;  // of a file
-inline constexpr std::uint64_t kMaxTextRatio = 64;   // decompressed size <= this * stored size + kTextSlack
+inline constexpr std::uint64_t kMaxNameBytes = 255;    // of a file
+inline constexpr std::uint64_t kMaxTextRatio = 64;     // decompressed size <= this * stored size + kTextSlack
 inline constexpr std::uint64_t kTextSlack = 1u << 24;  // headers may be padded, or say the same again and again
 
 [[nodiscard]] constexpr std::uint64_t blocks_in(std::uint64_t units, int block_log2) noexcept {

@@ -33,8 +33,8 @@ inline std::vector<cpu::TrellisMode> trellis_modes() {
 }
 
 inline std::string name_of(const cpu::TrellisMode& mode) {
-  return std::to_string(1 << mode.states_log2) + (mode.states_log2 == 0 ? " state" : " states") + (mode.keeps_zero ? ", zero" : "") +
-         (mode.predicts ? ", predicts" : "");
+  return std::to_string(1 << mode.states_log2) + (mode.states_log2 == 0 ? " state" : " states") +
+         (mode.keeps_zero ? ", zero" : "") + (mode.predicts ? ", predicts" : "");
 }
 
 // A stream of this mode whose weights have classes around `base`, for any number of weights; the seed draws the rest.
