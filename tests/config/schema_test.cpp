@@ -65,8 +65,9 @@ bool conforms(const Json& root, const Json& schema, const Json& value) {
       if (value.is_array())
         for (const Json& one : value) holds = holds && conforms(root, rule, one);
     } else if (key == "contains") {
-      holds = !value.is_array() ||
-              std::any_of(value.begin(), value.end(), [&](const Json& one) { return conforms(root, rule, one); });
+      holds = !value.is_array() || std::any_of(value.begin(), value.end(), [&root, &wanted = rule](const Json& one) {
+        return conforms(root, wanted, one);
+      });
     } else if (key == "required") {
       holds = true;
       for (const Json& name : rule) holds = holds && value.is_object() && value.contains(name.get<std::string>());
