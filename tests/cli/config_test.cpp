@@ -77,8 +77,9 @@ TEST(CliConfig, ShowPrintsAConfigThatShowsTheSameAgain) {
   for (const char* preset : {"lossless", "near-lossless", "balanced", "small", "lut4", "deep-compression"}) {
     const Outcome outcome = run_weft({"config", "show", preset, "--set", "threads=2"}, folder.path());
     ASSERT_EQ(outcome.exit_code, 0) << outcome.err;
-    EXPECT_EQ(nlohmann::json::parse(outcome.out)["threads"], 2);
-    for (const auto& rule : nlohmann::json::parse(outcome.out)["rules"])
+    const auto shown = nlohmann::json::parse(outcome.out);
+    EXPECT_EQ(shown["threads"], 2);
+    for (const auto& rule : shown["rules"])
       EXPECT_EQ(rule.value("lambda", nlohmann::json()) == "auto", rule["codec"] == "trellis");
     folder.write("shown.json", outcome.out);
     EXPECT_EQ(run_weft({"config", "show", "shown.json"}, folder.path()).out, outcome.out);

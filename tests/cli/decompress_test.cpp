@@ -95,7 +95,8 @@ TEST_F(CliDecompress, CountsWhatItWrites) {
                                        "-f",         "-q",          "--report", "r.json"};
     arguments.insert(arguments.end(), chosen.begin(), chosen.end());
     ASSERT_EQ(weft(arguments).exit_code, 0);
-    for (const auto& stage : nlohmann::json::parse(folder.read("r.json"))["stages"])
+    const auto report = nlohmann::json::parse(folder.read("r.json"));
+    for (const auto& stage : report["stages"])
       if (stage["name"] == "write") {
         EXPECT_EQ(stage["bytes"], folder.read("out.safetensors").size());
       }
