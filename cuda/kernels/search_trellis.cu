@@ -1,5 +1,5 @@
-// The kernels around core::BlockSearch and core::SingleSearch: thread blocks take searches of one stream, whose prices they keep in shared
-// memory, and each of their warps searches a block's chains, or some of them.
+// The kernels around core::BlockSearch and core::SingleSearch: thread blocks take searches of one stream, whose prices they
+// keep in shared memory, and each of their warps searches a block's chains, or some of them.
 #include "kernels/encode_trellis_ops.hpp"
 #include "kernels/launch.cuh"
 #include "warp_cuda.cuh"

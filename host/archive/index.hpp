@@ -33,6 +33,8 @@ inline constexpr std::uint64_t kTextSlack = 1u << 24;  // headers may be padded,
 // Appends the segments and blocks that the stream's units, block_log2 and segment_log2 call for: sizes, tables and
 // corrections are left to be filled in.
 void lay_out_stream(Index& index, StreamRecord& stream);
+// Of all blocks of a stream.
+[[nodiscard]] std::uint64_t block_bytes(const Index& index, const StreamRecord& stream);
 
 // Byte planes of a stream that may have frequency tables.
 [[nodiscard]] int coded_planes(const StreamRecord& stream) noexcept;

@@ -53,4 +53,13 @@ bool place_blocks(Index& index, std::uint64_t limit, std::uint64_t& end) noexcep
   return true;
 }
 
+std::uint64_t block_bytes(const Index& index, const StreamRecord& stream) {
+  std::uint64_t bytes = 0;
+  for (std::size_t i = 0; i < stream.segment_count; i++) {
+    const SegmentRecord& segment = index.segments[stream.first_segment + i];
+    for (std::uint32_t b = 0; b < segment.block_count; b++) bytes += index.blocks[segment.first_block + b].size;
+  }
+  return bytes;
+}
+
 }  // namespace weft::archive

@@ -136,7 +136,7 @@ void run(const Options& options) {
               {"runs", options.runs},
               {"compress", json_of(forth, report.bytes_in)},
               {"decompress", json_of(back, report.bytes_in)}};
-    put_data(json.dump(2, ' ', false, Json::error_handler_t::replace) + '\n');
+    put_json(json);
   }
   if (options.quiet) return;
   text::Table table("lrrrr");
@@ -157,9 +157,7 @@ void run(const Options& options) {
 void add_bench(CLI::App& program) {
   auto options = std::make_shared<Options>();
   CLI::App& command = *program.add_subcommand("bench", "Time compressing and restoring a network on this machine");
-  command.add_option("input", options->input, "A .safetensors file, or a folder with a sharded checkpoint")
-      ->required()
-      ->type_name("INPUT");
+  add_network_option(command, options->input);
   add_config_options(command, options->config);
   command.add_option("--runs", options->runs, "How often each direction is timed")
       ->type_name("N")

@@ -61,9 +61,7 @@ void run(const Options& options) {
 void add_compress(CLI::App& program) {
   auto options = std::make_shared<Options>();
   CLI::App& command = *program.add_subcommand("compress", "Compress a network into one .weft archive");
-  command.add_option("input", options->input, "A .safetensors file, or a folder with a sharded checkpoint")
-      ->required()
-      ->type_name("INPUT");
+  add_network_option(command, options->input);
   add_config_options(command, options->config);
   add_output_options(command, options->output, "Archive; default: beside the input, named after it");
   command.add_flag("--dry-run", options->dry_run, "Expected sizes from a sample; writes no archive");

@@ -7,6 +7,7 @@
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
+#include <nlohmann/json.hpp>
 #include <string>
 
 #include "weft/error.hpp"
@@ -36,6 +37,11 @@ std::size_t columns_of(int descriptor) noexcept {
 void put_data(std::string_view text) {
   if (std::fwrite(text.data(), 1, text.size(), stdout) == text.size() && std::fflush(stdout) == 0) return;
   throw Error(ErrorKind::kIo, std::string("cannot write to standard output: ") + std::strerror(errno));
+}
+
+// Paths of the operating system need not be UTF-8.
+void put_json(const nlohmann::ordered_json& json) {
+  put_data(json.dump(2, ' ', false, nlohmann::ordered_json::error_handler_t::replace) + '\n');
 }
 
 void put_text(std::string_view text) noexcept {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstddef>
+#include <nlohmann/json_fwd.hpp>
 #include <string_view>
 
 namespace weft::cli {
@@ -15,6 +16,7 @@ void reserve_standard_descriptors();
 
 // Throws Error(kIo) when standard output does not take it, such as a full disk.
 void put_data(std::string_view text);
+void put_json(const nlohmann::ordered_json& json);
 // Never fails: there is nobody left to tell.
 void put_text(std::string_view text) noexcept;
 

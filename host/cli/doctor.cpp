@@ -185,7 +185,7 @@ void add_doctor(CLI::App& program) {
   command.add_flag("--json", *json, "As JSON");
   command.callback([json] {
     const Json facts = all_facts();
-    put_data(*json ? facts.dump(2, ' ', false, Json::error_handler_t::replace) + '\n' : facts_text(facts));
+    *json ? put_json(facts) : put_data(facts_text(facts));
   });
 }
 

@@ -99,10 +99,7 @@ void show_histogram(const std::filesystem::path& input, bool is_archive, const s
     histogram = of_network(*network, find_tensor(input, network->tensors(), tensor), bars);
   }
   if (svg.empty()) return put_data(report::histogram_text(histogram, tensor));
-  const std::string text = report::histogram_svg(histogram, tensor);
-  io::AtomicFile file(svg, overwrite);
-  file.write_at(0, std::as_bytes(std::span(text)));
-  file.commit();
+  io::write_text(svg, report::histogram_svg(histogram, tensor), overwrite);
 }
 
 }  // namespace weft::cli

@@ -12,6 +12,7 @@
 #include <system_error>
 
 #include "archive/framing.hpp"
+#include "archive/index.hpp"
 #include "archive/trellis_index.hpp"
 #include "cli/commands.hpp"
 #include "cli/console.hpp"
@@ -48,13 +49,7 @@ struct Coded {
 
 std::vector<Coded> coded_tensors(const Index& index) {
   std::vector<std::uint64_t> stream_bytes;
-  for (const StreamRecord& stream : index.streams) {
-    std::uint64_t sum = 0;
-    for (std::size_t s = stream.first_segment; s < stream.first_segment + stream.segment_count; s++)
-      for (std::size_t b = 0; b < index.segments[s].block_count; b++)
-        sum += index.blocks[index.segments[s].first_block + b].size;
-    stream_bytes.push_back(sum);
-  }
+  for (const StreamRecord& stream : index.streams) stream_bytes.push_back(archive::block_bytes(index, stream));
   std::vector<Coded> result;
   for (const TensorPlace& place : index.places) {
     const StreamRecord& stream = index.streams[place.stream];
@@ -132,9 +127,6 @@ Json json_of(const Codebook& book) {
   }
   return {{"centroid_dtype", name_of(book.dtype)}, {"dimension", book.dimension}, {"centroids", std::move(centroids)}};
 }
-
-// Paths of the operating system need not be UTF-8.
-void put_json(const Json& json) { put_data(json.dump(2, ' ', false, Json::error_handler_t::replace) + '\n'); }
 
 std::string files_text(const std::vector<FileInfo>& files) {
   text::Table table("llrr");

@@ -80,6 +80,12 @@ void add_config_options(CLI::App& command, ConfigOptions& options) {
   add_change_options(command, options);
 }
 
+void add_network_option(CLI::App& command, std::filesystem::path& input) {
+  command.add_option("input", input, "A .safetensors file, or a folder with a sharded checkpoint")
+      ->required()
+      ->type_name("INPUT");
+}
+
 void check_input(const std::filesystem::path& input) {
   if (input == "-")
     throw Error(ErrorKind::kUsage, "what weft reads is a file or a folder, not standard input; ./- is a file named -");

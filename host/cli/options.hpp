@@ -43,6 +43,8 @@ struct ConfigOptions {
 void add_change_options(CLI::App& command, ConfigOptions& options);
 void add_config_options(CLI::App& command, ConfigOptions& options);
 
+// The network that a command reads.
+void add_network_option(CLI::App& command, std::filesystem::path& input);
 // Throws Error(kUsage) for "-": networks and archives are read at many places at once.
 void check_input(const std::filesystem::path& input);
 

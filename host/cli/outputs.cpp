@@ -50,9 +50,7 @@ bool looks_like_report(const fs::path& path) {
 void write_text(const std::string& target, std::string_view text) {
   if (target == kStandardOutput) return put_data(text);
   // check_outputs() has seen what is there.
-  io::AtomicFile file(target, true);
-  file.write_at(0, std::as_bytes(std::span(text)));
-  file.commit();
+  io::write_text(target, text, true);
 }
 
 }  // namespace

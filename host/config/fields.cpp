@@ -283,8 +283,8 @@ const std::vector<Parameter>& codec_parameters() {
       {field<&CodecSpec::uniform_model>(
            "model", model_names(),
            "What the coder knows of a weight, as with codec trellis. Other models than order0 make the archive "
-           "smaller, and "
-           "its weights decode as fast as those of codec trellis: the archive says that it is one of one state."),
+           "smaller, and its weights decode as fast as those of codec trellis: the archive says that it is one of one "
+           "state."),
        {CodecId::kUniform}},
       {field<&CodecSpec::model>("model", model_names(),
                                 "What the coder knows of a weight: nothing, the scales of its row and column, or also "

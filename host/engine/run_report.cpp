@@ -8,6 +8,7 @@
 #include <numeric>
 #include <string>
 
+#include "archive/index.hpp"
 #include "archive/trellis_index.hpp"
 #include "text/units.hpp"
 #include "weft/core/quantize.hpp"
@@ -20,16 +21,6 @@ __extension__ using Wide = unsigned __int128;
 // A stream's bytes are shared out by units, so that the parts sum to the whole.
 std::uint64_t share(std::uint64_t bytes, std::uint64_t units, std::uint64_t end) {
   return static_cast<std::uint64_t>(static_cast<Wide>(bytes) * end / units);
-}
-
-// Of its blocks.
-std::uint64_t bytes_of(const Index& index, const StreamRecord& stream) {
-  std::uint64_t bytes = 0;
-  for (std::size_t i = 0; i < stream.segment_count; i++) {
-    const SegmentRecord& segment = index.segments[stream.first_segment + i];
-    for (std::uint32_t b = 0; b < segment.block_count; b++) bytes += index.blocks[segment.first_block + b].size;
-  }
-  return bytes;
 }
 
 CodebookReport describe(const Index& index, const CodebookStream& stream, const std::vector<std::uint64_t>& users) {
@@ -76,13 +67,13 @@ std::vector<std::size_t> all_tensors(const Index& index) {
 std::uint64_t asset_bytes(const Index& index) {
   std::uint64_t bytes = 0;
   for (const StreamRecord& stream : index.streams)
-    if (stream.codec == CodecId::kAsset) bytes += bytes_of(index, stream);
+    if (stream.codec == CodecId::kAsset) bytes += archive::block_bytes(index, stream);
   return bytes;
 }
 
 std::vector<TensorReport> describe_tensors(const Index& index, const std::vector<std::size_t>& tensors) {
   std::vector<std::uint64_t> stream_bytes;
-  for (const StreamRecord& stream : index.streams) stream_bytes.push_back(bytes_of(index, stream));
+  for (const StreamRecord& stream : index.streams) stream_bytes.push_back(archive::block_bytes(index, stream));
   std::vector<std::uint64_t> codebook_users(index.codebooks.size());
   for (const StreamRecord& stream : index.streams)
     for (const std::uint32_t number : stream.codebook.books) codebook_users[number]++;

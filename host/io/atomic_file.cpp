@@ -98,4 +98,10 @@ void AtomicFile::commit() {
   flush_folder(folder_of(target_));
 }
 
+void write_text(const std::filesystem::path& path, std::string_view text, bool overwrite) {
+  AtomicFile file(path, overwrite);
+  file.write_at(0, std::as_bytes(std::span(text)));
+  file.commit();
+}
+
 }  // namespace weft::io

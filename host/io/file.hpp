@@ -12,6 +12,7 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <string_view>
 
 #include "io/file_handle.hpp"
 
@@ -74,6 +75,9 @@ class AtomicFile {
   std::optional<mode_t> mode_at_last_;  // if the finished file shall not be writable: until then it must be
   std::optional<FileHandle> handle_;
 };
+
+// A small file, whole or not at all. Throws as AtomicFile does.
+void write_text(const std::filesystem::path& path, std::string_view text, bool overwrite);
 
 // A folder under construction. A target that does not exist, or is an empty folder, appears whole by one rename. Into a
 // folder that has files (overwrite) each new file is renamed by itself, and files that are not replaced stay; so it is

@@ -2,7 +2,6 @@
 
 #include <fmt/format.h>
 
-#include <span>
 #include <vector>
 
 #include "backends/cpu/kernels.hpp"
@@ -84,13 +83,7 @@ nlohmann::ordered_json PointStore::find(const std::string& key) const {
 
 void PointStore::add(const std::string& key, nlohmann::ordered_json figures) {
   points_[key] = std::move(figures);
-  write_file(file_, points_.dump(1) + '\n');
-}
-
-void write_file(const std::filesystem::path& path, std::string_view text) {
-  io::AtomicFile file(path, true);
-  file.write_at(0, std::as_bytes(std::span(text)));
-  file.commit();
+  io::write_text(file_, points_.dump(1) + '\n', true);
 }
 
 }  // namespace weft::sweep

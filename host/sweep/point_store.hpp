@@ -35,7 +35,4 @@ class PointStore {
   nlohmann::ordered_json points_;
 };
 
-// Writes a small file, whole or not at all, in place of an older one.
-void write_file(const std::filesystem::path& path, std::string_view text);
-
 }  // namespace weft::sweep

@@ -4,6 +4,7 @@
 
 #include <optional>
 
+#include "io/file.hpp"
 #include "sweep/curves.hpp"
 #include "sweep/plot.hpp"
 #include "sweep/point.hpp"
@@ -115,7 +116,7 @@ class Sweep {
       settings.emplace_back(file_.settings[s].name, curves_of(s));
       Json json = Json::object();
       for (const auto& [network, points] : results_[s]) json[network] = points;
-      write_file(options_.folder / (file_.settings[s].name + ".json"), json.dump(1) + '\n');
+      io::write_text(options_.folder / (file_.settings[s].name + ".json"), json.dump(1) + '\n', true);
     }
     std::vector<BdTable> tables;
     if (reference_) tables.push_back(bd_table(file_.reference.stem().string(), *reference_, settings));
@@ -128,8 +129,8 @@ class Sweep {
       text += to_text(table) + '\n';
       markdown += to_markdown(table) + '\n';
     }
-    write_file(options_.folder / "bd.json", all.dump(1) + '\n');
-    write_file(options_.folder / "BD.md", markdown);
+    io::write_text(options_.folder / "bd.json", all.dump(1) + '\n', true);
+    io::write_text(options_.folder / "BD.md", markdown, true);
     for (const auto& network : file_.networks) write_plot(network.first, settings);
     return text;
   }
@@ -141,7 +142,7 @@ class Sweep {
     };
     for (const auto& [name, mine] : settings) add(name, mine);
     if (reference_) add(file_.reference.stem().string(), *reference_);
-    if (!curves.empty()) write_file(options_.folder / (network + ".svg"), plot_svg(network, curves));
+    if (!curves.empty()) io::write_text(options_.folder / (network + ".svg"), plot_svg(network, curves), true);
   }
 
   const SweepFile& file_;

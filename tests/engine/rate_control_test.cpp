@@ -4,6 +4,8 @@
 
 #include <cmath>
 #include <filesystem>
+#include <memory>
+#include <optional>
 
 #include "support/expect_error.hpp"
 #include "support/memory_network.hpp"
@@ -388,6 +390,19 @@ MemoryNetwork large_network() {
   return MemoryNetwork({tensor("w", DType::kBF16, rows, 0.02, 1), tensor("v", DType::kF32, 3'000, 0.5, 2)});
 }
 
+// A rate control that has found its steps, for what a test says of the real encode.
+struct Controlled {
+  Controlled(const MemoryNetwork& network, const Target& target) : config(config_for(target)) {
+    plan = engine::make_plan(network, config);
+    control.emplace(network, config, plan, *backend, 2, nullptr);
+    control->find_steps();
+  }
+  Config config;
+  engine::Plan plan;
+  std::unique_ptr<Backend> backend = make_cpu_backend();
+  std::optional<engine::RateControl> control;
+};
+
 TEST(RateControl, OfALargeNetworkUsesASample) {
   const TempFolder temp = TempFolder::in_memory();
   const MemoryNetwork network = large_network();
@@ -397,11 +412,9 @@ TEST(RateControl, OfALargeNetworkUsesASample) {
   EXPECT_NEAR(report.target->reached, 2.4875, 0.0125);  // and nothing above
 
   // As if the sample had misled: the archive has 5 % more than the trial said.
-  const Config config = config_for(target);
-  const auto plan = engine::make_plan(network, config);
-  const auto backend = make_cpu_backend();
-  engine::RateControl control(network, config, plan, *backend, 2, nullptr);
-  control.find_steps();
+  Controlled controlled(network, target);
+  engine::RateControl& control = *controlled.control;
+  const engine::Plan& plan = controlled.plan;
   engine::Plan first = plan, second = plan;
   control.set_steps(first);
   Report misled = report;
@@ -421,11 +434,9 @@ TEST(RateControl, GoesBackToWhatWasBelow) {
   const MemoryNetwork network = large_network();
   Target target;
   target.bits_per_weight = 2.5;
-  const Config config = config_for(target);
-  const auto plan = engine::make_plan(network, config);
-  const auto backend = make_cpu_backend();
-  engine::RateControl control(network, config, plan, *backend, 2, nullptr);
-  control.find_steps();
+  Controlled controlled(network, target);
+  engine::RateControl& control = *controlled.control;
+  const engine::Plan& plan = controlled.plan;
   engine::Plan first = plan, last = plan;
   control.set_steps(first);
   double weights = 0;
@@ -448,11 +459,9 @@ TEST(RateControl, QuantizesWhatASampleSaidWouldFitWithoutLoss) {
   const MemoryNetwork network = large_network();
   Target target;
   target.ratio = 1.001;
-  const Config config = config_for(target);
-  const auto plan = engine::make_plan(network, config);
-  const auto backend = make_cpu_backend();
-  engine::RateControl control(network, config, plan, *backend, 2, nullptr);
-  control.find_steps();
+  Controlled controlled(network, target);
+  engine::RateControl& control = *controlled.control;
+  const engine::Plan& plan = controlled.plan;
   engine::Plan lossless = plan, quantized = plan;
   control.set_steps(lossless);
   EXPECT_EQ(lossless.index.streams[0].codec, CodecId::kLossless);
@@ -467,11 +476,9 @@ TEST(RateControl, CorrectsABoundThatASampleMissed) {
   const MemoryNetwork network = large_network();
   Target target;
   target.max_abs_error = 0.01;
-  const Config config = config_for(target);
-  const auto plan = engine::make_plan(network, config);
-  const auto backend = make_cpu_backend();
-  engine::RateControl control(network, config, plan, *backend, 2, nullptr);
-  control.find_steps();
+  Controlled controlled(network, target);
+  engine::RateControl& control = *controlled.control;
+  const engine::Plan& plan = controlled.plan;
   Report misled;
   misled.tensors.resize(2);
   misled.tensors[0].elements = misled.tensors[1].elements = 1;
