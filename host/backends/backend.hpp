@@ -31,7 +31,10 @@ struct SegmentView {
   std::span<const Codebook> codebooks;            // codec kCodebook: of the archive, which the stream numbers
   const TrellisStream* trellis = nullptr;         // codec kTrellis
   const Shape* shape = nullptr;                   // codec kTrellis: the one that the stream names
+  const Scales* scales = nullptr;                 // codecs kLossless and kCodebook, of streams whose units have classes
   std::array<const FrequencyTable*, 8> tables{};  // per plane; null: none
+  // Plane 0's tables, by class from the stream's lowest one on; none: all of its symbols have tables[0].
+  std::vector<const FrequencyTable*> class_tables;
   std::array<std::int8_t, 3> corrections{};       // codecs kUniform and kTrellis
 
   [[nodiscard]] std::uint32_t block_count() const noexcept {
@@ -45,6 +48,9 @@ struct SegmentView {
 
 struct EncodedSegment {
   std::array<std::optional<FrequencyTable>, 8> tables;
+  // Plane 0's, if it is coded by class: at most core::kMostClassTables, and which of them a class has, from the lowest one on.
+  std::vector<FrequencyTable> class_tables;
+  std::vector<std::uint8_t> table_of_class;
   std::array<std::int8_t, 3> corrections{};
   std::vector<std::byte> bytes;  // the blocks, each aligned as in the file, zeros in between
   std::vector<std::uint32_t> block_sizes;

@@ -230,6 +230,7 @@ void fall_back_to_lossless(Plan& plan, std::size_t stream, const std::string& wh
   plan.index.streams[stream].uniform = {};
   plan.index.streams[stream].codebook = {};
   plan.index.streams[stream].trellis = {};
+  plan.index.streams[stream].scales = {};
   plan.specs[stream] = CodecSpec{};
   for (const std::size_t tensor : plan.index.streams[stream].members) plan.notes[tensor] = why;
 }
@@ -250,6 +251,8 @@ SegmentView segment_view(const Index& index, const StreamRecord& stream, const S
     view.trellis = &stream.trellis;
     view.shape = &index.shapes[stream.trellis.shape];
   }
+  if (!stream.scales.factors.empty()) view.scales = &stream.scales;
+  for (const std::uint32_t table : segment.class_tables) view.class_tables.push_back(&index.tables[table]);
   for (std::size_t p = 0; p < view.tables.size(); p++)
     view.tables[p] = segment.tables[p] == 0 ? nullptr : &index.tables[segment.tables[p] - 1];
   view.corrections = segment.corrections;

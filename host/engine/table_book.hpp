@@ -19,6 +19,9 @@ class TableBook {
   template <class Encoded>
   void record(SegmentRecord& segment, const Encoded& encoded) {
     for (std::size_t p = 0; p < encoded.tables.size(); p++) segment.tables[p] = number(encoded.tables[p]);
+    segment.class_tables.clear();
+    for (const std::uint8_t number : encoded.table_of_class)
+      segment.class_tables.push_back(this->number(encoded.class_tables[number]) - 1);
     segment.corrections = encoded.corrections;
     for (std::uint32_t b = 0; b < segment.block_count; b++)
       index_.blocks[segment.first_block + b].size = encoded.block_sizes[b];

@@ -100,8 +100,8 @@ void Trial::encode(const Backend& backend, const Plan& plan, const std::vector<b
     const SegmentEncoder::Work work{piece.stream, view};
     const SegmentEncoder::Result& result = encoders[worker]->encode({&work, 1}, times[worker]).front();
     const EncodedSegment& encoded = result.encoded;
-    results_[chosen[i]] = {encoded.block_sizes,  encoded.tables,      encoded.corrections,
-                           encoded.bytes.size(), encoded.plane_bytes, result.errors};
+    results_[chosen[i]] = {encoded.block_sizes, encoded.tables,       encoded.class_tables, encoded.table_of_class,
+                           encoded.corrections, encoded.bytes.size(), encoded.plane_bytes,  result.errors};
     if (progress != nullptr) progress->add(piece.units * static_cast<std::uint64_t>(unit_bytes(stream.dtype)), "");
   });
 }

@@ -322,9 +322,9 @@ void add_codes(const ScaleFactor& factor, std::uint64_t begin, std::span<Sum> su
 
 }  // namespace
 
-ClassRange class_range(const TrellisStream& stream) noexcept {
-  int lowest = stream.base_class, highest = stream.base_class;
-  for (const ScaleFactor& factor : stream.factors) {
+ClassRange class_range(const Scales& scales) noexcept {
+  int lowest = scales.base_class, highest = scales.base_class;
+  for (const ScaleFactor& factor : scales.factors) {
     const auto [low, high] = std::minmax_element(factor.codes.begin(), factor.codes.end());
     lowest += *low;
     highest += *high;
@@ -347,12 +347,12 @@ void factor_codes(const ScaleFactor& factor, std::uint64_t begin, std::span<std:
   add_codes(factor, begin, codes);
 }
 
-void scale_classes(const TrellisStream& stream, std::uint64_t begin, std::span<std::uint8_t> classes) {
+void scale_classes(const Scales& scales, std::uint64_t begin, std::span<std::uint8_t> classes) {
   std::array<std::int16_t, 2048> buffer;
   while (!classes.empty()) {
     const std::span sums(buffer.data(), std::min(buffer.size(), classes.size()));
-    std::fill(sums.begin(), sums.end(), stream.base_class);
-    for (const ScaleFactor& factor : stream.factors) add_codes(factor, begin, sums);
+    std::fill(sums.begin(), sums.end(), scales.base_class);
+    for (const ScaleFactor& factor : scales.factors) add_codes(factor, begin, sums);
     for (std::size_t i = 0; i < sums.size(); i++)
       classes[i] = static_cast<std::uint8_t>(std::clamp<int>(sums[i], 0, core::kScaleClasses - 1));
     begin += sums.size();

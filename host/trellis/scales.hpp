@@ -80,11 +80,11 @@ double round_scales(std::span<const double> variances, double weights, ScaleFact
 // What a code divides squares by, inverted.
 [[nodiscard]] double inverse_variance(std::int8_t code);
 
-// The classes that a stream's weights may have.
+// The classes that units with these scales may have.
 struct ClassRange {
   int lowest = 0, highest = 0;
 };
-[[nodiscard]] ClassRange class_range(const TrellisStream& stream) noexcept;
+[[nodiscard]] ClassRange class_range(const Scales& scales) noexcept;
 // The classes whose tables they may need: local energy moves them, if the stream predicts.
 [[nodiscard]] ClassRange table_range(const TrellisStream& stream) noexcept;
 // The same of weights that have these classes.
@@ -98,7 +98,7 @@ void factor_codes(const ScaleFactor& factor, std::uint64_t begin, std::span<std:
   return stream.taps.empty() ? 1 : static_cast<std::uint32_t>(stream.taps.size());
 }
 
-// The classes of elements [begin, begin + classes.size()) of a tensor with these factors.
-void scale_classes(const TrellisStream& stream, std::uint64_t begin, std::span<std::uint8_t> classes);
+// The classes of units [begin, begin + classes.size()) of a stream with these scales.
+void scale_classes(const Scales& scales, std::uint64_t begin, std::span<std::uint8_t> classes);
 
 }  // namespace weft::trellis

@@ -73,19 +73,26 @@ struct ScaleFactor {
   bool operator==(const ScaleFactor&) const = default;
 };
 
+// The classes of a stream's units: the base class plus the factors' codes, as near to that as 0 to 31 are. A trellis stream's
+// say how wide a weight's distribution is; any other stream's, which of a segment's frequency tables codes a unit's symbol in
+// plane 0.
+struct Scales {
+  std::int16_t base_class = 0;
+  std::vector<ScaleFactor> factors;  // at most three; none, of a stream that is not a trellis's: one table for all
+  bool operator==(const Scales&) const = default;
+};
+
 // Parameters of a trellis stream.
-struct TrellisStream {
+struct TrellisStream : Scales {
   float fine_step = 0;      // 1/64 of a step; a cell is two steps wide
   std::int32_t offset = 0;  // fine steps that level 0 stands for
   std::uint8_t states_log2 = 3;
   bool keeps_zero = false;  // labelling
   bool predicts = false;
-  std::uint32_t shape = 0;  // in Index::shapes
-  std::int16_t base_class = 0;
+  std::uint32_t shape = 0;                       // in Index::shapes
   std::array<std::int8_t, 12> shifts{};          // of classes by local energy, -4 to 4, if it predicts
   std::vector<std::array<std::int8_t, 4>> taps;  // in 1/32, by the place in a period of so many units, if it predicts
   std::array<std::uint64_t, 3> view{1, 1, 1};    // a box of the tensor's data that is coded with its axes reversed
-  std::vector<ScaleFactor> factors;              // at most three
   double lambda = 0;                             // squared cells that a bit may cost the encoder; not in the archive
   bool pins_zero = false;                        // the encoder gives zeros back as zeros; not in the archive
   bool operator==(const TrellisStream&) const = default;
@@ -99,6 +106,7 @@ struct BlockRecord {
 
 struct SegmentRecord {
   std::array<std::uint32_t, 8> tables{};     // per plane: 0 none, else 1 + index of a table
+  std::vector<std::uint32_t> class_tables;   // index of plane 0's table of each class of the stream; none: tables[0]
   std::array<std::int8_t, 3> corrections{};  // uniform
   std::size_t first_block = 0;               // in Index::blocks
   std::uint32_t block_count = 0;
@@ -114,6 +122,7 @@ struct StreamRecord {
   UniformStream uniform;
   CodebookStream codebook;
   TrellisStream trellis;
+  Scales scales;  // codecs kLossless and kCodebook
   std::size_t first_segment = 0, segment_count = 0;  // in Index::segments
   std::vector<std::size_t> members;                  // tensors, ascending
 };

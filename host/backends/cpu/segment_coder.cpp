@@ -7,6 +7,8 @@ namespace weft {
 
 void EncodedSegment::clear() {
   tables.fill(std::nullopt);
+  class_tables.clear();
+  table_of_class.clear();
   corrections.fill(0);
   bytes.clear();
   block_sizes.clear();
@@ -15,6 +17,8 @@ void EncodedSegment::clear() {
 
 SegmentView EncodedSegment::with_tables(SegmentView view) const {
   for (std::size_t i = 0; i < tables.size(); i++) view.tables[i] = tables[i] ? &*tables[i] : nullptr;
+  view.class_tables.clear();
+  for (const std::uint8_t number : table_of_class) view.class_tables.push_back(&class_tables[number]);
   view.corrections = corrections;
   return view;
 }

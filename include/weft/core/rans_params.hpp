@@ -11,6 +11,7 @@ inline constexpr int kProbBits = 12;  // 32-bit table entries hold frequency, of
 inline constexpr std::uint32_t kProbScale = 1u << kProbBits;
 inline constexpr std::uint32_t kStateLow = 1u << 15;  // states stay below 2^31: signed compares and reciprocals hold
 inline constexpr int kWordBits = 16;                  // at most one word per lane and step, so no loop
+inline constexpr std::uint32_t kMostClassTables = 8;  // of a plane that is coded by class: a device keeps them close
 inline constexpr int kRefillShift = 31 - kProbBits;   // encoder: emit a word when state >= frequency << this
 
 // A slot of the decode table: bits 0-7 symbol, 8-19 frequency, 20-31 slot minus cumulative frequency.
