@@ -52,6 +52,7 @@ std::string rule_line(std::size_t number, const Rule& rule) {
                         spec.channel_group > 0
                             ? fmt::format(", for every {} channels of axis {}", spec.channel_group, spec.channel_axis)
                             : "");
+  if (spec.symbol_model != "order0") line += ", model " + spec.symbol_model;
   if (spec.per_channel) line += fmt::format(", per channel of axis {}", spec.channel_axis);
   if (rule.min_elements > 0) line += fmt::format("; from {} elements", text::grouped(rule.min_elements));
   if (rule.min_rank > 0) line += fmt::format("; from rank {}", rule.min_rank);

@@ -45,6 +45,7 @@ struct Coded {
   std::optional<double> step;  // of a cell, in units of the weight
   const CodebookStream* codebook = nullptr;
   std::span<const Codebook> codebooks;  // of the archive
+  bool by_class = false;                // codec lossless or codebook with scales
 };
 
 std::vector<Coded> coded_tensors(const Index& index) {
@@ -61,22 +62,24 @@ std::vector<Coded> coded_tensors(const Index& index) {
     if (stream.codec == CodecId::kTrellis) coded.step = 128.0 * static_cast<double>(stream.trellis.fine_step);
     if (stream.codec == CodecId::kCodebook) coded.codebook = &stream.codebook;
     coded.codebooks = index.codebooks;
+    coded.by_class = !stream.scales.factors.empty();
     result.push_back(coded);
   }
   return result;
 }
 
 std::string codec_text(const Coded& coded) {
+  const char* model = coded.by_class ? ", scaled" : "";
   if (coded.step) return fmt::format("{}, step {:.4g}", coded.codec, *coded.step);
   if (coded.codebook) {
     const std::vector<std::uint32_t>& numbers = coded.codebook->books;
     const Codebook& book = coded.codebooks[numbers.front()];
     const std::string which = numbers.size() == 1 ? fmt::format("#{}", numbers.front())
                                                   : fmt::format("#{} to #{}", numbers.front(), numbers.back());
-    return fmt::format("{} {}, {} x {}{}", coded.codec, which, book.entries(),
-                       book.dimension > 1 ? fmt::format("{} x ", book.dimension) : "", name_of(book.dtype));
+    return fmt::format("{} {}, {} x {}{}{}", coded.codec, which, book.entries(),
+                       book.dimension > 1 ? fmt::format("{} x ", book.dimension) : "", name_of(book.dtype), model);
   }
-  return std::string(coded.codec);
+  return std::string(coded.codec) + model;
 }
 
 double bits_per_weight(std::uint64_t bytes, std::uint64_t elements) {

@@ -286,6 +286,13 @@ const std::vector<Parameter>& codec_parameters() {
            "smaller, and its weights decode as fast as those of codec trellis: the archive says that it is one of one "
            "state."),
        {CodecId::kUniform}},
+      {field<&CodecSpec::symbol_model>(
+           "model", ValueType::choice({"auto", "order0", "scaled"}),
+           "What the coder knows of a weight's exponent or index: nothing, or, where that pays, the scales of its row "
+           "and column, which choose among several frequency tables; auto: like scaled. Decoding takes longer. "
+           "Vectors, and "
+           "tensors of more than 4 million weights, keep to order0."),
+       {CodecId::kLossless, CodecId::kCodebook}},
       {field<&CodecSpec::model>("model", model_names(),
                                 "What the coder knows of a weight: nothing, the scales of its row and column, or also "
                                 "its neighbours; auto: whatever pays, tensor by tensor."),

@@ -14,6 +14,7 @@
 #include "engine/progress.hpp"
 #include "engine/rate_control.hpp"
 #include "engine/run_report.hpp"
+#include "engine/scales.hpp"
 #include "engine/segment_encoder.hpp"
 #include "engine/steps.hpp"
 #include "engine/table_book.hpp"
@@ -90,14 +91,16 @@ class Compression {
   template <class F>
   bool write(const std::filesystem::path& output, Report& report, F accept) {
     io::AtomicFile file(output, options_.overwrite, io::common_permissions(sources_of(network_)));
-    choose_models(network_, plan_, std::vector<bool>(plan_.index.streams.size(), true), *backend_, options_.cancel,
-                  times_);
+    const std::vector<bool> all(plan_.index.streams.size(), true);
+    choose_models(network_, plan_, all, *backend_, options_.cancel, times_);
     choose_steps(network_, plan_, pieces_for_steps(plan_.index), *backend_, threads_, options_.cancel, times_);
     choose_codebooks(network_, plan_, pieces_for_codebooks(plan_), *backend_, threads_, options_.cancel, times_);
+    choose_scales(network_, plan_, all, options_.cancel, times_);
     archive::ArchiveWriter writer(file);
     errors_.assign(plan_.index.tensors.size(), {});
     plane_bytes_ = 0;
     encode_segments(writer);
+    drop_unused_scales(plan_.index);
     report = {};
     std::uint64_t index_bytes = 0;
     report.bytes_out = times_[0].time(Stage::kWrite, 0, [&] { return writer.finish(plan_.index, index_bytes); });

@@ -35,13 +35,19 @@ CodebookReport describe(const Index& index, const CodebookStream& stream, const 
   return report;
 }
 
+std::vector<std::uint64_t> code_counts(const Scales& scales) {
+  std::vector<std::uint64_t> counts;
+  for (const ScaleFactor& factor : scales.factors) counts.push_back(factor.codes.size());
+  return counts;
+}
+
 TrellisReport describe(const TrellisStream& stream) {
   TrellisReport report;
   report.states = 1u << stream.states_log2;
   report.labelling = stream.keeps_zero ? "zero" : "natural";
   report.model = stream.predicts ? "predictive" : stream.factors.empty() ? "order0" : "scaled";
   if (archive::has_view(stream)) report.view.assign(stream.view.begin(), stream.view.end());
-  for (const ScaleFactor& factor : stream.factors) report.scales.push_back(factor.codes.size());
+  report.scales = code_counts(stream);
   report.period = static_cast<std::uint32_t>(stream.taps.size());
   report.offset = static_cast<double>(stream.offset) * static_cast<double>(stream.fine_step);
   report.shape = stream.shape;
@@ -101,6 +107,7 @@ std::vector<TensorReport> describe_tensors(const Index& index, const std::vector
       report.step = static_cast<double>(stream.trellis.fine_step) * (2 << core::kFineBits);
       report.trellis = describe(stream.trellis);
     }
+    report.scales = code_counts(stream.scales);
     if (stream.codec == CodecId::kCodebook) report.codebook = describe(index, stream.codebook, codebook_users);
     reports.push_back(std::move(report));
   }

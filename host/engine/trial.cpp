@@ -8,6 +8,7 @@
 #include "archive/archive_writer.hpp"
 #include "engine/codebooks.hpp"
 #include "engine/models.hpp"
+#include "engine/scales.hpp"
 #include "engine/segment_encoder.hpp"
 #include "engine/table_book.hpp"
 #include "engine/workers.hpp"
@@ -81,6 +82,7 @@ void Trial::prepare(const Backend& backend, Plan& plan, const std::vector<bool>&
   choose_steps(network_, plan, pieces_of(plan.index, streams, CodecId::kUniform), backend, threads_, cancel_, times);
   choose_codebooks(network_, plan, pieces_of(plan.index, streams, CodecId::kCodebook), backend, threads_, cancel_,
                    times);
+  choose_scales(network_, plan, streams, cancel_, times);
 }
 
 void Trial::encode(const Backend& backend, const Plan& plan, const std::vector<bool>& streams, bool verify,
@@ -171,6 +173,7 @@ TrialFigures Trial::figures(Plan& plan) const {
   Index& index = plan.index;
   index.tables.clear();
   is_whole_ ? fill_in_whole(index) : fill_in_sample(index);
+  drop_unused_scales(index);
   TrialFigures figures;
   figures.errors = errors(index);
   const std::vector<double> factor = factors(index);

@@ -53,6 +53,7 @@ Json tensor_json(const TensorReport& tensor, const Report& report) {
   object["step"] = number(tensor.step);
   if (tensor.trellis) object["trellis"] = trellis_json(*tensor.trellis);
   if (tensor.codebook) object["codebook"] = codebook_json(*tensor.codebook);
+  if (!tensor.scales.empty()) object["model"] = "scaled", object["scales"] = tensor.scales;
   if (tensor.prune) object["prune"] = prune_json(tensor.prune->zeros, tensor.prune->pruned, tensor.elements);
   object["note"] = tensor.note.empty() ? Json() : Json(tensor.note);
   add_figures(report::sums_of(tensor, report), object);

@@ -61,6 +61,7 @@ struct TensorReport {
   double sum_squares = 0;  // of finite original values
   double max_abs_error = 0;
   std::optional<TrellisReport> trellis{};
+  std::vector<std::uint64_t> scales{};  // lossless, codebook: codes of each factor, if classes have tables of their own
   std::optional<PruneReport> prune{};
 };
 

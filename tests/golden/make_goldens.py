@@ -273,6 +273,31 @@ def pairs(rng):
     return safetensors(tensors), {"version": 1, "rules": rules}
 
 
+def classes(rng):
+    """Tables by class: rows, columns and kernels of different widths, in several blocks, with exceptions; codebooks and exponents."""
+
+    def scaled(*shape):
+        scales = [[0.02 * 2 ** rng.uniform(-3, 3) for _ in range(d)] for d in shape]
+        values = [1.0]
+        for factor in scales:
+            values = [v * s for v in values for s in factor]
+        return [rng.gauss(0, v) for v in values]
+
+    odd = scaled(30, 50, 2)
+    odd[0], odd[1500], odd[2999] = float("nan"), float("inf"), float("-inf")
+    tensors = [("book", "F32", [60, 90], pack("F32", scaled(60, 90))), ("odd", "BF16", [30, 50, 2], pack("BF16", odd))]
+    tensors.append(("wide", "F16", [70, 100], pack("F16", scaled(70, 100))))
+    tensors.append(("double", "F64", [40, 30, 3, 1], pack("F64", scaled(40, 30, 3, 1))))
+    tensors.append(("half", "F16", [130, 127], pack("F16", scaled(130, 127))))
+    tensors.append(("single", "F32", [65, 254], pack("F32", scaled(65, 254))))
+    rules = [
+        {"match": ["wide"], "codec": "codebook", "clusters": 300, "centroid_dtype": "F16", "model": "auto"},
+        {"match": ["half", "single"], "codec": "lossless", "model": "auto"},
+        {"match": ["*"], "codec": "codebook", "clusters": 24, "lambda": 0.01, "model": "auto"},
+    ]
+    return safetensors(tensors), {**SMALL_BLOCKS, "rules": rules}
+
+
 def sharded(rng):
     """A folder: two shards with their index, and small files that are carried along."""
     first = [floats(rng, "a.weight", "BF16", [20, 30]), floats(rng, "a.bias", "F32", [20])]
@@ -291,7 +316,7 @@ def sharded(rng):
 
 GOLDENS = [all_types, special_values, small, verbatim_header, raw, repeats, large_blocks]
 GOLDENS += [uniform_types, uniform_channels, uniform_low_bits, sharded, codebook]
-GOLDENS += [trellis_types, trellis_models, trellis_zero, trellis_far, codebook_vectors, pairs]
+GOLDENS += [trellis_types, trellis_models, trellis_zero, trellis_far, codebook_vectors, pairs, classes]
 
 
 def write(path, content):
