@@ -20,7 +20,7 @@
 namespace weft {
 
 inline constexpr int kFormatMajor = 0;
-inline constexpr int kFormatMinor = 8;
+inline constexpr int kFormatMinor = 9;
 
 // A frequency table: consecutive symbols from `first` on; the frequencies sum to 4096. With a pair_base what is coded are
 // pairs of symbols (core/pairs.hpp).
