@@ -122,7 +122,7 @@ struct StreamRecord {
   UniformStream uniform;
   CodebookStream codebook;
   TrellisStream trellis;
-  Scales scales;  // codecs kLossless and kCodebook
+  Scales scales;                                     // codecs kLossless and kCodebook
   std::size_t first_segment = 0, segment_count = 0;  // in Index::segments
   std::vector<std::size_t> members;                  // tensors, ascending
 };
