@@ -64,7 +64,7 @@ def read_frame(data):
     check(len(data) >= 40, "the archive is truncated")
     major, minor, reserved, crc = struct.unpack_from("<BBHI", data, 8)
     check(crc == crc32c(data[:12]), "the header's checksum is wrong")
-    check((major, minor, reserved) == (0, 8, 0), f"this decoder reads 0.8, not {major}.{minor} or a reserved bit")
+    check((major, minor, reserved) == (0, 9, 0), f"this decoder reads 0.9, not {major}.{minor} or a reserved bit")
     offset, texts, index_crc, crc, magic = struct.unpack("<QIII4s", data[-24:])
     check(magic == b"WEFT", "the archive is truncated: it has no footer")
     check(crc == crc32c(data[-24:-8]), "the footer's checksum is wrong")
@@ -196,7 +196,7 @@ def read_stream(index, number, is_asset, tensors, tables, shapes, books):
     check(is_possible, f"{what} has an invalid size of blocks or segments")
     check(len({t.dtype for t in s.members}) <= 1, f"{what} has members of several types")
     s.dtype = U8 if is_asset else s.members[0].dtype
-    s.unit, s.segments, s.view = TYPES[s.dtype][2], [], None
+    s.unit, s.segments, s.view, s.classes, s.dimension = TYPES[s.dtype][2], [], None, None, 1
     s.units = index.number("units") if is_asset else sum(t.bytes for t in s.members) // s.unit
     planes = {LOSSLESS: (s.unit, s.unit), UNIFORM: (3, 1), CODEBOOK: (2, 1), TRELLIS: (2, 0)}
     s.planes, coded_planes = planes.get(s.codec, (1, 0))
@@ -230,16 +230,31 @@ def read_stream(index, number, is_asset, tensors, tables, shapes, books):
     elif s.codec == TRELLIS:
         s.steps = [read_step(index, what)]
         trellis.read_stream(index, s, shapes, segment_log2, what)
+    if s.codec in (LOSSLESS, CODEBOOK):
+        s.is_of_units = TYPES[s.dtype][1] == 8 * s.unit
+        s.classes = trellis.read_classes(index, s, what)
     index.check_count(-(-s.units >> block_log2))  # blocks
     for units in pieces(s.units, segment_log2):
-        numbers = [index.number(f"table[{p}]") for p in range(coded_planes)]
+        by_class = read_class_tables(index, s.classes, tables, what) if s.classes and index.flag("by_class") else None
+        numbers = [index.number(f"table[{p}]") for p in range(1 if by_class else 0, coded_planes)]
         check(all(t < len(tables) for t in numbers), f"{what} names a table that is not there")
         corrections = [index.signed(f"correction[{i}]") for i in range(3 if s.codec in (UNIFORM, TRELLIS) else 0)]
         check(all(-128 <= c <= 127 for c in corrections), f"{what} has an impossible correction")
-        s.segments.append(Record(units=units, tables=[tables[t] for t in numbers], corrections=corrections))
+        chosen = [*([by_class] if by_class else []), *(tables[t] for t in numbers)]
+        s.segments.append(Record(units=units, tables=chosen, corrections=corrections))
     for segment in s.segments:
         segment.blocks = [Record(units=n, size=read_size(index, n, s.codec)) for n in pieces(segment.units, block_log2)]
     return s
+
+
+def read_class_tables(index, classes, tables, what):
+    """2.6: the slots of the tables by class."""
+    numbers = [index.relative("class_table", 0) for _ in classes]
+    check(all(0 <= n < len(tables) - 1 for n in numbers), f"{what} names a table that is not there")
+    chosen = [tables[1 + n] for n in numbers]
+    check(all(base is None for base, _ in chosen), f"{what} has a table of pairs for a class")
+    check(len({*numbers}) <= 8, f"{what} has too many tables for classes")
+    return {c: table for c, (_, table) in zip(classes, chosen)}
 
 
 def read_size(index, units, codec):
@@ -288,24 +303,26 @@ def make_header(file):
     return file.verbatim.encode()
 
 
-def plane_symbols(plane, n, table):
-    """3 and 3.1: the n symbols of a plane of mode 0, 1 or 2."""
+def plane_symbols(plane, n, table, class_of=None):
+    """3 and 3.1: the n symbols of a plane of mode 0, 1 or 2. `table` may be those by class, and class_of(i) is of symbol i."""
     check(plane.mode != MODE_ZSTD, "a plane has a mode that it cannot have")
     if plane.mode in (MODE_CONSTANT, MODE_RAW):
         check(plane.mode == MODE_CONSTANT or plane.size == n, "a raw plane has the wrong size")
         return plane.data if plane.mode == MODE_RAW else bytes([plane.size]) * n
     check(table is not None, "an entropy-coded plane has no table")
+    if isinstance(table, dict):
+        return rans_symbols(plane.data, n, plane.lanes, lambda i: table[class_of(i)])
     base, table = table
     if base is not None:
         return paired_symbols(plane.data, n, plane.lanes, base, table)
-    return rans_symbols(plane.data, n, plane.lanes, table)
+    return rans_symbols(plane.data, n, plane.lanes, lambda _: table)
 
 
-def decode_lossless(planes, n, s, segment, _):
+def decode_lossless(planes, n, s, segment, first):
     """3.2: units from byte planes, the most significant one first."""
-    out = bytearray(n * s.unit)
+    out, class_of = bytearray(n * s.unit), lambda i: trellis.expected_class(s, first + i)
     for i in range(s.unit):
-        out[s.unit - 1 - i :: s.unit] = plane_symbols(planes[i], n, segment.tables[i])
+        out[s.unit - 1 - i :: s.unit] = plane_symbols(planes[i], n, segment.tables[i], class_of)
     if s.dtype not in (F16, BF16, F32, F64, C64):
         return out
     layout, top = f"<{n}{' BH I   Q'[s.unit]}", 8 * s.unit - 1
@@ -323,9 +340,9 @@ def unit_of(weight, dtype):
 def codebook_units(planes, n, s, segment, first):
     """3.3, codec 4: the units that a block's indices stand for."""
     d, units = s.dimension, []
-    indices = [0] * -(-n // d)
+    indices, class_of = [0] * -(-n // d), lambda i: trellis.expected_class(s, first + i)
     for plane, table in zip(planes[:-1], segment.tables):
-        indices = [i << 8 | y for i, y in zip(indices, plane_symbols(plane, len(indices), table))]
+        indices = [i << 8 | y for i, y in zip(indices, plane_symbols(plane, len(indices), table, class_of))]
     for v, index in enumerate(indices):
         group = (first + v * d) // s.inner % s.channels // s.group if s.group else 0
         entry = s.books[group][index * d : index * d + d]

@@ -19,7 +19,7 @@ sys.dont_write_bytecode = True
 import reference_decoder as weft  # noqa: E402
 from reference_encoder import (  # noqa: E402
     ARCHIVES, Coder, Writer, asset_entry, correction_numbers, folder_archive, make_block, make_trellis_block, many_codes,
-    network_entry, random_path, rans_encode, raw_frame, signed, uniform_archive,
+    network_entry, random_path, rans_encode, rans_encode_by_class, raw_frame, scales_of, signed, uniform_archive,
 )  # fmt: skip
 from reference_reader import Index, slots  # noqa: E402
 from reference_trellis import read_codes  # noqa: E402
@@ -180,8 +180,8 @@ class Refuses(unittest.TestCase):
         index = w.index()
         size = len(w.payload) + sum(map(len, index))
         weft.decode(w.frame(*index))
-        for change in ({"major": 1}, {"minor": 1}, {"minor": 7}, {"minor": 9}, {"reserved": 256}):
-            refuse(self, w.frame(*index, **change), "this decoder reads 0.8")
+        for change in ({"major": 1}, {"minor": 1}, {"minor": 7}, {"minor": 8}, {"minor": 10}, {"reserved": 256}):
+            refuse(self, w.frame(*index, **change), "this decoder reads 0.9")
         for offset in (0, 15, size + 1, 2**64 - 1):
             refuse(self, w.frame(*index, offset=offset), "not where the footer says")
         for offset in (16, size):
@@ -250,7 +250,7 @@ class Refuses(unittest.TestCase):
         block = w.add_block(make_block(planes, units), units)
         w.tables += (0, [2048, 2048]), (0, [2048, 2048], 7)
         tables = [(f"table[{p}]", t) for p, t in enumerate(tables)]
-        w.add_tensor("x", dtype, [units], w.add_stream(weft.LOSSLESS, 10, 10, [], tables, [block]))
+        w.add_tensor("x", dtype, [units], w.add_stream(weft.LOSSLESS, 10, 10, [("class_factors", 0)], tables, [block]))
         w.files.append(network_entry("x.safetensors", 1))
         return w.finish()
 
@@ -353,6 +353,7 @@ class Refuses(unittest.TestCase):
         blocks = [w.add_block(make_block([(1, 0, symbol, b""), (0, 0, 0, b"")], units), units)] if units else []
         rest = [*zip(("group", "group_inner", "group_channels"), groups)]
         rest += [("book", signed(b - before)) for before, b in zip([0, *chosen], chosen)]
+        rest.append(("class_factors", 0))
         w.add_tensor("x", "F16", [units], w.add_stream(weft.CODEBOOK, 10, 10, rest, [("table[0]", 0)][:units], blocks))
         w.files.append(network_entry("x.safetensors", 1))
         w.replaced = dict(replaced)
@@ -377,6 +378,52 @@ class Refuses(unittest.TestCase):
             refuse(self, self.codebook(replaced={"entries": entries}), "number of entries")
         refuse(self, self.codebook(replaced={"entries": 65537, "dimension_log2": 1}), "number of entries")
         refuse(self, self.codebook(replaced={"table[0]": 1}), "table that is not there")
+
+    def by_class(self, numbers=(0, 3, 1, 7, 2, 2, 2, 2, 8), dtype="U8", dimensions=((8,),), base=16, inner=2, factors=1,
+                 codec=weft.LOSSLESS, dimension=1, cut=0, replaced=()):  # fmt: skip
+        """Eight symbols in plane 0; `numbers` are those of the tables of the classes 16 to 24."""
+        w, symbols = Writer(), [0, 1, 0, 0, 1, 1, 0, 1]
+        w.tables = [*((0, [4000 - 100 * t, 96 + 100 * t]) for t in range(9)), (0, [2048, 2048], 7)]
+        w.add_book("F16", b"\1\0\2\0" * dimension, dimension)
+        scales = scales_of(16, [8], (2, [0, 8, 3, 1]))
+        tables = dict(zip(scales.possible, numbers))
+        used = {c: w.tables[max(t, 0) % 9] for c, t in tables.items()}
+        words = rans_encode_by_class(symbols, scales.classes, used, 2)[cut:]
+        planes = [(2, 1, len(words), words), *[(0, 0, 0, b"")] * (codec == weft.CODEBOOK)]
+        scales.base, scales.dimensions, scales.factors[0].inner = base, dimensions[0], inner
+        scales.factors *= factors
+        rest = [("group", 0), ("book", 0)] if codec == weft.CODEBOOK else []
+        rest += w.scale_numbers(scales)
+        is_empty = dimensions == ((0,),)
+        segments = [] if is_empty else w.table_numbers([tables], scales)
+        blocks = [] if is_empty else [w.add_block(make_block(planes, 8), 8)]
+        stream = w.add_stream(codec, 10, 10, rest, segments, blocks)
+        for number, shape in enumerate(dimensions):
+            w.add_tensor(str(number), dtype, shape, stream)
+        w.files.append(network_entry("x.safetensors", len(dimensions)))
+        w.replaced = dict(replaced)
+        return w.finish()
+
+    def test_classes(self):
+        self.assertEqual(restored(self.by_class())[""][-8:], bytes([0, 1, 0, 0, 1, 1, 0, 1]))
+        codebook = {"codec": weft.CODEBOOK, "dtype": "F16"}
+        self.assertEqual(restored(self.by_class(**codebook))[""][-16:], bytes([1, 0, 2, 0, 1, 0, 1, 0, 2, 0, 2, 0, 1, 0, 2, 0]))
+        for fields, part in (
+            ({"numbers": (0, 1, 2, 3, 4, 5, 6, 7, 7)}, None), ({"numbers": range(9)}, "too many tables"),
+            ({"numbers": (*[0] * 8, 9)}, "pairs"), ({"numbers": (*[0] * 8, 10)}, "not there"),
+            ({"numbers": (0, -1, *[0] * 7)}, "not there"), ({"replaced": {"class_table": signed(-1)}}, "not there"),
+            ({"replaced": {"class_table": 2**64 - 1}}, "not there"), ({"replaced": {"by_class": 2}}, "flag"),
+            ({"factors": 4}, "factors"), ({"replaced": {"class_factors": 2**64 - 1}}, "factors"), ({"inner": 3}, "factor"),
+            ({"inner": 0}, "factor"), ({"inner": 1 << 62}, "factor"), ({"base": 1025}, "parameters"),
+            ({"base": -1025}, "parameters"), ({"dimensions": ((4,), (4,))}, "several members"), ({"dimensions": ((0,),)}, "no units"),
+            ({"dtype": "C64", "dimensions": ((4,),)}, "not units"), ({"dtype": "F4", "dimensions": ((16,),)}, "not units"),
+            ({"dimension": 2, **codebook}, "not units"), ({"cut": 2}, ""),
+        ):  # fmt: skip
+            with self.subTest(fields):
+                if part is None:
+                    weft.decode(self.by_class(**fields))
+                else:
+                    refuse(self, self.by_class(**fields), part)
 
     def trellis(self, coded=None, raw=0, far=b"", body=None, dtype="F32", replaced=(), dimensions=(8,), **fields):
         """The archive, its weights and their plane. `body` is a block without its checksum."""

@@ -45,9 +45,15 @@ def make_table(symbols):
 
 
 def rans_encode(symbols, table, lanes):
-    first, frequencies = table
-    starts = [sum(frequencies[:i]) for i in range(len(frequencies))]
-    return rans_words([(i % lanes, frequencies[s - first], starts[s - first]) for i, s in enumerate(symbols)], lanes)
+    return rans_encode_by_class(symbols, [0] * len(symbols), {0: table}, lanes)
+
+
+def rans_encode_by_class(symbols, classes, tables, lanes):
+    """Each symbol with the table of its class."""
+    steps = {}  # f and c by symbol, by class
+    for c, (first, frequencies) in tables.items():
+        steps[c] = {first + i: (f, sum(frequencies[:i])) for i, f in enumerate(frequencies)}
+    return rans_words([(i % lanes, *steps[c][y]) for i, (y, c) in enumerate(zip(symbols, classes))], lanes)
 
 
 def paired(symbols, base):
@@ -190,6 +196,27 @@ def axes_of(dimensions, parts, strictly):
     return next((1 + i * (r + 1) + j for i, j in places if parts(i, j)), 0)
 
 
+def factor_numbers(factors, dimensions):
+    """FORMAT.md 2.6: layouts and codes of factors, whose axes are of these dimensions."""
+    numbers, product, d = [], math.prod, dimensions
+    for f in factors:
+        axes = axes_of(d, lambda i, j, f=f: (f.inner, f.count) == (product(d[j:]), product(d[i:j])), True)
+        numbers.append((f"axes[{min(len(d), 4)}]", axes))
+        numbers += [("factor_inner", f.inner), ("factor_count", f.count)] if axes == 0 else []
+        numbers.append((None, f.codes))
+    return numbers
+
+
+def scales_of(base, dimensions, *factors):
+    """Scales of a tensor with these dimensions, from pairs of inner and codes: the classes of its units, and those possible."""
+    s = weft.Record(base=base, dimensions=dimensions)
+    s.factors = [weft.Record(inner=inner, count=len(codes), codes=codes) for inner, codes in factors]
+    s.classes = [trellis.expected_class(s, e) for e in range(math.prod(dimensions))]
+    ends = (trellis.clamp(base + sum(f(x.codes) for x in s.factors), 0, 31) for f in (min, max))
+    s.possible = range(next(ends), next(ends) + 1)
+    return s
+
+
 class Writer:
     """Collects tensors, assets and blocks, and writes an archive. Its numbers are pairs: the context and the number, or how
     many direct bits and these, or None and the codes of a factor."""
@@ -257,16 +284,44 @@ class Writer:
         self.tables.append(make_table(symbols))
         return len(self.tables)
 
-    def code_plane(self, symbols, table, lanes_log2):
+    def add_class_tables(self, symbols, classes, possible):
+        """The number of a table for each possible class: eight in turn, of the symbols whose classes have it."""
+        tables = {}
+        for c in possible:
+            if c - 8 not in tables:
+                here = [y for y, d in zip(symbols, classes) if d % 8 == c % 8]
+                self.tables.append(make_table(here if len(set(here)) > 1 else symbols))
+            tables[c] = tables.get(c - 8, len(self.tables) - 1)
+        return tables
+
+    def scale_numbers(self, scales):
+        if scales is None:
+            return [("class_factors", 0)]
+        base = self.relative("base_class", scales.base, 16)
+        return [("class_factors", len(scales.factors)), base, *factor_numbers(scales.factors, scales.dimensions)]
+
+    def table_numbers(self, tables, scales):
+        """Of a segment: `tables` are numbers, 1 the first one, by plane; the first may be those by class instead."""
+        numbers = [(f"table[{p}]", t) for p, t in enumerate(tables)]
+        if isinstance(tables[0], dict):
+            return [("by_class", 1), *(self.relative("class_table", t, 0) for t in tables[0].values()), *numbers[1:]]
+        return numbers if scales is None else [("by_class", 0), *numbers]
+
+    def code_plane(self, symbols, table, lanes_log2, classes=()):
         if len(set(symbols)) == 1:
             return 1, 0, symbols[0], b""
         if table:
-            coded = code_symbols(symbols, self.tables[table - 1], 1 << lanes_log2)
+            if isinstance(table, dict):
+                by_class = {c: self.tables[t] for c, t in table.items()}
+                coded = rans_encode_by_class(symbols, classes, by_class, 1 << lanes_log2)
+            else:
+                coded = code_symbols(symbols, self.tables[table - 1], 1 << lanes_log2)
             if len(coded) < len(symbols):
                 return 2, lanes_log2, len(coded), coded
         return 0, 0, len(symbols), bytes(symbols)
 
-    def add_lossless(self, data, dtype, block_log2=10, segment_log2=11, lanes_log2=5):
+    def add_lossless(self, data, dtype, block_log2=10, segment_log2=11, lanes_log2=5, scales=None):
+        """With scales, every other segment has tables by class, the first one too."""
         unit = weft.TYPES[TYPE_NUMBERS[dtype]][2]
         code, n = {1: "B", 2: "H", 4: "I", 8: "Q"}[unit], len(data) // unit
         values, top = struct.unpack(f"<{n}{code}", data), 8 * unit - 1
@@ -277,12 +332,15 @@ class Writer:
         for begin in range(0, n, 1 << segment_log2):
             parts = [p[begin : begin + (1 << segment_log2)] for p in planes]
             tables = [self.add_table(p) if 1 < len(set(p)) < 100 else 0 for p in parts]
-            segments += [(f"table[{p}]", t) for p, t in enumerate(tables)]
+            classes = scales.classes[begin : begin + (1 << segment_log2)] if scales else ()
+            if scales and len(set(parts[0])) > 1 and (begin >> segment_log2) % 2 == 0:
+                tables[0] = self.add_class_tables(parts[0], classes, scales.possible)
+            segments += self.table_numbers(tables, scales)
             for at in range(0, len(parts[0]), 1 << block_log2):
                 blocks = [p[at : at + (1 << block_log2)] for p in parts]
-                coded = [self.code_plane(p, t, lanes_log2) for p, t in zip(blocks, tables)]
+                coded = [self.code_plane(p, t, lanes_log2, classes[at:]) for p, t in zip(blocks, tables)]
                 sizes.append(self.add_block(make_block(coded, len(blocks[0])), len(blocks[0])))
-        return self.add_stream(weft.LOSSLESS, block_log2, segment_log2, [], segments, sizes)
+        return self.add_stream(weft.LOSSLESS, block_log2, segment_log2, self.scale_numbers(scales), segments, sizes)
 
     def add_uniform(self, levels, low_bits, step, corrections, exceptions=(), scales=None, inner=1, block_log2=10):
         """Levels become symbols and low bits; exceptions are (position, unit bytes). One segment."""
@@ -314,19 +372,25 @@ class Writer:
         self.books.append([*numbers, *((8 * unit, int.from_bytes(u, "little")) for u in units)])
         return len(self.books) - 1
 
-    def add_codebook(self, n, indices, books, exceptions=(), groups=(0,), dimension=1, wide=False, block_log2=10):
+    def add_codebook(self, n, indices, books, exceptions=(), groups=(0,), dimension=1, wide=False, block_log2=10,
+                     scales=None):  # fmt: skip
         """`groups` are channels of a group, inner, channels; exceptions are (position, unit bytes). One segment."""
         planes = [[i >> 8 for i in indices], [i & 255 for i in indices]] if wide else [indices]
         tables, sizes = [self.add_table(p) if len(set(p)) > 1 else 0 for p in planes], []
+        classes = scales.classes if scales else ()
+        if scales:
+            tables[0] = self.add_class_tables(planes[0], classes, scales.possible)
         for at in range(0, n, 1 << block_log2):
             end, begin = min(n, at + (1 << block_log2)), at // dimension
-            coded = [self.code_plane(p[begin : -(-end // dimension)], t, 5) for p, t in zip(planes, tables)]
+            here = slice(begin, -(-end // dimension))
+            coded = [self.code_plane(p[here], t, 5, classes[here]) for p, t in zip(planes, tables)]
             found = [(p - at, unit) for p, unit in exceptions if at <= p < end]
             tail = b"".join(struct.pack("<I", p) for p, _ in found) + b"".join(unit for _, unit in found)
             sizes.append(self.add_block(make_block([*coded, (0, 0, len(tail), tail)], end - at), end - at))
         rest = [*zip(("group", "group_inner", "group_channels"), groups)]
         rest += [("book", signed(b - before)) for before, b in zip([0, *books], books)]
-        segments = [(f"table[{p}]", t) for p, t in enumerate(tables)]
+        rest += self.scale_numbers(scales)
+        segments = self.table_numbers(tables, scales)
         return self.add_stream(weft.CODEBOOK, block_log2, 24, rest, segments, sizes)
 
     def trellis_numbers(self, dimensions, s):
@@ -352,13 +416,7 @@ class Writer:
             sides = axes_of(d, lambda i, j: s.view == (product(d[:i]), product(d[i:j]), product(d[j:])), False)
             numbers += [(f"sides[{min(len(d), 4)}]", sides), *(("side", x) for x in s.view if not sides)]
             d = s.view[::-1]
-        numbers.append(("factors", len(s.factors)))
-        for f in s.factors:
-            axes = axes_of(d, lambda i, j, f=f: (f.inner, f.count) == (product(d[j:]), product(d[i:j])), True)
-            numbers.append((f"axes[{min(len(d), 4)}]", axes))
-            numbers += [("factor_inner", f.inner), ("factor_count", f.count)] if axes == 0 else []
-            numbers.append((None, f.codes))
-        return numbers
+        return [*numbers, ("factors", len(s.factors)), *factor_numbers(s.factors, d)]
 
     def add_trellis(self, dimensions, s, blocks, block_log2=10, segment_log2=24):
         """One segment, or none."""
@@ -423,7 +481,7 @@ class Writer:
 
     def frame(self, texts, numbers, **changes):
         """The archive around texts, as stored, and numbers; `changes` are other values for fields of header and footer."""
-        v = {"major": 0, "minor": 8, "reserved": 0, "offset": len(self.payload), "text_size": len(texts), **changes}
+        v = {"major": 0, "minor": 9, "reserved": 0, "offset": len(self.payload), "text_size": len(texts), **changes}
         header = with_crc(b"\x89WEFT\r\n\x1a" + struct.pack("<BBH", v["major"], v["minor"], v["reserved"]))
         footer = struct.pack("<QII", v["offset"], v["text_size"], weft.crc32c(texts + numbers))
         return header + bytes(self.payload[16:]) + texts + numbers + with_crc(footer) + b"WEFT"
@@ -515,6 +573,52 @@ def pairs_archive():
     book = w.add_book("F32", b"".join(values))
     add("codebook", "F32", b"".join(values[y] for y in symbols), w.add_codebook(len(symbols), symbols, [book]))
     w.files.append(network_entry("p.safetensors", len(tensors)))
+    return w.finish(), {"": safetensors(tensors)}
+
+
+def classes_archive():
+    """Streams of codecs 1 and 4 whose units have classes, which say how wide their symbols are in plane 0: one, few and many
+    classes, some of which no unit has; all lanes; segments with tables by class and without."""
+    rng, w, tensors = random.Random(11), Writer(), []
+    codes = lambda n, most: [rng.randint(-most, most) for _ in range(n)]
+    width = lambda c: 2 ** (c / 3 - 4)
+    level = lambda c, most: min(int(abs(rng.gauss(0, width(c)))), most)
+
+    def put(name, dtype, scales, data, stream):
+        tensors.append((name, dtype, scales.dimensions, data))
+        w.add_tensor(name, dtype, scales.dimensions, stream)
+
+    def add(name, dtype, scales, lanes_log2=5):
+        """Units whose first byte is as wide as the class says."""
+        unit = weft.TYPES[TYPE_NUMBERS[dtype]][2]
+        low = lambda: bytes(min(int(rng.expovariate(0.3)), 255) for _ in range(unit - 1))
+        data = b"".join(low() + bytes([level(c, 255)]) for c in scales.classes)
+        put(name, dtype, scales, data, w.add_lossless(data, dtype, lanes_log2=lanes_log2, scales=scales))
+
+    def add_book(name, dtype, scales, entries, exceptions=()):
+        values = [i / 64 for i in range(entries)]
+        indices = [level(c, entries - 1) for c in scales.classes]
+        units = [struct.pack(CODES[dtype], values[i]) for i in indices]
+        for position, bytes_ in exceptions:
+            units[position] = bytes_
+        book, n = w.add_book("F32", struct.pack(f"<{entries}f", *values)), len(indices)
+        stream = w.add_codebook(n, indices, [book], exceptions, wide=entries > 256, scales=scales)
+        put(name, dtype, scales, b"".join(units), stream)
+
+    rows = codes(50, 6)
+    add("rows", "BF16", scales_of(16, [50, 110], (110, rows)))
+    add("two", "F32", scales_of(15, [50, 6, 11], (66, rows), (11, codes(6, 5))), 4)
+    add("three", "U8", scales_of(17, [7, 5, 50], (250, codes(7, 9)), (50, codes(5, 9)), (1, rows)), 3)
+    add("no axes", "I16", scales_of(14, [1200], (3, codes(20, 10))), 2)
+    add("own", "F16", scales_of(15, [1100], (1, codes(1100, 6))), 1)
+    add("ends", "I32", scales_of(31, [1100], (2, codes(11, 127) + codes(11, 127))), 0)
+    add("one class", "F64", scales_of(1024, [1100], (1, [-128, 127])))
+    add("number", "U64", scales_of(-1024, [], (1, [3])))
+    add("shared classes", "I64", scales_of(9, [6, 50], (1, [0, 1] * 25)))
+    nan = struct.pack("<I", 0xFFC12345)
+    add_book("book", "F32", scales_of(16, [50, 22], (22, rows)), 20, [(3, nan), (1099, nan)])
+    add_book("wide", "F64", scales_of(34, [60, 40], (40, codes(60, 9)), (1, codes(40, 2))), 700)
+    w.files.append(network_entry("c.safetensors", len(tensors)))
     return w.finish(), {"": safetensors(tensors)}
 
 
@@ -762,7 +866,7 @@ def large_blocks_archive():
 
 
 MAKERS = lossless_archive, uniform_archive, folder_archive, codebook_archive, trellis_archive, large_blocks_archive
-MAKERS += pairs_archive, many_codes_archive, tensors_archive
+MAKERS += pairs_archive, many_codes_archive, tensors_archive, classes_archive
 ARCHIVES = {make.__name__.removesuffix("_archive"): make for make in MAKERS}
 
 

@@ -154,10 +154,10 @@ class Rans:
         check(is_whole, "an entropy-coded plane does not end as it must")
 
 
-def rans_symbols(data, n, lanes, table):
-    """3.1: n symbols that share a table."""
+def rans_symbols(data, n, lanes, table_of):
+    """3.1: n symbols; table_of(i) is the table of symbol i."""
     rans = Rans(data, lanes)
-    out = bytes(rans.symbol(i % lanes, table) for i in range(n))
+    out = bytes(rans.symbol(i % lanes, table_of(i)) for i in range(n))
     rans.finish()
     return out
 
@@ -168,7 +168,7 @@ def paired_symbols(data, n, lanes, base, table):
     end = len(data) - 4 - 4 * int.from_bytes(data[-4:], "little")
     check(end >= 0, "a plane of pairs has an impossible size")
     out, before = bytearray(n), n
-    pairs = rans_symbols(data[:end], n // 2, lanes, table)
+    pairs = rans_symbols(data[:end], n // 2, lanes, lambda _: table)
     out[0::2], out[1::2] = bytes(base + p % 16 for p in pairs), bytes(base + p // 16 for p in pairs)
     for (record,) in struct.iter_unpack("<I", data[end:-4]):
         position, symbol = record % (1 << 24), record >> 24

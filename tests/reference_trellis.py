@@ -68,9 +68,7 @@ def read_stream(index, s, shapes, segment_log2, what):
         s.view = read_view(index, dimensions, what)
         check(math.prod(s.view) == s.units <= 1 << segment_log2 and s.view != [1] * 3, f"{what} has an impossible view")
         dimensions = s.view[::-1]
-    count = index.number("factors")
-    check(count <= 3, f"{what} has too many factors")
-    s.factors = [read_factor(index, dimensions, s.units, what) for _ in range(count)]
+    s.factors = [read_factor(index, dimensions, s.units, what) for _ in range(read_factor_count(index, "factors", what))]
 
 
 def read_taps(index, period, what):
@@ -94,6 +92,31 @@ def read_view(index, dimensions, what):
     i, j = divmod(sides - 1, rank + 1)
     check(i <= j, f"{what} has a view of sides that are not in order")
     return [math.prod(dimensions[:i]), math.prod(dimensions[i:j]), math.prod(dimensions[j:])]
+
+
+def read_classes(index, s, what):
+    """2.6: the scales of stream s of codec 1 or 4; returns the classes that its units may have, if they have any."""
+    count = read_factor_count(index, "class_factors", what)
+    if count == 0:
+        return None
+    check(len(s.members) == 1 and s.units, f"{what} has classes, but several members or no units")
+    check(s.is_of_units and s.dimension == 1, f"{what} has classes, but elements or indices that are not units")
+    s.base = index.relative("base_class", 16)
+    check(abs(s.base) <= 1024, f"{what} has invalid parameters")
+    s.factors = [read_factor(index, s.members[0].shape, s.units, what) for _ in range(count)]
+    lowest, highest = (clamp(s.base + sum(f(x.codes) for x in s.factors), 0, 31) for f in (min, max))
+    return range(lowest, highest + 1)
+
+
+def expected_class(s, e):
+    """3.4, step 1: of element e of stream s."""
+    return clamp(s.base + sum(f.codes[e // f.inner % f.count] for f in s.factors), 0, 31)
+
+
+def read_factor_count(index, name, what):
+    count = index.number(name)
+    check(count <= 3, f"{what} has too many factors")
+    return count
 
 
 def read_factor(index, dimensions, units, what):
@@ -202,7 +225,7 @@ class Lane:
     def step(self, e, decode):
         """The level of element e; decode(table) gives a symbol."""
         s = self.s
-        expected = clamp(s.base + sum(f.codes[e // f.inner % f.count] for f in s.factors), 0, 31)
+        expected = expected_class(s, e)
         c, m, q = expected, 0, self.state % 2
         if s.predicts:
             c = clamp(expected + s.shifts[sum(self.energy // 32 >= edge for edge in EDGES)], 0, 31)

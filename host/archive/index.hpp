@@ -30,6 +30,11 @@ inline constexpr std::uint64_t kTextSlack = 1u << 24;  // headers may be padded,
   return codec == CodecId::kUniform || codec == CodecId::kTrellis;
 }
 
+// Codecs whose streams may have scales: the classes of units then choose frequency tables.
+[[nodiscard]] constexpr bool may_have_classes(CodecId codec) noexcept {
+  return codec == CodecId::kLossless || codec == CodecId::kCodebook;
+}
+
 // Appends the segments and blocks that the stream's units, block_log2 and segment_log2 call for: sizes, tables and
 // corrections are left to be filled in.
 void lay_out_stream(Index& index, StreamRecord& stream);

@@ -8,6 +8,7 @@
 #include "archive/codebook_index.hpp"
 #include "archive/index.hpp"
 #include "archive/index_state.hpp"
+#include "archive/scale_index.hpp"
 #include "archive/trellis_index.hpp"
 #include "archive/zstd_frame.hpp"
 #include "backends/cpu/uniform_steps.hpp"
@@ -200,9 +201,13 @@ void read_segments(NumberReader& in, Index& index, std::uint64_t payload_end, La
   check(blocks <= payload_end / kFewestBlockBytes - std::min(index.blocks.size(), payload_end / kFewestBlockBytes),
         "a stream has more blocks than the archive has bytes");
   lay_out_stream(index, stream);
+  const bool has_classes = !stream.scales.factors.empty();
+  const trellis::ClassRange classes = trellis::class_range(stream.scales);
   for (std::size_t s = 0; s < stream.segment_count; s++) {
     SegmentRecord& segment = index.segments[stream.first_segment + s];
-    for (int p = 0; p < coded_planes(stream); p++) {
+    const bool by_class = has_classes && in.get_flag(Field::kByClass);
+    if (by_class) read_class_tables(in, classes, index.tables, last, segment);
+    for (int p = by_class ? 1 : 0; p < coded_planes(stream); p++) {
       const std::uint64_t table = in.get(Field::kTable, static_cast<std::uint64_t>(p));
       check(table <= index.tables.size(), "a segment names a frequency table that does not exist");
       segment.tables[static_cast<std::size_t>(p)] = static_cast<std::uint32_t>(table);
@@ -273,6 +278,7 @@ void read_streams(NumberReader& in, Index& index, std::uint64_t payload_end) {
     if (stream.codec == CodecId::kCodebook) read_codebook_stream(in, index.codebooks, stream);
     if (stream.codec == CodecId::kTrellis)
       read_trellis(in, index.tensors[stream.members.front()].shape, index.shapes.size(), last, stream);
+    if (may_have_classes(stream.codec)) read_scales(in, index.tensors[stream.members.front()].shape, last, stream);
     read_segments(in, index, payload_end, last, stream);
   }
 }

@@ -95,7 +95,9 @@ class ExpectedSizes {
 struct LastStream {
   int block_log2 = 16, segment_log2 = 20;
   std::optional<float> step;
-  int states_log2 = 3, base_class = 16;                       // of a trellis stream
+  int states_log2 = 3;                                        // of a trellis stream
+  int base_class = 16;                                        // of a stream with scales
+  std::int64_t class_table = 0;                               // of a segment with tables by class
   std::map<std::size_t, decltype(TrellisStream::taps)> taps;  // by period
   std::map<std::size_t, std::vector<std::int8_t>> codes;      // of a factor, by their number
   ScaleCodeModel scale_codes;

@@ -4,6 +4,7 @@
 #include "archive/index.hpp"
 #include "archive/index_state.hpp"
 #include "archive/numbers.hpp"
+#include "archive/scale_index.hpp"
 #include "archive/trellis_index.hpp"
 #include "archive/zstd_frame.hpp"
 #include "formats/safetensors.hpp"
@@ -121,9 +122,13 @@ void put_stream(NumberWriter& out, const Index& index, const StreamRecord& strea
   if (stream.codec == CodecId::kCodebook) put_codebook_stream(out, stream.codebook);
   if (stream.codec == CodecId::kTrellis)
     put_trellis(out, stream.trellis, index.tensors[stream.members.front()].shape, last);
+  if (may_have_classes(stream.codec)) put_scales(out, stream.scales, index.tensors[stream.members.front()].shape, last);
   const std::span segments(index.segments.data() + stream.first_segment, stream.segment_count);
   for (const auto& segment : segments) {
-    for (int p = 0; p < coded_planes(stream); p++)
+    const bool by_class = !segment.class_tables.empty();
+    if (!stream.scales.factors.empty()) out.put_flag(Field::kByClass, by_class);
+    put_class_tables(out, segment, last);
+    for (int p = by_class ? 1 : 0; p < coded_planes(stream); p++)
       out.put(Field::kTable, segment.tables[static_cast<std::size_t>(p)], static_cast<std::uint64_t>(p));
     for (std::size_t j = 0; j < segment.corrections.size() && has_corrections(stream.codec); j++)
       out.put_signed(Field::kCorrection, segment.corrections[j], j);

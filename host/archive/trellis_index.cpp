@@ -5,13 +5,13 @@
 #include <cmath>
 #include <span>
 
+#include "archive/cuts.hpp"
 #include "archive/index.hpp"
+#include "archive/scale_index.hpp"
 #include "weft/core/trellis.hpp"
 
 namespace weft::archive {
 namespace {
-
-constexpr std::size_t kMaxFactors = 3;
 
 // Those of a place that do not reach before its period's begin.
 std::size_t stored_taps(const TrellisStream& stream, std::size_t place) {
@@ -45,64 +45,18 @@ int tap_shift(const TrellisStream& stream) {
 
 std::uint64_t kind_of_tap(std::size_t i, int shift) { return core::kMaxTaps * static_cast<std::size_t>(shift) + i; }
 
-// The product of some dimensions; nothing where it does not fit.
-std::optional<std::uint64_t> product_of(std::span<const std::uint64_t> dimensions) {
-  std::uint64_t product = 1;
-  for (const std::uint64_t d : dimensions)
-    if (__builtin_mul_overflow(product, d, &product)) return std::nullopt;
-  return product;
-}
-
-// Dimensions cut in three before i and before j >= i: the products of the parts, by a code above 0.
-using Cut = std::array<std::optional<std::uint64_t>, 3>;
-Cut cut(std::span<const std::uint64_t> dimensions, std::uint64_t i, std::uint64_t j) {
-  return {product_of(dimensions.first(i)), product_of(dimensions.subspan(i, j - i)), product_of(dimensions.subspan(j))};
-}
-// Nothing where the cuts are no `apart` dimensions apart.
-std::optional<Cut> cut_of(std::uint64_t code, std::span<const std::uint64_t> dimensions, std::uint64_t apart) {
-  const std::uint64_t places = dimensions.size() + 1, i = (code - 1) / places, j = (code - 1) % places;
-  if (i + apart > j) return std::nullopt;
-  return cut(dimensions, i, j);
-}
-// The code of the first cut that is what it takes, or 0.
-template <class Takes>
-std::uint64_t find_cut(std::span<const std::uint64_t> dimensions, std::uint64_t apart, Takes takes) {
-  const std::uint64_t places = dimensions.size() + 1;
-  for (std::uint64_t i = 0; i < places; i++)
-    for (std::uint64_t j = i + apart; j < places; j++)
-      if (takes(cut(dimensions, i, j))) return 1 + i * places + j;
-  return 0;
-}
-
-// How far the cuts of a view and of a factor are apart.
-constexpr std::uint64_t kViewApart = 0, kFactorApart = 1;
+constexpr std::uint64_t kApart = 0;  // the cuts of a view, at least
 
 std::vector<std::uint64_t> dimensions_of(const TrellisStream& stream, const std::vector<std::uint64_t>& shape) {
   return has_view(stream) ? std::vector<std::uint64_t>(stream.view.rbegin(), stream.view.rend()) : shape;
 }
 
 void put_view(NumberWriter& out, const TrellisStream& stream, const std::vector<std::uint64_t>& shape) {
-  const std::uint64_t code = find_cut(shape, kViewApart, [&](const auto& sides) {
-    return std::equal(sides.begin(), sides.end(), stream.view.begin());
-  });
+  const std::uint64_t code = find_cut(
+      shape, kApart, [&](const auto& sides) { return std::equal(sides.begin(), sides.end(), stream.view.begin()); });
   out.put(Field::kSides, code, kind_of_rank(shape.size()));
   if (code == 0)
     for (const std::uint64_t side : stream.view) out.put(Field::kSide, side);
-}
-
-void put_layout(NumberWriter& out, const ScaleFactor& factor, const std::vector<std::uint64_t>& dimensions) {
-  const std::uint64_t code = find_cut(dimensions, kFactorApart, [&](const auto& sides) {
-    return sides[1] == factor.codes.size() && sides[2] == factor.inner;
-  });
-  out.put(Field::kAxes, code, kind_of_rank(dimensions.size()));
-  if (code != 0) return;
-  out.put(Field::kFactorInner, factor.inner);
-  out.put(Field::kFactorCount, factor.codes.size());
-}
-
-std::span<const std::int8_t> codes_alike(const LastStream& last, std::size_t count) {
-  const auto found = last.codes.find(count);
-  return found == last.codes.end() ? std::span<const std::int8_t>() : found->second;
 }
 
 }  // namespace
@@ -153,8 +107,7 @@ void put_trellis(NumberWriter& out, const TrellisStream& stream, const std::vect
   out.put_flag(Field::kHasView, has_view(stream));
   if (stream.offset != 0) out.put_signed(Field::kOffset, stream.offset);
   out.put(Field::kShape, stream.shape);
-  out.put_signed(Field::kBaseClass, stream.base_class - last.base_class);
-  last.base_class = stream.base_class;
+  put_base_class(out, stream, last);
   if (stream.predicts) {
     const bool has_shifts = stream.shifts != decltype(stream.shifts){};
     out.put_flag(Field::kHasShifts, has_shifts);
@@ -171,13 +124,7 @@ void put_trellis(NumberWriter& out, const TrellisStream& stream, const std::vect
   }
   if (has_view(stream)) put_view(out, stream, shape);
   out.put(Field::kFactors, stream.factors.size());
-  const std::vector<std::uint64_t> dimensions = dimensions_of(stream, shape);
-  for (const ScaleFactor& factor : stream.factors) {
-    put_layout(out, factor, dimensions);
-    last.scale_codes.begin_factor(codes_alike(last, factor.codes.size()));
-    for (const std::int8_t code : factor.codes) out.put_by(last.scale_codes, code);
-    last.codes[factor.codes.size()] = factor.codes;
-  }
+  put_factors(out, stream, dimensions_of(stream, shape), last);
 }
 
 namespace {
@@ -190,37 +137,12 @@ std::array<std::uint64_t, 3> read_view(NumberReader& in, const std::vector<std::
     for (std::uint64_t& side : view) side = in.get(Field::kSide);
     return view;
   }
-  const std::optional<Cut> found = cut_of(code, shape, kViewApart);
+  const std::optional<Cut> found = cut_of(code, shape, kApart);
   for (std::size_t s = 0; s < view.size(); s++) {
     in.require(found && (*found)[s], kFault);
     view[s] = *(*found)[s];
   }
   return view;
-}
-
-void read_factor(NumberReader& in, std::uint64_t elements, const std::vector<std::uint64_t>& dimensions,
-                 LastStream& last, ScaleFactor& factor) {
-  constexpr const char* kFault = "a scale factor does not divide its tensor";
-  const std::uint64_t code = in.get(Field::kAxes, kind_of_rank(dimensions.size()));
-  std::uint64_t count = 0, period = 0;
-  if (code == 0) {
-    factor.inner = in.get(Field::kFactorInner);
-    count = in.get(Field::kFactorCount);
-  } else {
-    const std::optional<Cut> found = cut_of(code, dimensions, kFactorApart);
-    in.require(found && (*found)[1] && (*found)[2], kFault);
-    count = *(*found)[1];
-    factor.inner = *(*found)[2];
-  }
-  in.require(
-      factor.inner > 0 && count > 0 && !__builtin_mul_overflow(factor.inner, count, &period) && elements % period == 0,
-      kFault);
-  in.require_numbers(count, "there are more scale codes than bytes for them");
-  last.scale_codes.begin_factor(codes_alike(last, count));
-  factor.codes.reserve(count);
-  for (std::uint64_t c = 0; c < count; c++)
-    factor.codes.push_back(static_cast<std::int8_t>(in.get_by(last.scale_codes)));
-  last.codes[count] = factor.codes;
 }
 
 }  // namespace
@@ -246,9 +168,7 @@ void read_trellis(NumberReader& in, const std::vector<std::uint64_t>& shape, std
   const std::uint64_t number = in.get(Field::kShape);
   in.require(number < shapes, "a trellis stream names a shape that does not exist");
   t.shape = static_cast<std::uint32_t>(number);
-  last.base_class = static_cast<int>(
-      in.get_next(Field::kBaseClass, last.base_class, -1024, 1024, "a trellis stream has a base class out of range"));
-  t.base_class = static_cast<std::int16_t>(last.base_class);
+  read_base_class(in, last, t);
   if (t.predicts) {
     if (in.get_flag(Field::kHasShifts))
       for (std::size_t i = 0; i < t.shifts.size(); i++)
@@ -273,10 +193,8 @@ void read_trellis(NumberReader& in, const std::vector<std::uint64_t>& shape, std
                    stream.units <= std::uint64_t{1} << stream.segment_log2,
                "a view does not fit its tensor");
   }
-  const std::uint64_t factors = in.get(Field::kFactors);
-  in.require(factors <= kMaxFactors, "a trellis stream has too many scale factors");
-  const std::vector<std::uint64_t> dimensions = dimensions_of(t, shape);
-  for (std::uint64_t f = 0; f < factors; f++) read_factor(in, stream.units, dimensions, last, t.factors.emplace_back());
+  const std::size_t factors = read_factor_count(in, Field::kFactors);
+  read_factors(in, factors, stream.units, dimensions_of(t, shape), last, t);
 }
 
 }  // namespace weft::archive

@@ -20,7 +20,7 @@
 namespace weft {
 
 inline constexpr int kFormatMajor = 0;
-inline constexpr int kFormatMinor = 8;
+inline constexpr int kFormatMinor = 9;
 
 // A frequency table: consecutive symbols from `first` on; the frequencies sum to 4096. With a pair_base what is coded are
 // pairs of symbols (core/pairs.hpp).
@@ -122,7 +122,7 @@ struct StreamRecord {
   UniformStream uniform;
   CodebookStream codebook;
   TrellisStream trellis;
-  Scales scales;  // codecs kLossless and kCodebook
+  Scales scales;                                     // codecs kLossless and kCodebook
   std::size_t first_segment = 0, segment_count = 0;  // in Index::segments
   std::vector<std::size_t> members;                  // tensors, ascending
 };

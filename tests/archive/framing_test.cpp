@@ -30,7 +30,7 @@ Footer good_footer() {
 
 TEST(Framing, HeaderHasTheBytesOfTheFormat) {
   const Header header = make_header();
-  const std::array<int, 12> expected = {0x89, 0x57, 0x45, 0x46, 0x54, 0x0D, 0x0A, 0x1A, 0, 8, 0, 0};
+  const std::array<int, 12> expected = {0x89, 0x57, 0x45, 0x46, 0x54, 0x0D, 0x0A, 0x1A, 0, 9, 0, 0};
   for (std::size_t i = 0; i < expected.size(); i++) EXPECT_EQ(static_cast<int>(header[i]), expected[i]) << i;
   EXPECT_NO_THROW(check_header(header));
 }
@@ -50,13 +50,14 @@ TEST(Framing, AnotherVersionIsRefusedByNumber) {
                                            {0, 3, "version 0.3"},
                                            {0, 4, "version 0.4"},
                                            {0, 7, "version 0.7"},
+                                           {0, 8, "version 0.8"},
                                            {0, 0, "version 0.0"},
                                            {255, 255, "version 255.255"}}) {
     Header bad = make_header();
     bad[8] = static_cast<std::byte>(major);
     bad[9] = static_cast<std::byte>(minor);
     seal(bad, 12);
-    expect_error(ErrorKind::kArchive, {text, "reads 0.8"}, [&] { check_header(bad); });
+    expect_error(ErrorKind::kArchive, {text, "reads 0.9"}, [&] { check_header(bad); });
   }
 }
 

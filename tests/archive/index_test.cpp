@@ -85,6 +85,7 @@ Index rich_index() {
   const std::size_t uniform = add_stream(index, CodecId::kUniform, DType::kF32, {6});
   index.streams[uniform].uniform = {0.125f, 4, 5, std::vector<std::uint8_t>(20, 130)};
   const std::size_t codebook = add_stream(index, CodecId::kCodebook, DType::kF16, {7});
+  index.streams[codebook].scales = {20, {{1, std::vector<std::int8_t>(1500)}, {500, {0, 2, 1}}}};
   index.codebooks = {{DType::kBF16, 1, {-1.5f, 0.0f, 0.25f}, 0, {}},
                      {DType::kF32, 4, floats(4 * 300), 0, {}},
                      {DType::kF16, 4, {0.5f, 0.25f, -1, 0.5f}, 0, {}}};
@@ -94,17 +95,16 @@ Index rich_index() {
   index.shapes[1][3] = 4000;
   index.shapes[1][9] = 96;
   const std::size_t trellis = add_stream(index, CodecId::kTrellis, DType::kF32, {8});
-  index.streams[trellis].trellis = {0.25f,
+  index.streams[trellis].trellis = {{-1024, {{20, std::vector<std::int8_t>(30, -128)}, {1, {0, 1, -2, 127}}}},
+                                    0.25f,
                                     -core::kMaxOffset,
                                     8,
                                     false,
                                     true,
                                     1,
-                                    -1024,
                                     {-4, 4, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1},
                                     {{}, {-128}, {127, 1}},
                                     {6, 20, 5},
-                                    {{20, std::vector<std::int8_t>(30, -128)}, {1, {0, 1, -2, 127}}},
                                     0};
   const std::size_t asset = add_stream(index, CodecId::kAsset, DType::kU8, {});
   index.streams[asset].units = 5000;
@@ -119,7 +119,7 @@ Index rich_index() {
   SegmentRecord& channels = index.segments[index.streams[uniform].first_segment];
   channels.tables[0] = 1;
   channels.corrections = {1, -2, 127};
-  index.segments[index.streams[codebook].first_segment].tables[0] = 2;
+  index.segments[index.streams[codebook].first_segment].class_tables = {1, 0, 1};
   index.segments[index.streams[groups].first_segment].tables[1] = 3;
   for (std::size_t b = 0; b < index.blocks.size(); b++) index.blocks[b].size = static_cast<std::uint32_t>(20 + 300 * b);
   const auto header = [&](std::size_t f) {
@@ -194,12 +194,14 @@ TEST(Index, ComesBack) {
     EXPECT_EQ(a.uniform, b.uniform);
     EXPECT_EQ(a.codebook, b.codebook);
     EXPECT_EQ(a.trellis, b.trellis);
+    EXPECT_EQ(a.scales, b.scales);
     EXPECT_EQ(a.members, b.members);
     EXPECT_EQ(a.segment_count, b.segment_count);
   }
   ASSERT_EQ(back.segments.size(), index.segments.size());
   for (std::size_t s = 0; s < index.segments.size(); s++) {
     EXPECT_EQ(index.segments[s].tables, back.segments[s].tables);
+    EXPECT_EQ(index.segments[s].class_tables, back.segments[s].class_tables);
     EXPECT_EQ(index.segments[s].corrections, back.segments[s].corrections);
     EXPECT_EQ(index.segments[s].units, back.segments[s].units);
   }

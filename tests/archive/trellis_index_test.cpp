@@ -118,7 +118,7 @@ std::size_t expect_back(const std::vector<Case>& cases) {
 TEST(TrellisIndex, ParametersComeBack) {
   Case plain = some_stream({64, 9});
   Case rich = some_stream({4, 6, 3, 5});
-  rich.stream = {0x1.8p-20f, -77, 8, true, true, 4, -1024, {-4, 4}, {{}, {-128}, {127, 1}}, {}, {}, 0};
+  rich.stream = {{-1024, {}}, 0x1.8p-20f, -77, 8, true, true, 4, {-4, 4}, {{}, {-128}, {127, 1}}, {}, 0};
   rich.stream.view = {4, 6, 15};
   Case odd = some_stream({30, 7});
   odd.stream.view = {5, 6, 7};  // as no cut of its dimensions gives it

@@ -37,7 +37,7 @@ TEST(CliInspect, AccountsForEveryByteOfAnArchive) {
   const Outcome outcome = run_weft({"inspect", "renamed.bin"}, folder.path());
   EXPECT_EQ(outcome.exit_code, 0);
   EXPECT_EQ(outcome.err, "");
-  EXPECT_THAT(outcome.out, AllOf(HasSubstr("weft archive, format 0.8"), HasSubstr("lossless"), HasSubstr("3 tensors")));
+  EXPECT_THAT(outcome.out, AllOf(HasSubstr("weft archive, format 0.9"), HasSubstr("lossless"), HasSubstr("3 tensors")));
   const auto json = nlohmann::json::parse(run_weft({"inspect", "m.weft", "--json"}, folder.path()).out);
   const auto& totals = json["totals"];
   EXPECT_EQ(json["kind"], "archive");
