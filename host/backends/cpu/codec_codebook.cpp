@@ -40,10 +40,8 @@ class CodebookCodec final : public CpuCodec {
     scratch.values.resize(view.units);
     scratch.kernels.to_float(view.dtype, units.data(), view.units, scratch.values.data());
     choose_indices(scratch, view, spec.pin_zero);
-    for (std::size_t p = 0; p < view.codebook->index_bytes; p++) {
-      scratch.encoders[p].begin(scratch.planes[p], 0, pair_window(view, spec));
-      out.tables[p] = scratch.encoders[p].table();
-    }
+    scratch.encoders[0].begin(scratch.planes[0], 0, pair_window(view, spec), classes_to_encode(scratch, view));
+    if (view.codebook->index_bytes == 2) scratch.encoders[1].begin(scratch.planes[1], 0, pair_window(view, spec));
     write_blocks(scratch, view, units, out);
   }
 
@@ -53,11 +51,12 @@ class CodebookCodec final : public CpuCodec {
     const std::size_t n = units.size() / unit_size;
     const CodebookStream& stream = *view.codebook;
     const std::uint64_t vectors = vectors_in(n, stream.dimension);
+    const auto classes = classes_to_decode(scratch, view, block_index, vectors, block.plane(0));
     const std::uint8_t* symbols[2] = {};
     for (std::size_t p = 0; p < stream.index_bytes; p++) {
       scratch.planes[p].resize(vectors);
-      std::string fault =
-          scratch.decoders[p].decode(block.plane(static_cast<int>(p)), vectors, scratch.planes[p].data(), symbols[p]);
+      std::string fault = scratch.decoders[p].decode(block.plane(static_cast<int>(p)), vectors,
+                                                     scratch.planes[p].data(), symbols[p], classes);
       if (!fault.empty()) return fault;
     }
     const std::uint64_t first = view.first_unit + (std::uint64_t{block_index} << view.block_log2);
@@ -99,13 +98,15 @@ class CodebookCodec final : public CpuCodec {
                            EncodedSegment& out) {
     const auto unit_size = static_cast<std::size_t>(unit_bytes(view.dtype));
     const std::size_t d = view.codebook->dimension, planes = view.codebook->index_bytes;
-    bool used[2] = {};
+    std::uint32_t used = 0;  // bit p: plane p of some block needs its tables
     std::vector<std::byte> exceptions;
     for (std::uint32_t b = 0; b < view.block_count(); b++) {
       const std::size_t begin = std::size_t{b} << view.block_log2, n = view.block_units(b);
       archive::BlockBuilder block(out.bytes, n, static_cast<int>(planes) + 1);
       for (std::size_t p = 0; p < planes; p++)
-        used[p] |= scratch.encoders[p].encode(begin / d, vectors_in(n, view.codebook->dimension), block);
+        used |= static_cast<std::uint32_t>(
+                    scratch.encoders[p].encode(begin / d, vectors_in(n, view.codebook->dimension), block))
+                << p;
       collect_exceptions(
           units.subspan(begin * unit_size, n * unit_size), unit_size,
           [&](std::size_t i) { return !core::is_finite(scratch.values[begin + i]); }, exceptions);
@@ -113,8 +114,7 @@ class CodebookCodec final : public CpuCodec {
       out.block_sizes.push_back(block.finish(scratch.kernels.crc32c));
       out.plane_bytes += block.plane_bytes();
     }
-    for (std::size_t p = 0; p < planes; p++)
-      if (!used[p]) out.tables[p].reset();
+    put_tables(scratch, used, out);
   }
 };
 

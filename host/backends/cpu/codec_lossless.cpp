@@ -32,12 +32,9 @@ class LosslessCodec final : public CpuCodec {
       planes[p] = scratch.planes[p].data();
     }
     scratch.kernels.split(units.data(), n, count, rotates(view.dtype), planes.data());
-    for (int p = 0; p < count; p++) {
-      scratch.encoders[p].begin({planes[p], n}, p == 0 ? 0 : spec.min_saving,
-                                p == 0 ? pair_window(view, spec) : std::nullopt);
-      out.tables[p] = scratch.encoders[p].table();
-    }
-    std::uint32_t used = 0;  // bit p: plane p of some block needs its table
+    scratch.encoders[0].begin({planes[0], n}, 0, pair_window(view, spec), classes_to_encode(scratch, view));
+    for (int p = 1; p < count; p++) scratch.encoders[p].begin({planes[p], n}, spec.min_saving, std::nullopt);
+    std::uint32_t used = 0;  // bit p: plane p of some block needs its tables
     for (std::uint32_t b = 0; b < view.block_count(); b++) {
       const std::size_t begin = std::size_t{b} << view.block_log2, size = view.block_units(b);
       const std::size_t block_begin = out.bytes.size();
@@ -60,11 +57,10 @@ class LosslessCodec final : public CpuCodec {
         out.plane_bytes += block.plane_bytes();
       }
     }
-    for (int p = 0; p < count; p++)
-      if ((used >> p & 1) == 0) out.tables[p].reset();
+    put_tables(scratch, used, out);
   }
 
-  [[nodiscard]] std::string decode(Scratch& scratch, const SegmentView& view, std::uint32_t,
+  [[nodiscard]] std::string decode(Scratch& scratch, const SegmentView& view, std::uint32_t block_index,
                                    const archive::BlockView& block, std::span<std::byte> units) const override {
     const int count = unit_bytes(view.dtype);
     if (block.plane(0).mode == PlaneMode::kZstd) {
@@ -74,10 +70,11 @@ class LosslessCodec final : public CpuCodec {
       return archive::read_zstd_frame(block.plane(0).bytes, units);
     }
     const std::size_t n = units.size() / static_cast<std::size_t>(count);
+    const auto classes = classes_to_decode(scratch, view, block_index, n, block.plane(0));
     std::array<const std::uint8_t*, 8> planes{};
     for (int p = 0; p < count; p++) {
       scratch.planes[p].resize(n);
-      std::string fault = scratch.decoders[p].decode(block.plane(p), n, scratch.planes[p].data(), planes[p]);
+      std::string fault = scratch.decoders[p].decode(block.plane(p), n, scratch.planes[p].data(), planes[p], classes);
       if (!fault.empty()) return fault;
     }
     scratch.kernels.merge(planes.data(), n, count, rotates(view.dtype), units.data());

@@ -7,6 +7,7 @@
 #include <array>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -26,6 +27,7 @@ struct Scratch {
   std::array<PlaneEncoder, 8> encoders;
   std::array<PlaneDecoder, 8> decoders;
   std::array<std::vector<std::uint8_t>, 8> planes;
+  std::vector<std::uint8_t> classes;
   std::vector<float> values;
   std::vector<std::int32_t> fixed;
   std::vector<std::byte> frame;
@@ -50,6 +52,15 @@ class CpuCodec {
   [[nodiscard]] virtual std::string decode(Scratch& scratch, const SegmentView& view, std::uint32_t block,
                                            const archive::BlockView& planes, std::span<std::byte> units) const = 0;
 };
+
+// The classes of a segment's units, if its stream has scales. Borrows from the scratch memory.
+[[nodiscard]] std::optional<UnitClasses> classes_to_encode(Scratch& scratch, const SegmentView& view);
+// The classes of n units of a block, if this is a plane 0 that is coded by them.
+[[nodiscard]] std::span<const std::uint8_t> classes_to_decode(Scratch& scratch, const SegmentView& view,
+                                                              std::uint32_t block, std::uint64_t n,
+                                                              const archive::PlaneView& plane);
+// Notes the tables of the encoders of those planes whose bit is set.
+void put_tables(const Scratch& scratch, std::uint32_t planes, EncodedSegment& out);
 
 // Whether lossless coding tries zstd on a block of these units: many of their words occur more than once.
 [[nodiscard]] bool repeats_often(std::span<const std::byte> units, int unit_size) noexcept;

@@ -40,6 +40,12 @@ struct Kernels {
                                const core::EncodeTable& table, std::uint16_t* end);
   core::Status (*rans_decode)(const std::uint16_t* words, std::uint32_t word_count, int lanes_log2,
                               const std::uint32_t* table, std::uint32_t n, std::uint8_t* out);
+  // The same with a table for each symbol, which `numbers` numbers; decoding's have 4096 words each.
+  std::uint32_t (*rans_encode_by_class)(const std::uint8_t* symbols, const std::uint8_t* numbers, std::uint32_t n,
+                                        int lanes_log2, const core::EncodeTable* tables, std::uint16_t* end);
+  core::Status (*rans_decode_by_class)(const std::uint16_t* words, std::uint32_t word_count, int lanes_log2,
+                                       const std::uint32_t* tables, const std::uint8_t* numbers, std::uint32_t n,
+                                       std::uint8_t* out);
   std::uint32_t (*crc32c)(const std::uint8_t* data, std::size_t n);
 
   // n units of 1, 2, 4 or 8 bytes <-> that many byte planes; rotate: floats, whose sign goes to the lowest bit.

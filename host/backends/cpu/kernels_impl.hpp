@@ -36,6 +36,19 @@ core::Status decode_symbols(const std::uint16_t* words, std::uint32_t word_count
 }
 
 template <core::Warp W>
+std::uint32_t encode_by_class(const std::uint8_t* symbols, const std::uint8_t* numbers, std::uint32_t n, int lanes_log2,
+                              const core::EncodeTable* tables, std::uint16_t* end) {
+  return core::rans_encode_by_class<W>(symbols, numbers, n, lanes_log2, tables, end);
+}
+
+template <core::Warp W>
+core::Status decode_by_class(const std::uint16_t* words, std::uint32_t word_count, int lanes_log2,
+                             const std::uint32_t* tables, const std::uint8_t* numbers, std::uint32_t n,
+                             std::uint8_t* out) {
+  return core::rans_decode<W>(words, word_count, lanes_log2, core::NumberedTables{tables, numbers}, n, out);
+}
+
+template <core::Warp W>
 std::uint32_t checksum(const std::uint8_t* data, std::size_t n) {
   return core::crc32c<W>(data, n, kCrcTables);
 }
@@ -315,6 +328,8 @@ constexpr Kernels make_kernels(std::string_view name, decltype(Kernels::trellis)
   return {name,
           encode_symbols<W>,
           decode_symbols<W>,
+          encode_by_class<W>,
+          decode_by_class<W>,
           checksum<W>,
           split,
           merge,

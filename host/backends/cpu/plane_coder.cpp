@@ -41,7 +41,7 @@ std::optional<PairPlane> split_pairs(std::span<const std::byte> plane, std::uint
 }
 
 void PlaneEncoder::begin(std::span<const std::uint8_t> symbols, double min_saving,
-                         std::optional<core::WindowTies> pairs) {
+                         std::optional<core::WindowTies> pairs, const std::optional<UnitClasses>& classes) {
   symbols_ = symbols;
   core::OneThread team;
   tables_.counted = {};
@@ -66,8 +66,25 @@ void PlaneEncoder::begin(std::span<const std::uint8_t> symbols, double min_savin
   }
   core::PlaneChoice work[2];
   core::choose_plane_table(tables_, work, team);
+  by_class_ = {};
+  if (classes) begin_by_class(*classes, plain_length(tables_, work, symbols.size()));
   if (tables_.paired != 0)
     for (auto& pair : pairs_) pair = tables_.replacement[pair];
+}
+
+void PlaneEncoder::begin_by_class(const UnitClasses& classes, std::uint64_t plain) {
+  by_class_ = choose_class_tables(symbols_, classes, plain);
+  if (by_class_.tables.empty()) return;
+  tables_.has_table = tables_.paired = 0;
+  class_encode_.resize(by_class_.tables.size());
+  for (std::size_t t = 0; t < class_encode_.size(); t++) {
+    std::uint16_t frequencies[256];
+    expand_table(by_class_.tables[t], frequencies);
+    core::build_encode_table(frequencies, class_encode_[t]);
+  }
+  numbers_.resize(symbols_.size());
+  for (std::size_t i = 0; i < numbers_.size(); i++)
+    numbers_[i] = by_class_.table_of_class[static_cast<std::size_t>(classes.of_unit[i] - classes.lowest)];
 }
 
 bool PlaneEncoder::encode(std::size_t at, std::size_t n, BlockBuilder& block) {
@@ -78,19 +95,26 @@ bool PlaneEncoder::encode(std::size_t at, std::size_t n, BlockBuilder& block) {
   }
   if (tables_.paired != 0) {
     if (encode_pairs(symbols, std::span(pairs_).subspan(at / 2, n / 2), block)) return true;
-  } else if (tables_.has_table != 0) {
-    words_.resize(core::encode_bound_words(n));
-    std::uint16_t* end = words_.data() + words_.size();
-    const int lanes_log2 = core::lanes_log2_for(n);
-    const std::size_t count =
-        kernels_.rans_encode(symbols.data(), static_cast<std::uint32_t>(n), lanes_log2, tables_.encode, end);
-    if (2 * count < n) {
-      block.add_bytes(PlaneMode::kRans, std::as_bytes(std::span(end - count, count)), lanes_log2);
-      return true;
-    }
+  } else if (tables_.has_table != 0 || !by_class_.tables.empty()) {
+    if (encode_words(at, n, block)) return true;
   }
   block.add_bytes(PlaneMode::kRaw, std::as_bytes(symbols));
   return false;
+}
+
+bool PlaneEncoder::encode_words(std::size_t at, std::size_t n, BlockBuilder& block) {
+  words_.resize(core::encode_bound_words(n));
+  std::uint16_t* end = words_.data() + words_.size();
+  const int lanes_log2 = core::lanes_log2_for(n);
+  const auto size = static_cast<std::uint32_t>(n);
+  const std::uint8_t* symbols = symbols_.data() + at;
+  const std::size_t count =
+      by_class_.tables.empty()
+          ? kernels_.rans_encode(symbols, size, lanes_log2, tables_.encode, end)
+          : kernels_.rans_encode_by_class(symbols, numbers_.data() + at, size, lanes_log2, class_encode_.data(), end);
+  if (2 * count >= n) return false;
+  block.add_bytes(PlaneMode::kRans, std::as_bytes(std::span(end - count, count)), lanes_log2);
+  return true;
 }
 
 bool PlaneEncoder::encode_pairs(std::span<const std::uint8_t> symbols, std::span<const std::uint8_t> pairs,
@@ -125,16 +149,34 @@ bool PlaneEncoder::encode_pairs(std::span<const std::uint8_t> symbols, std::span
   return true;
 }
 
+void PlaneDecoder::make_table(std::size_t number, const FrequencyTable& table) {
+  if (number >= made_.size()) {
+    made_.resize(number + 1);
+    slots_.resize(made_.size() * core::kProbScale);
+  }
+  if (made_[number] == table) return;
+  std::uint16_t frequencies[256];
+  expand_table(table, frequencies);
+  core::build_decode_table(frequencies, slots_.data() + number * core::kProbScale);
+  made_[number] = table;
+}
+
 void PlaneDecoder::set_table(const FrequencyTable* table) {
-  if (table == nullptr) {
-    table_.clear();
-    current_ = {};
-  } else if (*table != current_ || table_.empty()) {
-    std::uint16_t frequencies[256];
-    expand_table(*table, frequencies);
-    table_.resize(core::kProbScale);
-    core::build_decode_table(frequencies, table_.data());
-    current_ = *table;
+  has_table_ = table != nullptr;
+  by_class_ = false;
+  if (has_table_) make_table(0, *table);
+}
+
+void PlaneDecoder::set_class_tables(int lowest, std::span<const FrequencyTable* const> tables) {
+  has_table_ = by_class_ = true;
+  std::vector<const FrequencyTable*> different;
+  for (std::size_t c = 0; c < tables.size(); c++) {
+    const auto number = std::find(different.begin(), different.end(), tables[c]) - different.begin();
+    if (number == std::ssize(different)) {
+      make_table(different.size(), *tables[c]);
+      different.push_back(tables[c]);
+    }
+    number_of_class_[static_cast<std::size_t>(lowest) + c] = static_cast<std::uint8_t>(number);
   }
 }
 
@@ -156,7 +198,7 @@ std::string fault_of(core::Status status) {
 }
 
 std::string PlaneDecoder::decode(const PlaneView& plane, std::uint64_t n, std::uint8_t* out,
-                                 const std::uint8_t*& symbols) {
+                                 const std::uint8_t*& symbols, std::span<const std::uint8_t> classes) {
   symbols = out;
   switch (plane.mode) {
     case PlaneMode::kRaw:
@@ -167,9 +209,10 @@ std::string PlaneDecoder::decode(const PlaneView& plane, std::uint64_t n, std::u
       std::memset(out, plane.constant, n);
       return "";
     case PlaneMode::kRans:
-      if (table_.empty()) return "a coded plane has no frequency table";
+      if (!has_table_) return "a coded plane has no frequency table";
       if (plane.bytes.size() % 2 != 0) return "a coded plane has an odd size";
-      return current_.pair_base ? decode_pairs(plane, n, out) : decode_words(plane.bytes, plane.lanes_log2, n, out);
+      if (by_class_) return decode_by_class(plane, classes, out);
+      return made_[0].pair_base ? decode_pairs(plane, n, out) : decode_words(plane.bytes, plane.lanes_log2, n, out);
     default:
       return "a plane has a mode that its codec does not use";
   }
@@ -179,7 +222,17 @@ std::string PlaneDecoder::decode_words(std::span<const std::byte> bytes, int lan
                                        std::uint8_t* out) const {
   const auto* words = reinterpret_cast<const std::uint16_t*>(bytes.data());
   const auto count = static_cast<std::uint32_t>(bytes.size() / 2);
-  return fault_of(kernels_.rans_decode(words, count, lanes_log2, table_.data(), static_cast<std::uint32_t>(n), out));
+  return fault_of(kernels_.rans_decode(words, count, lanes_log2, slots_.data(), static_cast<std::uint32_t>(n), out));
+}
+
+std::string PlaneDecoder::decode_by_class(const PlaneView& plane, std::span<const std::uint8_t> classes,
+                                          std::uint8_t* out) {
+  numbers_.resize(classes.size());
+  for (std::size_t i = 0; i < classes.size(); i++) numbers_[i] = number_of_class_[classes[i]];
+  const auto* words = reinterpret_cast<const std::uint16_t*>(plane.bytes.data());
+  return fault_of(kernels_.rans_decode_by_class(words, static_cast<std::uint32_t>(plane.bytes.size() / 2),
+                                                plane.lanes_log2, slots_.data(), numbers_.data(),
+                                                static_cast<std::uint32_t>(classes.size()), out));
 }
 
 std::string PlaneDecoder::decode_pairs(const PlaneView& plane, std::uint64_t n, std::uint8_t* out) {
@@ -188,7 +241,7 @@ std::string PlaneDecoder::decode_pairs(const PlaneView& plane, std::uint64_t n, 
   pairs_.resize(n / 2);
   std::string fault = decode_words(parts->words, plane.lanes_log2, n / 2, pairs_.data());
   if (!fault.empty()) return fault;
-  kernels_.unpack_pairs(pairs_.data(), pairs_.size(), *current_.pair_base, out);
+  kernels_.unpack_pairs(pairs_.data(), pairs_.size(), *made_[0].pair_base, out);
   std::uint64_t before = n;
   for (std::size_t i = 0; i < parts->records.size(); i += core::kRecordBytes) {
     const auto record = archive::load_le<std::uint32_t>(parts->records.data() + i);

@@ -2,6 +2,7 @@
 #include "backends/clusterer.hpp"
 #include "backends/cpu/cpu_codec.hpp"
 #include "backends/row_meter.hpp"
+#include "trellis/scales.hpp"
 
 namespace weft {
 
@@ -95,6 +96,32 @@ std::unique_ptr<SegmentCoder> make_segment_coder(const Kernels& kernels) {
 
 void CpuCodec::prepare(Scratch& scratch, const SegmentView& view) const {
   for (std::size_t i = 0; i < view.tables.size(); i++) scratch.decoders[i].set_table(view.tables[i]);
+  if (!view.class_tables.empty())
+    scratch.decoders[0].set_class_tables(trellis::class_range(*view.scales).lowest, view.class_tables);
+}
+
+std::optional<UnitClasses> classes_to_encode(Scratch& scratch, const SegmentView& view) {
+  if (view.scales == nullptr) return std::nullopt;
+  scratch.classes.resize(view.units);
+  trellis::scale_classes(*view.scales, view.first_unit, scratch.classes);
+  const trellis::ClassRange range = trellis::class_range(*view.scales);
+  return UnitClasses{scratch.classes, range.lowest, range.highest};
+}
+
+std::span<const std::uint8_t> classes_to_decode(Scratch& scratch, const SegmentView& view, std::uint32_t block,
+                                                std::uint64_t n, const archive::PlaneView& plane) {
+  if (view.class_tables.empty() || plane.mode != archive::PlaneMode::kRans) return {};
+  scratch.classes.resize(n);
+  trellis::scale_classes(*view.scales, view.first_unit + (std::uint64_t{block} << view.block_log2), scratch.classes);
+  return scratch.classes;
+}
+
+void put_tables(const Scratch& scratch, std::uint32_t planes, EncodedSegment& out) {
+  for (std::size_t p = 0; p < out.tables.size(); p++)
+    if ((planes >> p & 1) != 0) out.tables[p] = scratch.encoders[p].table();
+  if ((planes & 1) == 0) return;
+  out.class_tables = scratch.encoders[0].class_tables().tables;
+  out.table_of_class = scratch.encoders[0].class_tables().table_of_class;
 }
 
 }  // namespace cpu

@@ -137,6 +137,24 @@ WEFT_HD std::uint64_t coded_length(const PlaneChoice& choice, Team& team) {
   });
 }
 
+// How many halves of pairs are lost where pairs are replaced: each takes a record.
+template <class Team>
+WEFT_HD std::uint64_t halves_replaced(const std::uint64_t pairs[256], const std::uint8_t replacement[256], Team& team) {
+  return sum_symbols(team, [&](int s) {
+    const auto pair = static_cast<std::uint32_t>(s), stands = std::uint32_t{replacement[s]};
+    return pairs[s] * ((pair % 16 != stands % 16 ? 1u : 0u) + (pair / 16 != stands / 16 ? 1u : 0u));
+  });
+}
+
+// How many symbols lie outside of the window; so does each.
+template <class Team>
+WEFT_HD std::uint64_t symbols_outside(const PairCounts& counts, const PairWindow& window, Team& team) {
+  return sum_symbols(team, [&](int s) { return window.has(static_cast<std::uint32_t>(s)) ? 0 : counts.outside[s]; });
+}
+
+// What records cost, in 1/256 bit.
+WEFT_HD constexpr std::uint64_t length_of_records(std::uint64_t records) { return records * (256 * 8 * kRecordBytes); }
+
 struct PairDecision {
   bool pairs = false;
   std::uint64_t records = 0;  // about so many
@@ -147,8 +165,7 @@ struct PairDecision {
 template <class Team>
 WEFT_HD PairDecision choose_pairs(const PairCounts& counts, const PairWindow& window, PlaneChoice& pairs,
                                   PlaneChoice& singles, std::uint8_t replacement[256], Team& team) {
-  const std::uint64_t outside =
-      sum_symbols(team, [&](int s) { return window.has(static_cast<std::uint32_t>(s)) ? 0 : counts.outside[s]; });
+  const std::uint64_t outside = symbols_outside(counts, window, team);
   const std::uint64_t total = sum_symbols(team, [&](int s) { return counts.pairs[s]; });
   for_each_symbol(team, [&](int s) {
     singles.counts[s] = count_of_symbol(counts, window, outside, static_cast<std::uint32_t>(s));
@@ -177,14 +194,10 @@ WEFT_HD PairDecision choose_pairs(const PairCounts& counts, const PairWindow& wi
     }
     pairs.counts[s] = count;
   });
-  const std::uint64_t replaced = sum_symbols(team, [&](int s) {
-    const auto pair = static_cast<std::uint32_t>(s), stands = std::uint32_t{replacement[s]};
-    return counts.pairs[s] * ((pair % 16 != stands % 16 ? 1u : 0u) + (pair / 16 != stands / 16 ? 1u : 0u));
-  });
-  const std::uint64_t records = outside + replaced;
+  const std::uint64_t records = outside + halves_replaced(counts.pairs, replacement, team);
   if (normalise(pairs.counts, pairs.frequencies, team) < 2) return {};
   const std::uint64_t single = coded_length(singles, team);
-  const std::uint64_t paired = coded_length(pairs, team) + records * (256 * 8 * kRecordBytes);
+  const std::uint64_t paired = coded_length(pairs, team) + length_of_records(records);
   return {paired <= single + single / kPairPrice, records};
 }
 

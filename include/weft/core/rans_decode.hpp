@@ -28,10 +28,30 @@ WEFT_HD typename W::U32 after_entry(typename W::U32 x, typename W::U32 entry) {
   return ((entry >> 8) & W::splat(kProbScale - 1)) * (x >> kProbBits) + (entry >> 20);
 }
 
-// One step of every lane without the refill; returns the table entries, whose low bytes are the symbols.
-template <Warp W>
-WEFT_HD typename W::U32 decode_step(typename W::U32& x, const std::uint32_t* table) {
-  const auto entry = W::gather(table, x, kProbScale - 1);
+// The entries of states in a table of 4096 (pack_slot) that is the same for all symbols.
+template <Warp W, class... Where>
+WEFT_HD typename W::U32 entries_of(const std::uint32_t* table, typename W::U32 x, const Where&...) {
+  return W::gather(table, x, kProbScale - 1);
+}
+
+// Such tables one after the other, of which symbol i has number numbers[i].
+struct NumberedTables {
+  const std::uint32_t* tables;
+  const std::uint8_t* numbers;
+};
+// Of a round that begins with symbol `first`, of all lanes or those of a mask.
+template <Warp W, class... Mask>
+WEFT_HD typename W::U32 entries_of(const NumberedTables& by, typename W::U32 x, std::uint32_t first,
+                                   const Mask&... mask) {
+  const auto slot = x & W::splat(kProbScale - 1);
+  return W::gather(by.tables, slot | W::load_bytes(by.numbers + first, mask...) << kProbBits);
+}
+
+// One step of every lane without the refill; returns the table entries, whose low bytes are the symbols. `where` is what
+// entries_of() asks for.
+template <Warp W, class Tables, class... Where>
+WEFT_HD typename W::U32 decode_step(typename W::U32& x, const Tables& tables, const Where&... where) {
+  const auto entry = entries_of<W>(tables, x, where...);
   x = after_entry<W>(x, entry);
   return entry;
 }
@@ -76,10 +96,11 @@ WEFT_HD void refill_all(typename W::U32& x, const std::uint16_t* words, std::uin
   cursor = static_cast<std::uint32_t>(next - words);
 }
 
-// A round of all lanes while 32 words are left.
-template <Warp W>
-WEFT_HD typename W::U32 decode_full_round(typename W::U32& x, const std::uint16_t*& next, const std::uint32_t* table) {
-  const auto entry = decode_step<W>(x, table);
+// A round of all lanes that begins with symbol `first`, while 32 words are left.
+template <Warp W, class Tables>
+WEFT_HD typename W::U32 decode_full_round(typename W::U32& x, const std::uint16_t*& next, const Tables& tables,
+                                          std::uint32_t first) {
+  const auto entry = decode_step<W>(x, tables, first);
   refill_all<W>(x, next);
   return entry;
 }
@@ -87,14 +108,14 @@ WEFT_HD typename W::U32 decode_full_round(typename W::U32& x, const std::uint16_
 // Rounds of symbols [done, n). take(x, active) gives the lanes of `active` that have run low their next words, and false when
 // there are too few; sink(done, size, entry, active) takes the symbols of a round: the low bytes of the entry's active lanes,
 // of which there are `size`.
-template <Warp W, class Take, class Sink>
-WEFT_HD bool decode_last_rounds(typename W::U32& x, std::uint32_t lanes, const std::uint32_t* table, std::uint32_t done,
+template <Warp W, class Tables, class Take, class Sink>
+WEFT_HD bool decode_last_rounds(typename W::U32& x, std::uint32_t lanes, const Tables& tables, std::uint32_t done,
                                 std::uint32_t n, Take take, Sink sink) {
   while (done < n) {
     const std::uint32_t size = n - done < lanes ? n - done : lanes;
     const auto active = W::first_lanes(size);
     auto next = x;
-    const auto entry = decode_step<W>(next, table);
+    const auto entry = decode_step<W>(next, tables, done, active);
     x = W::select(active, next, x);
     if (!take(x, active)) return false;
     sink(done, size, entry, active);
@@ -110,10 +131,10 @@ WEFT_HD Status finish_decoding(const DecodeState<W>& state, std::uint32_t word_c
 }
 
 // Decodes n symbols from words[0 .. word_count), the lanes' first words included, to out[0 .. n).
-// `table` has 4096 entries (pack_slot). Reads and writes nothing outside of these ranges.
-template <Warp W>
-WEFT_HD Status rans_decode(const std::uint16_t* words, std::uint32_t word_count, int lanes_log2,
-                           const std::uint32_t* table, std::uint32_t n, std::uint8_t* out) {
+// `tables` are one table or NumberedTables. Reads and writes nothing outside of these ranges.
+template <Warp W, class Tables>
+WEFT_HD Status rans_decode(const std::uint16_t* words, std::uint32_t word_count, int lanes_log2, const Tables& tables,
+                           std::uint32_t n, std::uint8_t* out) {
   const std::uint32_t lanes = 1u << lanes_log2;
   DecodeState<W> state;
   if (!start_decoding<W>(state, words, word_count, lanes)) return Status::kTruncated;
@@ -122,11 +143,11 @@ WEFT_HD Status rans_decode(const std::uint16_t* words, std::uint32_t word_count,
     const std::uint16_t* next = words + state.cursor;
     const std::uint16_t* end = words + word_count;
     for (; n - done >= kLanes && end - next >= kLanes; done += kLanes)
-      W::store_bytes(out + done, decode_full_round<W>(state.x, next, table));
+      W::store_bytes(out + done, decode_full_round<W>(state.x, next, tables, done));
     state.cursor = static_cast<std::uint32_t>(next - words);
   }
   const bool enough = decode_last_rounds<W>(
-      state.x, lanes, table, done, n, [&](auto&, auto active) { return refill<W>(state, active, words, word_count); },
+      state.x, lanes, tables, done, n, [&](auto&, auto active) { return refill<W>(state, active, words, word_count); },
       [out](std::uint32_t at, std::uint32_t, auto entry, auto active) { W::store_bytes(out + at, entry, active); });
   return enough ? finish_decoding<W>(state, word_count, lanes) : Status::kTruncated;
 }

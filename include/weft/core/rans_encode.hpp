@@ -121,30 +121,53 @@ WEFT_HD auto rans_encode_from(Load load, std::uint32_t n, int lanes_log2, Words 
   return words.finish();
 }
 
-// Symbols that lie in memory as bytes.
-template <Warp W>
+// Symbols that lie in memory as bytes; with kNumbered there lies beside each the number of its table.
+template <Warp W, bool kNumbered = false>
 struct LoadBytes {
   using U32 = typename W::U32;
   static constexpr std::uint32_t kRounds = 1;
+  static constexpr int kTableWordsLog2 = 9;
+  static_assert(sizeof(EncodeTable) == sizeof(std::uint32_t) << kTableWordsLog2);
   const std::uint8_t* symbols;
-  const EncodeTable& table;
-  WEFT_HD U32 fetch(std::uint32_t first, std::uint32_t offset) const { return W::load_bytes(symbols + first + offset); }
+  const EncodeTable* tables;
+  const std::uint8_t* numbers = nullptr;
+
+  WEFT_HD U32 fetch(std::uint32_t first, std::uint32_t offset) const { return load(first + offset); }
   template <std::uint32_t>
   WEFT_HD void look_up(const U32* fetched, std::uint32_t, U32* reciprocal, U32* step) const {
-    reciprocal[0] = W::gather(table.reciprocal, fetched[0]);
-    step[0] = W::gather(table.step, fetched[0]);
+    const auto* words = reinterpret_cast<const std::uint32_t*>(tables);
+    reciprocal[0] = W::gather(words, fetched[0]);
+    step[0] = W::gather(words + sizeof tables->reciprocal / sizeof *words, fetched[0]);
   }
   WEFT_HD void look_up_some(std::uint32_t first, std::uint32_t, typename W::Mask mask, U32& reciprocal,
                             U32& step) const {
-    const U32 symbol = W::load_bytes(symbols + first, mask);
-    look_up<1>(&symbol, first, &reciprocal, &step);
+    const U32 place = load(first, mask);
+    look_up<1>(&place, first, &reciprocal, &step);
+  }
+
+ private:
+  // Where the numbers of a round's symbols are, in words from the first table's reciprocals or steps on.
+  template <class... Mask>
+  WEFT_HD U32 load(std::uint32_t first, const Mask&... mask) const {
+    const U32 symbol = W::load_bytes(symbols + first, mask...);
+    if constexpr (kNumbered)
+      return symbol | W::load_bytes(numbers + first, mask...) << kTableWordsLog2;
+    else
+      return symbol;
   }
 };
 
 template <Warp W>
 WEFT_HD std::uint32_t rans_encode(const std::uint8_t* symbols, std::uint32_t n, int lanes_log2,
                                   const EncodeTable& table, std::uint16_t* end) {
-  return rans_encode_from<W>(LoadBytes<W>{symbols, table}, n, lanes_log2, DirectWords(end));
+  return rans_encode_from<W>(LoadBytes<W>{symbols, &table}, n, lanes_log2, DirectWords(end));
+}
+
+// The same with symbol i coded by tables[numbers[i]].
+template <Warp W>
+WEFT_HD std::uint32_t rans_encode_by_class(const std::uint8_t* symbols, const std::uint8_t* numbers, std::uint32_t n,
+                                           int lanes_log2, const EncodeTable* tables, std::uint16_t* end) {
+  return rans_encode_from<W>(LoadBytes<W, true>{symbols, tables, numbers}, n, lanes_log2, DirectWords(end));
 }
 
 }  // namespace weft::core

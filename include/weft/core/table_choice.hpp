@@ -7,11 +7,9 @@
 
 namespace weft::core {
 
-// A table is worth having when it leaves at most `keep` of the raw bytes, its own bytes and `beside` included. Symbols
-// without a frequency do not count; one stands for `width` bytes.
+// How many symbols there are from the first to the last that has a frequency; one has.
 template <class Team>
-WEFT_HD bool table_pays(const std::uint64_t counts[256], const std::uint16_t frequencies[256], double keep, Team& team,
-                        std::uint64_t width = 1, std::uint64_t beside = 0) {
+WEFT_HD std::uint32_t symbols_of_table(const std::uint16_t frequencies[256], Team& team) {
   const auto span = reduce(  // the last symbol, and 255 less the first
       team,
       [&](std::uint32_t lane) {
@@ -27,12 +25,22 @@ WEFT_HD bool table_pays(const std::uint64_t counts[256], const std::uint16_t fre
         const std::uint64_t low = (a & 255) > (b & 255) ? a & 255 : b & 255;
         return (a >> 32 > b >> 32 ? a >> 32 : b >> 32) << 32 | low;
       });
-  const auto symbols = static_cast<double>((span >> 32) + (span & 255) - 254);
+  return static_cast<std::uint32_t>((span >> 32) + (span & 255) - 254);
+}
+
+// What a table takes in an archive, about.
+WEFT_HD double table_bytes(std::uint32_t symbols) { return 2 + 1.3 * symbols; }
+
+// A table is worth having when it leaves at most `keep` of the raw bytes, its own bytes and `beside` included. Symbols
+// without a frequency do not count; one stands for `width` bytes.
+template <class Team>
+WEFT_HD bool table_pays(const std::uint64_t counts[256], const std::uint16_t frequencies[256], double keep, Team& team,
+                        std::uint64_t width = 1, std::uint64_t beside = 0) {
+  const std::uint32_t symbols = symbols_of_table(frequencies, team);
   const std::uint64_t total = sum_symbols(team, [&](int s) { return counts[s]; });
   const std::uint64_t length =  // in 1/256 bit
       sum_symbols(team, [&](int s) { return frequencies[s] != 0 ? counts[s] * code_length(frequencies[s]) : 0; });
-  const double table_bytes = 2 + 1.3 * symbols;
-  const double coded = static_cast<double>(length) / 256 / 8 + table_bytes + 12 + static_cast<double>(beside);
+  const double coded = static_cast<double>(length) / 256 / 8 + table_bytes(symbols) + 12 + static_cast<double>(beside);
   return coded <= static_cast<double>(width * total) * keep;
 }
 

@@ -75,6 +75,8 @@ inline Bytes round_trip(const SegmentView& view, const CodecSpec& spec, const By
     coder->encode(view, spec, units, again);
     EXPECT_EQ(again.bytes, segment.bytes) << kernels->name;
     EXPECT_EQ(again.tables, segment.tables) << kernels->name;
+    EXPECT_EQ(again.class_tables, segment.class_tables) << kernels->name;
+    EXPECT_EQ(again.table_of_class, segment.table_of_class) << kernels->name;
     EXPECT_EQ(again.corrections, segment.corrections) << kernels->name;
     Guarded<std::byte> out(units.size());
     const auto fault = coder->decode(segment.with_tables(view), 0, blocks_of(view, segment), out.span());
