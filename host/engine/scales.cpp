@@ -4,6 +4,7 @@
 #include <array>
 #include <cmath>
 #include <memory>
+#include <optional>
 #include <span>
 
 #include "backends/cpu/codebook_indices.hpp"
@@ -31,41 +32,6 @@ bool may_have_scales(const Plan& plan, std::size_t s) {
          is_quantizable(stream.dtype) && stream.units >= kFewestUnits && stream.units <= kWholeUnits;
 }
 
-double entropy(const std::array<std::uint32_t, 256>& counts) {
-  double sum = 0, bits = 0;
-  int used = 0;
-  for (const std::uint32_t c : counts) {
-    if (c == 0) continue;
-    sum += c;
-    bits -= c * std::log2(c);
-    used++;
-  }
-  return sum == 0 ? 0 : bits + sum * std::log2(sum) + 16 + 7 * used;
-}
-double TEMP_BITS(std::vector<std::array<std::uint32_t, 256>> counts) {
-  double all = 0;
-  std::vector<double> bits;
-  std::erase_if(counts, [](const auto& c) { return std::all_of(c.begin(), c.end(), [](auto x) { return x == 0; }); });
-  for (auto& c : counts) bits.push_back(entropy(c));
-  while (counts.size() > 1) {
-    double best = 1e300;
-    std::size_t at = 0;
-    for (std::size_t i = 0; i + 1 < counts.size(); i++) {
-      auto m = counts[i];
-      for (int k = 0; k < 256; k++) m[k] += counts[i + 1][k];
-      const double more = entropy(m) - bits[i] - bits[i + 1];
-      if (more < best) best = more, at = i;
-    }
-    if (best > 0 && counts.size() <= core::kMostClassTables) break;
-    for (int k = 0; k < 256; k++) counts[at][k] += counts[at + 1][k];
-    counts.erase(counts.begin() + at + 1);
-    bits.erase(bits.begin() + at + 1);
-    bits[at] = entropy(counts[at]);
-  }
-  for (const double b : bits) all += b;
-  return all;
-}
-
 class ScaleMaker {
  public:
   ScaleMaker(const Network& network, const Plan& plan, StageTimes& times)
@@ -80,17 +46,24 @@ class ScaleMaker {
       scratch_.values.resize(n);
       scratch_.kernels.to_float(stream.dtype, units_.data(), n, scratch_.values.data());
       find_symbols(s);
-      return choose(plan_.index.tensors[stream.members.front()].shape);
+      return choose(s);
     });
   }
 
  private:
-  // To scratch_.planes[0].
-  void find_symbols(std::size_t s) {
+  // All of the stream as one segment.
+  [[nodiscard]] SegmentView view_of(std::size_t s) const {
     const StreamRecord& stream = plan_.index.streams[s];
     SegmentView view = segment_view(plan_.index, stream, plan_.index.segments[stream.first_segment]);
     view.first_unit = 0;
     view.units = stream.units;
+    return view;
+  }
+
+  // To scratch_.planes[0].
+  void find_symbols(std::size_t s) {
+    const StreamRecord& stream = plan_.index.streams[s];
+    const SegmentView view = view_of(s);
     if (stream.codec == CodecId::kCodebook) return cpu::choose_indices(scratch_, view, plan_.specs[s].pin_zero);
     std::array<std::uint8_t*, 8> planes{};
     const int count = unit_bytes(stream.dtype);
@@ -101,7 +74,7 @@ class ScaleMaker {
     scratch_.kernels.split(units_.data(), view.units, count, rotates(stream.dtype), planes.data());
   }
 
-  Scales choose(std::span<const std::uint64_t> shape) {
+  Scales choose(std::size_t s) {
     std::vector<float>& values = scratch_.values;
     double squares = 0;
     for (float& value : values) {
@@ -111,7 +84,8 @@ class ScaleMaker {
     const double rms = std::sqrt(squares / static_cast<double>(values.size()));
     if (!(rms > 0) || !std::isfinite(rms)) return {};
     for (float& value : values) value = static_cast<float>(static_cast<double>(value) * (kSeenDeviation / rms));
-    std::vector<trellis::Energies> groups = trellis::group_axes(values, shape);
+    std::vector<trellis::Energies> groups =
+        trellis::group_axes(values, plan_.index.tensors[plan_.index.streams[s].members.front()].shape);
     std::vector<trellis::ScaleFactors> boxes;
     boxes.reserve(groups.size());
     for (trellis::Energies& energies : groups) boxes.emplace_back(std::move(energies), boxes.data());
@@ -128,14 +102,13 @@ class ScaleMaker {
                      [](const Option& a, const Option& b) { return a.saving > b.saving; });
     if (options.size() > kTried) options.resize(kTried);
     Scales best;
-    const double plain = bits_with(best);
-    double least = plain * (1 - kLeastSaving);
+    double least = bits_with(s, best) * (1 - kLeastSaving);
     for (const Option& option : options) {
       Scales scales;
       for (int kind = 0; kind < trellis::kFactorKinds; kind++)
         if ((option.set >> kind & 1) != 0) scales.factors.push_back(boxes[option.box].factor(kind)->factor);
       centre(scales);
-      const double bits = bits_with(scales) + boxes[option.box].side_bits(option.set) + kParameterBits;
+      const double bits = bits_with(s, scales) + boxes[option.box].side_bits(option.set) + kParameterBits;
       if (bits < least) least = bits, best = std::move(scales);
     }
     return best;
@@ -153,14 +126,19 @@ class ScaleMaker {
     scales.base_class = static_cast<std::int16_t>(-lowest - beyond / 2);
   }
 
-  // Bits of the symbols with tables by class, the tables included.
-  double bits_with(const Scales& scales) {
+  // Bits of the symbols with these scales, tables included.
+  double bits_with(std::size_t s, const Scales& scales) {
     const std::vector<std::uint8_t>& symbols = scratch_.planes[0];
-    classes_.assign(symbols.size(), 0);
-    if (!scales.factors.empty()) trellis::scale_classes(scales, 0, classes_);
-    counts_.assign(core::kScaleClasses, {});
-    for (std::size_t i = 0; i < symbols.size(); i++) counts_[classes_[i]][symbols[i]]++;
-    return TEMP_BITS(counts_);
+    std::optional<cpu::UnitClasses> classes;
+    if (!scales.factors.empty()) {
+      classes_.resize(symbols.size());
+      trellis::scale_classes(scales, 0, classes_);
+      const trellis::ClassRange range = trellis::class_range(scales);
+      classes = {classes_, range.lowest, range.highest};
+    }
+    cpu::PlaneEncoder& encoder = scratch_.encoders[0];
+    encoder.begin(symbols, 0, pair_window(view_of(s), plan_.specs[s]), classes);
+    return static_cast<double>(encoder.length()) / 256;
   }
 
   const Network& network_;
@@ -169,7 +147,6 @@ class ScaleMaker {
   cpu::Scratch scratch_;
   std::vector<std::byte> units_;
   std::vector<std::uint8_t> classes_;
-  std::vector<std::array<std::uint32_t, 256>> counts_;
 };
 
 }  // namespace

@@ -102,14 +102,14 @@ ClassTables choose_class_tables(std::span<const std::uint8_t> symbols, const Uni
   if (groups.size() < 2) return {};
   ClassTables chosen;
   chosen.table_of_class = number_tables(groups, static_cast<std::size_t>(classes.highest - classes.lowest) + 1);
-  std::uint64_t length = chosen.table_of_class.size() * kByte;
+  chosen.length = chosen.table_of_class.size() * kByte;
   for (const Group& group : groups) {
     std::uint16_t frequencies[256];
     core::normalise(group.counts.data(), frequencies);
     chosen.tables.push_back(compact_table(frequencies));
-    length += group.length;
+    chosen.length += group.length;
   }
-  return length + plain / kLeastSaving <= plain ? chosen : ClassTables{};
+  return chosen.length + plain / kLeastSaving <= plain ? chosen : ClassTables{};
 }
 
 std::uint64_t plain_length(const core::PlaneTables& plane, const core::PlaneChoice work[2], std::uint64_t n) {

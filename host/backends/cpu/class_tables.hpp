@@ -25,6 +25,7 @@ struct UnitClasses {
 struct ClassTables {
   std::vector<FrequencyTable> tables;        // none: classes do not pay
   std::vector<std::uint8_t> table_of_class;  // from the lowest on
+  std::uint64_t length = 0;                  // of the symbols and the tables, in 1/256 bit
 };
 
 // The tables for symbols that take `plain` 1/256 bits without classes, if they save enough.

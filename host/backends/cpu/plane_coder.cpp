@@ -67,14 +67,16 @@ void PlaneEncoder::begin(std::span<const std::uint8_t> symbols, double min_savin
   core::PlaneChoice work[2];
   core::choose_plane_table(tables_, work, team);
   by_class_ = {};
-  if (classes) begin_by_class(*classes, plain_length(tables_, work, symbols.size()));
+  length_ = plain_length(tables_, work, symbols.size());
+  if (classes) begin_by_class(*classes);
   if (tables_.paired != 0)
     for (auto& pair : pairs_) pair = tables_.replacement[pair];
 }
 
-void PlaneEncoder::begin_by_class(const UnitClasses& classes, std::uint64_t plain) {
-  by_class_ = choose_class_tables(symbols_, classes, plain);
+void PlaneEncoder::begin_by_class(const UnitClasses& classes) {
+  by_class_ = choose_class_tables(symbols_, classes, length_);
   if (by_class_.tables.empty()) return;
+  length_ = by_class_.length;
   tables_.has_table = tables_.paired = 0;
   class_encode_.resize(by_class_.tables.size());
   for (std::size_t t = 0; t < class_encode_.size(); t++) {

@@ -49,12 +49,14 @@ class PlaneEncoder {
              const std::optional<UnitClasses>& classes = {});
   [[nodiscard]] std::optional<FrequencyTable> table() const { return table_of(tables_); }
   [[nodiscard]] const ClassTables& class_tables() const { return by_class_; }
+  // What all symbols take as that was chosen, tables included, in 1/256 bit.
+  [[nodiscard]] std::uint64_t length() const { return length_; }
   // Adds symbols [at, at + n) as a constant, coded or raw, whichever is smallest; returns whether they were coded with the
   // table or those of their classes. `at` is even.
   bool encode(std::size_t at, std::size_t n, archive::BlockBuilder& block);
 
  private:
-  void begin_by_class(const UnitClasses& classes, std::uint64_t plain);
+  void begin_by_class(const UnitClasses& classes);
   bool encode_words(std::size_t at, std::size_t n, archive::BlockBuilder& block);
   bool encode_pairs(std::span<const std::uint8_t> symbols, std::span<const std::uint8_t> pairs,
                     archive::BlockBuilder& block);
@@ -63,6 +65,7 @@ class PlaneEncoder {
   std::span<const std::uint8_t> symbols_;
   core::PlaneTables tables_{};
   ClassTables by_class_;
+  std::uint64_t length_ = 0;
   std::vector<core::EncodeTable> class_encode_;
   std::vector<std::uint8_t> numbers_;  // of the symbols' tables
   std::vector<std::uint8_t> pairs_, restored_;
