@@ -191,7 +191,7 @@ def retrain(weights, teacher, images, densities, epochs, random):
 
 def config_of(densities, clusters, price):
     rules = [
-        {"match": name, "codec": "codebook", "clusters": clusters, "centroid_dtype": "F16", "lambda": price,
+        {"match": name, "codec": "codebook", "clusters": clusters, "centroid_dtype": "F16", "lambda": price, "model": "auto",
          "prune": {"sparsity": 1 - density}}
         for name, density in densities.items()
     ]  # fmt: skip

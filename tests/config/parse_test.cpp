@@ -243,7 +243,7 @@ TEST(ParseConfig, ListsTheKeysOfTheRulesCodec) {
   EXPECT_EQ(
       refusal(rule(R"("codec": "lossless", "zzzzzz": 1)")),
       "c.json: /rules/0/zzzzzz: unknown key \"zzzzzz\"; known here: match, min_elements, min_rank, dtypes, codec, "
-      "prune, min_saving, pairs");
+      "prune, min_saving, pairs, model");
   EXPECT_EQ(refusal(rule(R"("codec": "lossless", "lamda": 1)")),
             "c.json: /rules/0/lamda: unknown key \"lamda\"; did you mean \"lambda\"?");
 }
@@ -413,6 +413,17 @@ TEST(ParseConfig, RefusesPruningThatIsNone) {
         << text;
   for (const char* value : {"-0.1", "1.1", "1e400", "\"0.5\"", "null", "[0.5]"})
     EXPECT_NE(refused(std::string("{\"channels\": ") + value + "}"), "") << value;
+}
+
+TEST(ParseConfig, SymbolsHaveScalesAtMost) {
+  for (const char* codec : {"lossless", "codebook"}) {
+    const auto with = [&](const std::string& model) {
+      return rule("\"codec\": \"" + std::string(codec) + "\", \"model\": \"" + model + "\"");
+    };
+    EXPECT_EQ(parse_config(with("scaled"), "c.json").rules[0].spec.symbol_model, "scaled");
+    EXPECT_EQ(refusal(with("predictive")),
+              "c.json: /rules/0/model: expected one of auto, order0, scaled; found the string \"predictive\"");
+  }
 }
 
 TEST(ParseConfig, AModelHasOneStep) {

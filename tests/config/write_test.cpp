@@ -38,7 +38,7 @@ TEST(WriteConfig, WritesTheParametersOfARulesCodecOnly) {
   EXPECT_EQ(rules[0].dump(), R"({"codec":"raw","match":["*"],"min_elements":0,"min_rank":0})");
   EXPECT_EQ(
       rules[1].dump(),
-      R"({"codec":"lossless","dtypes":["F8_E4M3"],"match":["*"],"min_elements":0,"min_rank":0,"min_saving":0.005,"pairs":true})");
+      R"({"codec":"lossless","dtypes":["F8_E4M3"],"match":["*"],"min_elements":0,"min_rank":0,"min_saving":0.005,"model":"order0","pairs":true})");
   EXPECT_EQ(
       rules[2].dump(),
       R"({"channel_axis":0,"codec":"uniform","correct_reconstruction":true,"importance":1.0,"lambda":0.1,"match":["*"],)"
@@ -46,7 +46,7 @@ TEST(WriteConfig, WritesTheParametersOfARulesCodecOnly) {
   EXPECT_EQ(rules[3].dump(),
             R"({"centroid_dtype":"BF16","channel_axis":0,"channel_group":0,"clusters":16,"codec":"codebook",)"
             R"("dimension":1,"lambda":0.0,"match":["*"],)"
-            R"("min_elements":0,"min_rank":0,"pairs":true,"pin_zero":false})");
+            R"("min_elements":0,"min_rank":0,"model":"order0","pairs":true,"pin_zero":false})");
   EXPECT_EQ(
       rules[4].dump(),
       R"({"bank":true,"choose_view":true,"codec":"trellis","correct_reconstruction":true,"importance":1.0,)"
@@ -73,6 +73,7 @@ TEST(WriteConfig, GivesTheSameConfigBack) {
       rule.spec.codec = kCodecs[random() % 4];
       if (rule.spec.codec == CodecId::kLossless) rule.spec.min_saving = real(0, 1);
       if (rule.spec.codec == CodecId::kLossless) rule.spec.pairs = false;
+      if (rule.spec.codec == CodecId::kLossless) rule.spec.symbol_model = "auto";
       if (rule.spec.codec == CodecId::kUniform) {
         (random() % 2 ? rule.spec.step : rule.spec.relative_step) = real(0.001, 16);
         rule.spec.lambda = real(0, 10);
@@ -85,6 +86,7 @@ TEST(WriteConfig, GivesTheSameConfigBack) {
         rule.spec.clusters = 2 + static_cast<std::uint32_t>(random() % 255);
         rule.spec.centroid_dtype = random() % 2 ? DType::kF16 : DType::kBF16;
         rule.spec.codebook_lambda = real(0, 10);
+        if (random() % 2) rule.spec.symbol_model = "scaled";
         rule.spec.pin_zero = random() % 2;
         if (random() % 4 == 0) rule.spec.channel_group = 1 + random() % 100, rule.spec.channel_axis = -1;
       }

@@ -286,12 +286,12 @@ def classes(rng):
     odd = scaled(30, 50, 2)
     odd[0], odd[1500], odd[2999] = float("nan"), float("inf"), float("-inf")
     tensors = [("book", "F32", [60, 90], pack("F32", scaled(60, 90))), ("odd", "BF16", [30, 50, 2], pack("BF16", odd))]
-    tensors.append(("wide", "F16", [70, 100], pack("F16", scaled(70, 100))))
+    tensors.append(("wide", "F32", [90, 100], pack("F32", scaled(90, 100))))
     tensors.append(("double", "F64", [40, 30, 3, 1], pack("F64", scaled(40, 30, 3, 1))))
     tensors.append(("half", "F16", [130, 127], pack("F16", scaled(130, 127))))
     tensors.append(("single", "F32", [65, 254], pack("F32", scaled(65, 254))))
     rules = [
-        {"match": ["wide"], "codec": "codebook", "clusters": 300, "centroid_dtype": "F16", "model": "auto"},
+        {"match": ["wide"], "codec": "codebook", "clusters": 600, "centroid_dtype": "F16", "model": "auto"},
         {"match": ["half", "single"], "codec": "lossless", "model": "auto"},
         {"match": ["*"], "codec": "codebook", "clusters": 24, "lambda": 0.01, "model": "auto"},
     ]

@@ -17,9 +17,6 @@ constexpr int kBlockLog2 = 16, kSegmentLog2 = 20;
 float fine_step_of(const CodecSpec& spec, DType dtype) {
   if (!is_quantizable(dtype))
     throw Error(ErrorKind::kUsage, fmt::format("{} values are not quantized; use codec lossless", name_of(dtype)));
-  if (spec.uniform_model != "order0")
-    throw Error(ErrorKind::kUsage,
-                "codec uniform takes no model here but order0: others ask for a look at the weights first");
   if (!spec.step || spec.per_channel)
     throw Error(ErrorKind::kUsage,
                 "codec uniform takes one absolute `step` here: a relative one asks for a look at the "
@@ -35,6 +32,11 @@ float fine_step_of(const CodecSpec& spec, DType dtype) {
 TensorEncoder::TensorEncoder(DType dtype, std::uint64_t units, const CodecSpec& spec) : spec_(spec) {
   if (spec.codec != CodecId::kRaw && spec.codec != CodecId::kLossless && spec.codec != CodecId::kUniform)
     throw Error(ErrorKind::kUsage, "only codecs raw, lossless and uniform encode in device memory");
+  const std::string& model = spec.codec == CodecId::kUniform ? spec.uniform_model : spec.symbol_model;
+  if (model != "order0")
+    throw Error(ErrorKind::kUsage, fmt::format("codec {} takes no model here but order0: others ask for a look at the "
+                                               "weights first",
+                                               name_of(spec.codec)));
   if (spec.prune) throw Error(ErrorKind::kUsage, "weights in device memory are not pruned");
   stream_.codec = spec.codec;
   stream_.dtype = dtype;

@@ -161,7 +161,10 @@ TEST_F(TensorEncoder, SaysWhatItCannotDo) {
   refuse(
       DType::kF32, [](CodecSpec& s) { s.per_channel = true; }, "one absolute `step`");
   refuse(
-      DType::kF32, [](CodecSpec& s) { s.uniform_model = "auto"; }, "no model");
+      DType::kF32, [](CodecSpec& s) { s.uniform_model = "auto"; }, "codec uniform takes no model");
+  refuse(
+      DType::kF32, [](CodecSpec& s) { s.codec = CodecId::kLossless, s.symbol_model = "auto"; },
+      "codec lossless takes no model");
   refuse(
       DType::kF32, [](CodecSpec& s) { s.step = 1e-39; }, "positive normal number");
   refuse(
