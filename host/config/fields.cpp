@@ -290,8 +290,7 @@ const std::vector<Parameter>& codec_parameters() {
            "model", ValueType::choice({"auto", "order0", "scaled"}),
            "What the coder knows of a weight's exponent or index: nothing, or, where that pays, the scales of its row "
            "and column, which choose among several frequency tables; auto: like scaled. Decoding takes longer. "
-           "Vectors, and "
-           "tensors of more than 4 million weights, keep to order0."),
+           "Vectors keep to order0."),
        {CodecId::kLossless, CodecId::kCodebook}},
       {field<&CodecSpec::model>("model", model_names(),
                                 "What the coder knows of a weight: nothing, the scales of its row and column, or also "

@@ -95,7 +95,7 @@ class Compression {
     choose_models(network_, plan_, all, *backend_, options_.cancel, times_);
     choose_steps(network_, plan_, pieces_for_steps(plan_.index), *backend_, threads_, options_.cancel, times_);
     choose_codebooks(network_, plan_, pieces_for_codebooks(plan_), *backend_, threads_, options_.cancel, times_);
-    choose_scales(network_, plan_, all, options_.cancel, times_);
+    choose_scales(network_, plan_, all, *backend_, options_.cancel, times_);
     archive::ArchiveWriter writer(file);
     errors_.assign(plan_.index.tensors.size(), {});
     plane_bytes_ = 0;

@@ -9,12 +9,11 @@
 #include <span>
 
 #include "archive/trellis_index.hpp"
-#include "backends/cpu/row_squares.hpp"
 #include "backends/cpu/trellis_block.hpp"
-#include "engine/looked_at.hpp"
 #include "engine/lossless_size.hpp"
 #include "engine/probe.hpp"
 #include "engine/steps.hpp"
+#include "engine/tensor_look.hpp"
 #include "engine/workers.hpp"
 #include "trellis/bank.hpp"
 #include "trellis/choose.hpp"
@@ -42,9 +41,7 @@ class ModelMaker {
  public:
   // most: weights of the largest stream that is looked at whole.
   ModelMaker(const Network& network, Plan& plan, const Backend& backend, StageTimes& times, std::uint64_t most)
-      : network_(network), plan_(plan), backend_(backend), times_(times) {
-    looked_at_.resize(most);
-  }
+      : plan_(plan), times_(times), look_(network, plan, backend, times, most) {}
 
   struct Result {
     trellis::Histogram histogram;
@@ -56,27 +53,14 @@ class ModelMaker {
   Result make(std::size_t s) {
     StreamRecord& stream = plan_.index.streams[s];
     const CodecSpec& spec = plan_.specs[s];
-    LookedAt& looked_at = looked_at_;
-    squares_ = {};
-    looked_at.is_whole = stream.units <= kWholeUnits;
-    if (looked_at.is_whole) {
-      looked_at.resize(stream.units);
-      const std::span<const std::byte> units = read(s, 0, looked_at.values);
-      looked_at.shape = plan_.index.tensors[stream.members.front()].shape;
-      times_.time(Stage::kQuantize, 0, [&] {
-        cpu::add_rows(stream.dtype, {stream.units, std::max<std::uint64_t>(1, stream.units)}, units, {}, 0, squares_);
-      });
-    } else {
-      cut_into_rows(plan_.index.tensors[stream.members.front()].shape, stream.units, looked_at);
-      squares_ = measure(s, looked_at, {});
-      sample(s, looked_at);
-    }
+    LookedAt& looked_at = look_.at(s);
+    const RowSquares& squares = look_.squares();
     Result result;
-    if (squares_.total() == 0 && squares_.beyond_float) {
+    if (squares.total() == 0 && squares.beyond_float) {
       result.fault = "no float32 step fits the size of its values";
       return result;
     }
-    const double rms = rms_of(squares_);
+    const double rms = rms_of(squares);
     Centre centre;
     times_.time(Stage::kQuantize, 0, [&] { centre = centre_of(looked_at.values); });
     const double mean = may_have_offset(spec, stream.units, rms, centre) ? centre.mean : 0;
@@ -94,52 +78,14 @@ class ModelMaker {
     if (!result.fault.empty()) return result;
     result.to_uniform = stream.trellis.offset == 0 && is_too_fine(result.cell, rms);
     if (result.to_uniform) return result;
-    if (!looked_at.is_whole) measure_rows(s, looked_at);
+    if (!looked_at.is_whole)
+      look_.scale_all_rows(s, static_cast<double>(stream.trellis.fine_step) * (1 << core::kFineBits),
+                           core::weight_at(stream.trellis, 0), stream.trellis);
     result.histogram.weight *= static_cast<double>(stream.units) / static_cast<double>(looked_at.values.size());
     return result;
   }
 
  private:
-  // Reads weights; returns them as the tensor has them.
-  std::span<const std::byte> read(std::size_t s, std::uint64_t first, std::span<float> values) {
-    const DType dtype = plan_.index.streams[s].dtype;
-    std::span<std::byte> units = std::as_writable_bytes(values);
-    if (dtype != DType::kF32) {
-      units_.resize(values.size() * static_cast<std::uint64_t>(unit_bytes(dtype)));
-      units = units_;
-    }
-    times_.time(Stage::kRead, units.size(), [&] { read_memory_order(network_, plan_, s, first, units); });
-    if (dtype != DType::kF32) cpu::active_kernels().to_float(dtype, units.data(), values.size(), values.data());
-    return units;
-  }
-
-  // Every weight's square in the sum of its row, times what its column weighs if there are weights.
-  RowSquares measure(std::size_t s, const LookedAt& looked_at, std::span<const double> weights, float centre = 0) {
-    const StreamRecord& stream = plan_.index.streams[s];
-    const core::RowRun run{stream.units, looked_at.columns};
-    const auto read = [&](std::uint64_t first, std::span<std::byte> units) {
-      times_.time(Stage::kRead, units.size(), [&] { read_memory_order(network_, plan_, s, first, units); });
-    };
-    if (!meter_) meter_ = backend_.make_row_meter();
-    RowSquares squares =
-        times_.time(Stage::kQuantize, stream.units * static_cast<std::uint64_t>(unit_bytes(stream.dtype)), [&] {
-          return weights.empty() && centre == 0 ? meter_->measure(stream.dtype, run, read)
-                                                : meter_->weigh(stream.dtype, run, weights, centre, read);
-        });
-    const TransferTimes transfers = meter_->take_transfer_times();
-    times_.add(Stage::kTransfer, transfers.seconds, transfers.bytes);
-    return squares;
-  }
-
-  // Evenly spread rows.
-  void sample(std::size_t s, LookedAt& out) {
-    const std::uint64_t count = std::min(out.rows, std::max<std::uint64_t>(16, kSampledUnits / out.columns));
-    out.resize(count * out.columns);
-    for (std::uint64_t i = 0; i < count; i++)
-      (void)read(s, sampled_row(i, count, out.rows) * out.columns, out.values.subspan(i * out.columns, out.columns));
-    out.shape = {count, out.columns};
-  }
-
   static bool is_too_fine(double cell, double deviation) { return cell < kFinestCell * deviation; }
 
   static double least_saving(std::uint64_t units) { return kOffsetBits + kOffsetSaving * static_cast<double>(units); }
@@ -157,7 +103,7 @@ class ModelMaker {
   // deviation: from zero, or from the mean if that may become level 0.
   [[nodiscard]] std::string set_step(const CodecSpec& spec, double rms, double deviation, StreamRecord& stream,
                                      Result& result) const {
-    if (squares_.finite == 0) return "none of its values is finite";
+    if (look_.squares().finite == 0) return "none of its values is finite";
     double cell = spec.step ? *spec.step : short_step(spec.relative_step.value_or(1) * rms);
     if (rms == 0 && !spec.step) cell = 1;  // nothing but zeros: any step does
     if (!(cell >= 0x1p-110 && cell <= 0x1p100)) return "no float32 step fits the size of its values";
@@ -260,55 +206,11 @@ class ModelMaker {
     return size.bits() / static_cast<double>(values.size());
   }
 
-  // The scales of all rows, where those of the sampled ones pay.
-  void measure_rows(std::size_t s, const LookedAt& looked_at) {
-    StreamRecord& stream = plan_.index.streams[s];
-    const std::uint64_t sampled = looked_at.shape[0];
-    trellis::Box box{{looked_at.rows, 1, looked_at.columns}};
-    ScaleFactor* rows = nullptr;
-    const ScaleFactor* columns = nullptr;
-    for (ScaleFactor& factor : stream.trellis.factors) {
-      if (factor.inner == looked_at.columns && factor.codes.size() == sampled)
-        rows = &factor;
-      else
-        columns = &factor;
-    }
-    if (rows == nullptr) return;
-    const float centre = core::weight_at(stream.trellis, 0);
-    std::vector<double> energies;
-    if (columns == nullptr && centre == 0) {
-      energies = std::move(squares_.rows);
-    } else {
-      std::vector<double> inverse(columns != nullptr ? looked_at.columns : 0);
-      for (std::size_t j = 0; j < inverse.size(); j++) inverse[j] = trellis::inverse_variance(columns->codes[j]);
-      energies = measure(s, looked_at, inverse, centre).rows;
-    }
-    energies.resize(looked_at.rows);  // without what is left over
-    const double unit = static_cast<double>(stream.trellis.fine_step) * (1 << core::kFineBits);
-    for (double& energy : energies) energy /= unit * unit;
-    // The sampled rows tie the codes' zero to the base class.
-    double sampled_energy = 0;
-    for (std::uint64_t i = 0; i < sampled; i++) {
-      const std::uint64_t row = sampled_row(i, sampled, looked_at.rows);
-      sampled_energy += energies[row] * trellis::inverse_variance(rows->codes[i]);
-    }
-    const double reference = std::max(sampled_energy / static_cast<double>(sampled * looked_at.columns), 1e-30) *
-                             static_cast<double>(looked_at.columns);
-    for (double& energy : energies) energy /= reference;
-    *rows = trellis::layout_of(box, 0);
-    (void)trellis::round_scales(energies, static_cast<double>(looked_at.columns), *rows);
-  }
-
-  const Network& network_;
   Plan& plan_;
-  const Backend& backend_;
   StageTimes& times_;
-  std::vector<std::byte> units_;
+  TensorLook look_;
   trellis::ModelChooser chooser_;
   Probe probe_;
-  LookedAt looked_at_;               // whose memory the next stream takes over
-  std::unique_ptr<RowMeter> meter_;  // made for the first large stream
-  RowSquares squares_;               // of the stream that is looked at
 };
 
 void fall_back_to_uniform(Plan& plan, std::size_t s, double cell) {

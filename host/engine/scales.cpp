@@ -9,6 +9,7 @@
 
 #include "backends/cpu/codebook_indices.hpp"
 #include "backends/planes.hpp"
+#include "engine/tensor_look.hpp"
 #include "engine/workers.hpp"
 #include "trellis/axes.hpp"
 #include "weft/core/trellis.hpp"
@@ -24,68 +25,67 @@ constexpr double kSeenDeviation = 8;        // of a tensor, in steps: what a qua
 constexpr double kParameterBits = 16;       // of a stream with scales, beside their codes
 constexpr double kLeastSaving = 1.0 / 256;  // of plane 0, for decoding it takes longer
 
+// Symbols of plane 0 that stand for a weight each. Of a large tensor whose channels have codebooks of their own, rows do not say
+// which.
 bool may_have_scales(const Plan& plan, std::size_t s) {
   const StreamRecord& stream = plan.index.streams[s];
+  const CodebookStream& codebook = stream.codebook;
   const bool has_symbols =
-      stream.codec == CodecId::kLossless || (stream.codec == CodecId::kCodebook && stream.codebook.dimension == 1);
+      stream.codec == CodecId::kLossless || (stream.codec == CodecId::kCodebook && codebook.dimension == 1 &&
+                                             (codebook.group == 0 || stream.units <= kWholeUnits));
   return has_symbols && plan.specs[s].symbol_model != "order0" && stream.members.size() == 1 &&
-         is_quantizable(stream.dtype) && stream.units >= kFewestUnits && stream.units <= kWholeUnits;
+         is_quantizable(stream.dtype) && stream.units >= kFewestUnits;
 }
 
 class ScaleMaker {
  public:
-  ScaleMaker(const Network& network, const Plan& plan, StageTimes& times)
-      : network_(network), plan_(plan), times_(times), scratch_(cpu::active_kernels()) {}
+  ScaleMaker(const Network& network, const Plan& plan, const Backend& backend, StageTimes& times, std::uint64_t most)
+      : plan_(plan), times_(times), scratch_(cpu::active_kernels()), look_(network, plan, backend, times, most) {}
 
   Scales make(std::size_t s) {
-    const StreamRecord& stream = plan_.index.streams[s];
-    const auto n = static_cast<std::size_t>(stream.units);
-    units_.resize(n * static_cast<std::size_t>(unit_bytes(stream.dtype)));
-    times_.time(Stage::kRead, units_.size(), [&] { read_memory_order(network_, plan_, s, 0, units_); });
-    return times_.time(Stage::kQuantize, 0, [&] {
-      scratch_.values.resize(n);
-      scratch_.kernels.to_float(stream.dtype, units_.data(), n, scratch_.values.data());
-      find_symbols(s);
-      return choose(s);
+    LookedAt& looked_at = look_.at(s);
+    const RowSquares& squares = look_.squares();
+    const double rms = squares.finite == 0 ? 0 : std::sqrt(squares.total() / static_cast<double>(squares.finite));
+    if (!(rms > 0) || !std::isfinite(rms)) return {};
+    const double unit = rms / kSeenDeviation;
+    Scales scales = times_.time(Stage::kQuantize, looked_at.values.size(), [&] {
+      find_symbols(s, looked_at.values);
+      to_steps(looked_at.values, static_cast<float>(1 / unit), 0);
+      return choose(s, looked_at);
     });
+    if (!looked_at.is_whole) look_.scale_all_rows(s, unit, 0, scales);
+    return scales;
   }
 
  private:
-  // All of the stream as one segment.
-  [[nodiscard]] SegmentView view_of(std::size_t s) const {
+  // What is looked at of the stream as one segment.
+  [[nodiscard]] SegmentView view_of(std::size_t s, std::uint64_t units) const {
     const StreamRecord& stream = plan_.index.streams[s];
     SegmentView view = segment_view(plan_.index, stream, plan_.index.segments[stream.first_segment]);
     view.first_unit = 0;
-    view.units = stream.units;
+    view.units = units;
     return view;
   }
 
   // To scratch_.planes[0].
-  void find_symbols(std::size_t s) {
-    const StreamRecord& stream = plan_.index.streams[s];
-    const SegmentView view = view_of(s);
-    if (stream.codec == CodecId::kCodebook) return cpu::choose_indices(scratch_, view, plan_.specs[s].pin_zero);
+  void find_symbols(std::size_t s, std::span<const float> values) {
+    const SegmentView view = view_of(s, values.size());
+    scratch_.values.assign(values.begin(), values.end());
+    if (view.codec == CodecId::kCodebook) return cpu::choose_indices(scratch_, view, plan_.specs[s].pin_zero);
+    const int count = unit_bytes(view.dtype);
+    units_.resize(values.size() * static_cast<std::size_t>(count));
+    scratch_.kernels.from_float(view.dtype, values.data(), values.size(), units_.data());
     std::array<std::uint8_t*, 8> planes{};
-    const int count = unit_bytes(stream.dtype);
     for (int p = 0; p < count; p++) {
-      scratch_.planes[p].resize(view.units);
+      scratch_.planes[p].resize(values.size());
       planes[p] = scratch_.planes[p].data();
     }
-    scratch_.kernels.split(units_.data(), view.units, count, rotates(stream.dtype), planes.data());
+    scratch_.kernels.split(units_.data(), values.size(), count, rotates(view.dtype), planes.data());
   }
 
-  Scales choose(std::size_t s) {
-    std::vector<float>& values = scratch_.values;
-    double squares = 0;
-    for (float& value : values) {
-      value = std::isfinite(value) ? value : 0;
-      squares += static_cast<double>(value) * static_cast<double>(value);
-    }
-    const double rms = std::sqrt(squares / static_cast<double>(values.size()));
-    if (!(rms > 0) || !std::isfinite(rms)) return {};
-    for (float& value : values) value = static_cast<float>(static_cast<double>(value) * (kSeenDeviation / rms));
-    std::vector<trellis::Energies> groups =
-        trellis::group_axes(values, plan_.index.tensors[plan_.index.streams[s].members.front()].shape);
+  // Values are in steps.
+  Scales choose(std::size_t s, const LookedAt& looked_at) {
+    std::vector<trellis::Energies> groups = trellis::group_axes(looked_at.values, looked_at.shape);
     std::vector<trellis::ScaleFactors> boxes;
     boxes.reserve(groups.size());
     for (trellis::Energies& energies : groups) boxes.emplace_back(std::move(energies), boxes.data());
@@ -137,14 +137,14 @@ class ScaleMaker {
       classes = {classes_, range.lowest, range.highest};
     }
     cpu::PlaneEncoder& encoder = scratch_.encoders[0];
-    encoder.begin(symbols, 0, pair_window(view_of(s), plan_.specs[s]), classes);
+    encoder.begin(symbols, 0, pair_window(view_of(s, symbols.size()), plan_.specs[s]), classes);
     return static_cast<double>(encoder.length()) / 256;
   }
 
-  const Network& network_;
   const Plan& plan_;
   StageTimes& times_;
   cpu::Scratch scratch_;
+  TensorLook look_;
   std::vector<std::byte> units_;
   std::vector<std::uint8_t> classes_;
 };
@@ -154,18 +154,23 @@ class ScaleMaker {
 std::uint64_t scale_bytes(const Plan& plan) {
   std::uint64_t bytes = 0;
   for (std::size_t s = 0; s < plan.index.streams.size(); s++)
-    if (may_have_scales(plan, s)) bytes = std::max(bytes, plan.index.streams[s].units * kWorkBytes);
+    if (may_have_scales(plan, s))
+      bytes = std::max(bytes, std::min(plan.index.streams[s].units, kWholeUnits) * kWorkBytes);
   return bytes;
 }
 
-void choose_scales(const Network& network, Plan& plan, const std::vector<bool>& chosen, const std::atomic<bool>* cancel,
-                   std::vector<StageTimes>& times) {
+void choose_scales(const Network& network, Plan& plan, const std::vector<bool>& chosen, const Backend& backend,
+                   const std::atomic<bool>* cancel, std::vector<StageTimes>& times) {
   std::vector<std::size_t> streams;
-  for (std::size_t s = 0; s < plan.index.streams.size(); s++)
-    if (chosen[s] && may_have_scales(plan, s)) streams.push_back(s);
+  std::uint64_t most = 0;
+  for (std::size_t s = 0; s < plan.index.streams.size(); s++) {
+    if (!chosen[s] || !may_have_scales(plan, s)) continue;
+    streams.push_back(s);
+    if (plan.index.streams[s].units <= kWholeUnits) most = std::max(most, plan.index.streams[s].units);
+  }
   std::vector<std::unique_ptr<ScaleMaker>> makers(plan.model_threads);
   run_parallel(plan.model_threads, streams.size(), cancel, [&](std::uint32_t worker, std::size_t i) {
-    if (!makers[worker]) makers[worker] = std::make_unique<ScaleMaker>(network, plan, times[worker]);
+    if (!makers[worker]) makers[worker] = std::make_unique<ScaleMaker>(network, plan, backend, times[worker], most);
     plan.index.streams[streams[i]].scales = makers[worker]->make(streams[i]);
   });
 }

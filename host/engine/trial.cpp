@@ -82,7 +82,7 @@ void Trial::prepare(const Backend& backend, Plan& plan, const std::vector<bool>&
   choose_steps(network_, plan, pieces_of(plan.index, streams, CodecId::kUniform), backend, threads_, cancel_, times);
   choose_codebooks(network_, plan, pieces_of(plan.index, streams, CodecId::kCodebook), backend, threads_, cancel_,
                    times);
-  choose_scales(network_, plan, streams, cancel_, times);
+  choose_scales(network_, plan, streams, backend, cancel_, times);
 }
 
 void Trial::encode(const Backend& backend, const Plan& plan, const std::vector<bool>& streams, bool verify,

@@ -81,6 +81,21 @@ TEST(Scales, RowsOfDifferentWidthsTakeFewerBitsByClass) {
     }
 }
 
+// Of which only rows are looked at.
+TEST(Scales, LargeTensorsHaveThemForAllRows) {
+  constexpr std::uint64_t kManyRows = kWholeUnits / 4096 + 7;
+  std::vector<double> values = draw_weights(kManyRows * 4096, 5);
+  for (std::size_t i = 0; i < values.size(); i++) values[i] *= std::exp2(3.0 * static_cast<double>(i / 4096 % 3));
+  const MemoryNetwork network({{"w", DType::kBF16, {kManyRows, 4096}, weight_bytes(DType::kBF16, values)}});
+  for (const CodecId codec : {CodecId::kCodebook, CodecId::kLossless}) {
+    const Coded plain = code(network, config_of(codec, "order0"), 2),
+                scaled = code(network, config_of(codec, "auto"), 2);
+    ASSERT_EQ(scaled.scales.factors.size(), 1u);
+    EXPECT_EQ(scaled.scales.factors[0].codes.size(), kManyRows);
+    EXPECT_LT(scaled.bytes + values.size() / 8 / 2, plain.bytes);
+  }
+}
+
 TEST(Scales, WeightsAllAlikeKeepOneTable) {
   const MemoryNetwork network = matrix(DType::kF32, draw_weights(kRows * kColumns, 3));
   for (const CodecId codec : {CodecId::kCodebook, CodecId::kLossless}) {
