@@ -55,6 +55,11 @@ class CudaQueue final : public Queue {
     const Current current(ordinal_);
     check(launch_decode({stream_, max_blocks_}, op, groups, count, jobs, out, status), "starting to decode");
   }
+  void decode_classes(const ClassGroups& groups, const core::BlockJob* jobs, std::uint8_t* out,
+                      std::uint32_t* status) override {
+    const Current current(ordinal_);
+    check(launch_decode_classes({stream_, max_blocks_}, groups, jobs, out, status), "starting to decode");
+  }
   void decode_trellis(TrellisOp op, const TrellisGroups& groups, const core::TrellisJob* jobs, std::uint8_t* out,
                       std::uint32_t* status) override {
     const Current current(ordinal_);

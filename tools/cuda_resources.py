@@ -8,7 +8,7 @@ import pathlib
 import re
 import sys
 
-MUST_NOT_SPILL = ("merge_units_kernel", "dequantize_kernel", "code_planes_kernel", "decode_trellis_kernel",
+MUST_NOT_SPILL = ("merge_units_kernel", "decode_classes_kernel", "dequantize_kernel", "code_planes_kernel", "decode_trellis_kernel",
                   "decode_mapped_kernel",
                   "search_groups_kernel",
                   "decode_pairs_kernel", "dequantize_pairs_kernel", "search_trellis_kernel", "code_trellis_kernel",

@@ -156,6 +156,11 @@ class TimedQueue final : public cuda::Queue {
     queue_->encode(pass, op, arrays);
     mark(name_of(pass));
   }
+  void decode_classes(const cuda::ClassGroups& groups, const core::BlockJob* jobs, std::uint8_t* out,
+                      std::uint32_t* status) override {
+    queue_->decode_classes(groups, jobs, out, status);
+    mark("decode by class");
+  }
   void look_up(core::FloatType type, const core::LookUpJob* jobs, std::uint32_t count, std::uint8_t* out,
                std::uint32_t* status) override {
     queue_->look_up(type, jobs, count, out, status);

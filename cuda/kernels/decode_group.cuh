@@ -10,32 +10,39 @@
 
 namespace weft::cuda {
 
-// What the warps of a thread block share. Six thread blocks fit on a multiprocessor of 228 KB.
-struct DecodeRoom {
+// The sums of frequencies, by all threads together.
+struct FrequencySums {
   using Scan = cub::BlockScan<std::uint32_t, kDecodeThreads>;
   static_assert(kDecodeThreads == 256);
 
+  typename Scan::TempStorage scan;
+  std::uint16_t cumulative[257];
+
+  __device__ __forceinline__ void add_up(const std::uint16_t* frequencies) {
+    const std::uint32_t frequency = frequencies[threadIdx.x];
+    std::uint32_t below = 0;
+    Scan(scan).ExclusiveSum(frequency, below);
+    cumulative[threadIdx.x] = static_cast<std::uint16_t>(below);
+    if (threadIdx.x == 255) cumulative[256] = static_cast<std::uint16_t>(below + frequency);
+    __syncthreads();
+  }
+};
+
+// What the warps of a thread block share. Six thread blocks fit on a multiprocessor of 228 KB.
+struct DecodeRoom {
   alignas(16) std::uint8_t words[kDecodeGroupBlocks][CudaWarp::kWordBytes];
   std::uint32_t slots[core::kProbScale];
   std::uint32_t group;  // that is decoded: registers are for decoding
   union {
-    struct {
-      typename Scan::TempStorage scan;
-      std::uint16_t cumulative[257];
-    } building;
+    FrequencySums sums;
     alignas(16) std::uint8_t tiles[kDecodeGroupBlocks][core::kTileSymbols];
   };
 
   // The decode table, built by all threads together.
   __device__ __forceinline__ void build_table(const std::uint16_t* frequencies) {
-    const std::uint32_t frequency = frequencies[threadIdx.x];
-    std::uint32_t below = 0;
-    Scan(building.scan).ExclusiveSum(frequency, below);
-    building.cumulative[threadIdx.x] = static_cast<std::uint16_t>(below);
-    if (threadIdx.x == 255) building.cumulative[256] = static_cast<std::uint16_t>(below + frequency);
-    __syncthreads();
+    sums.add_up(frequencies);
     for (std::uint32_t slot = threadIdx.x; slot < core::kProbScale; slot += kDecodeThreads)
-      slots[slot] = core::decode_slot(building.cumulative, slot);
+      slots[slot] = core::decode_slot(sums.cumulative, slot);
   }
 };
 

@@ -27,6 +27,10 @@ cudaError_t launch_checksum(Launch launch, const ChecksumJob* jobs, std::uint32_
 cudaError_t launch_decode(Launch launch, DecodeOp op, const core::BlockGroup* groups, std::uint32_t count,
                           const core::BlockJob* jobs, std::uint8_t* out, std::uint32_t* status);
 
+// core::decode_by_class for the jobs of all groups.
+cudaError_t launch_decode_classes(Launch launch, const ClassGroups& groups, const core::BlockJob* jobs,
+                                  std::uint8_t* out, std::uint32_t* status);
+
 // core::decode_trellis_block or decode_mapped_block for the jobs of all groups.
 cudaError_t launch_decode_trellis(Launch launch, TrellisOp op, const TrellisGroups& groups,
                                   const core::TrellisJob* jobs, std::uint8_t* out, std::uint32_t* status);

@@ -95,6 +95,17 @@ std::vector<std::uint8_t> number_tables(const std::vector<Group>& groups, std::s
 
 }  // namespace
 
+DifferentTables different_tables(std::span<const FrequencyTable* const> table_of_class) {
+  DifferentTables different;
+  auto& tables = different.tables;
+  for (const FrequencyTable* table : table_of_class) {
+    const auto found = std::find(tables.begin(), tables.end(), table);
+    different.numbers.push_back(static_cast<std::uint8_t>(found - tables.begin()));
+    if (found == tables.end()) tables.push_back(table);
+  }
+  return different;
+}
+
 ClassTables choose_class_tables(std::span<const std::uint8_t> symbols, const UnitClasses& classes,
                                 std::uint64_t plain) {
   std::vector<Group> groups = count_classes(symbols, classes);

@@ -28,6 +28,13 @@ struct ClassTables {
   std::uint64_t length = 0;                  // of the symbols and the tables, in 1/256 bit
 };
 
+// A segment's tables by class, each once, and which of them a class has.
+struct DifferentTables {
+  std::vector<const FrequencyTable*> tables;
+  std::vector<std::uint8_t> numbers;
+};
+[[nodiscard]] DifferentTables different_tables(std::span<const FrequencyTable* const> table_of_class);
+
 // The tables for symbols that take `plain` 1/256 bits without classes, if they save enough.
 [[nodiscard]] ClassTables choose_class_tables(std::span<const std::uint8_t> symbols, const UnitClasses& classes,
                                               std::uint64_t plain);

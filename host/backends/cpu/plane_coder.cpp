@@ -171,15 +171,9 @@ void PlaneDecoder::set_table(const FrequencyTable* table) {
 
 void PlaneDecoder::set_class_tables(int lowest, std::span<const FrequencyTable* const> tables) {
   has_table_ = by_class_ = true;
-  std::vector<const FrequencyTable*> different;
-  for (std::size_t c = 0; c < tables.size(); c++) {
-    const auto number = std::find(different.begin(), different.end(), tables[c]) - different.begin();
-    if (number == std::ssize(different)) {
-      make_table(different.size(), *tables[c]);
-      different.push_back(tables[c]);
-    }
-    number_of_class_[static_cast<std::size_t>(lowest) + c] = static_cast<std::uint8_t>(number);
-  }
+  const DifferentTables different = different_tables(tables);
+  for (std::size_t t = 0; t < different.tables.size(); t++) make_table(t, *different.tables[t]);
+  std::copy(different.numbers.begin(), different.numbers.end(), number_of_class_.begin() + lowest);
 }
 
 std::string fault_of(core::Status status) {

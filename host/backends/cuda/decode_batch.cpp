@@ -102,9 +102,14 @@ bool DecodeBatch::plan_block(std::size_t i, std::uint32_t index, Block& block) {
   return knows_block(view, block.planes, n);
 }
 
+bool DecodeBatch::by_class(const Block& block, int p) const {
+  return cuda::by_class(items_[block.item].view, block.planes, p);
+}
+
 bool DecodeBatch::in_pairs(const Block& block, int p) const {
   const auto plane = static_cast<std::size_t>(p);
-  return block.planes.plane(p).mode == PlaneMode::kRans && items_[block.item].view.tables[plane]->pair_base.has_value();
+  return !by_class(block, p) && block.planes.plane(p).mode == PlaneMode::kRans &&
+         items_[block.item].view.tables[plane]->pair_base.has_value();
 }
 
 DecodeOp DecodeBatch::block_op(const Block& block) const {
@@ -114,7 +119,7 @@ DecodeOp DecodeBatch::block_op(const Block& block) const {
 
 bool DecodeBatch::goes_to_scratch(const Block& block, int p) const {
   if (p > 0 || needs_look_up(items_[block.item].view)) return block.planes.plane(p).mode == PlaneMode::kRans;
-  return in_pairs(block, 0) && !pair_op_of(plans_[block.item].op);
+  return by_class(block, 0) || (in_pairs(block, 0) && !pair_op_of(plans_[block.item].op));
 }
 
 std::size_t DecodeBatch::scratch_of(const Block& block, int p) const {
@@ -135,12 +140,16 @@ void DecodeBatch::plan_jobs() {
   };
   for (std::size_t i = 0; i < items_.size(); i++) {
     const SegmentView& view = items_[i].view;
-    if (view.codec != CodecId::kLossless && view.codec != CodecId::kUniform && !needs_look_up(view)) continue;
+    if (view.codec != CodecId::kLossless && view.codec != CodecId::kUniform && view.codec != CodecId::kCodebook)
+      continue;
     const auto blocks = std::span(blocks_).subspan(plans_[i].first_block, plans_[i].block_count);
     for (int p = 0; p < plane_count(view); p++) {
       for (Block& block : blocks) {
         if (!goes_to_scratch(block, p)) continue;
-        add(in_pairs(block, p) ? scratch_pair_groups_ : scratch_groups_, i, p, jobs_);
+        if (by_class(block, p))
+          classes_.add(i, view, jobs_);
+        else
+          add(in_pairs(block, p) ? scratch_pair_groups_ : scratch_groups_, i, p, jobs_);
         block.plane_job[p] = jobs_++;
       }
     }
@@ -170,6 +179,7 @@ void DecodeBatch::place() {
   jobs_begin_ = take(jobs_ * sizeof(core::BlockJob), kBufferAlignment);
   groups_begin_ = take(group_count_ * sizeof(core::BlockGroup), kBufferAlignment);
   checksums_begin_ = take(blocks_.size() * sizeof(ChecksumJob), kBufferAlignment);
+  classes_.place(take);
   trellis_.place(take);
   look_up_.place(take);
   for (std::size_t i = 0; i < items_.size(); i++) {
@@ -304,6 +314,7 @@ void DecodeBatch::fill_plane_jobs(const Block& block, core::BlockJob* jobs, std:
     if (block.plane_job[p] == kNoJob) continue;
     core::BlockJob plane = symbols_job(block, p, device);
     plane.out = scratch_of(block, p);
+    plane.first_element = first_element(block);
     ::new (jobs + block.plane_job[p]) core::BlockJob(plane);
   }
 }
@@ -374,6 +385,7 @@ void DecodeBatch::fill(std::byte* upload, std::byte* device_memory) const {
     ::new (checksums++) ChecksumJob{at(device, block.at + 4), bytes.size() - 4};
   }
   fill_jobs(upload, device);
+  classes_.fill(upload, device);
   trellis_.fill(upload, device);
   look_up_.fill(upload, device);
   fill_groups(as<core::BlockGroup>(upload + groups_begin_), device);
@@ -390,6 +402,7 @@ void DecodeBatch::launch(Queue& queue, std::byte* device, std::byte* outside) co
     if (count > 0) queue.decode(op, groups, count, jobs, as<std::uint8_t>(out), status);
     groups += count;
   };
+  classes_.launch(queue, device, jobs, status);
   decode(DecodeOp::kMerge1, scratch_groups_, device);
   decode(DecodeOp::kPairs1, scratch_pair_groups_, device);
   for (std::size_t op = 0; op < kDecodeOps; op++) decode(static_cast<DecodeOp>(op), groups_[op], device);

@@ -17,6 +17,7 @@
 
 #include "archive/block.hpp"
 #include "backends/backend.hpp"
+#include "backends/cuda/class_batch.hpp"
 #include "backends/cuda/device.hpp"
 #include "backends/cuda/look_up_batch.hpp"
 #include "backends/cuda/trellis_batch.hpp"
@@ -81,6 +82,7 @@ class DecodeBatch {
   bool plan_block(std::size_t item, std::uint32_t index, Block& block);
   [[nodiscard]] bool is_outside(std::size_t item) const { return item < outside_.size() && outside_[item].has_value(); }
   void plan_jobs();
+  [[nodiscard]] bool by_class(const Block& block, int plane) const;
   [[nodiscard]] bool in_pairs(const Block& block, int plane) const;
   [[nodiscard]] DecodeOp block_op(const Block& block) const;
   [[nodiscard]] bool goes_to_scratch(const Block& block, int plane) const;
@@ -113,6 +115,7 @@ class DecodeBatch {
   using GroupsOfOps = std::array<std::vector<Group>, kDecodeOps>;
   GroupsOfOps groups_, outside_groups_;
   std::vector<std::optional<std::uint64_t>> outside_;
+  ClassBatch classes_;
   TrellisBatch trellis_;
   LookUpBatch look_up_;
   std::uint32_t jobs_ = 0, group_count_ = 0;

@@ -15,6 +15,7 @@
 #include <type_traits>
 
 #include "weft/core/decode_block.hpp"
+#include "weft/core/decode_by_class.hpp"
 #include "weft/core/decode_pairs.hpp"
 #include "weft/core/encode_block.hpp"
 #include "weft/core/look_up.hpp"
@@ -59,6 +60,12 @@ enum class DecodeOp : std::uint8_t {
   kPairsF32,
 };
 inline constexpr std::size_t kDecodeOps = 18;
+
+// Groups in device memory, and the most tables that one of them has.
+struct ClassGroups {
+  const core::ClassGroup* groups;
+  std::uint32_t count, table_count;
+};
 
 // The instances of core::decode_trellis_block: by the size of units, labelling and prediction.
 enum class TrellisOp : std::uint8_t {};
@@ -253,6 +260,9 @@ class Queue {
   // The jobs' units go to out + job.out. status[i] answers jobs[i], a core::Status.
   virtual void decode(DecodeOp op, const core::BlockGroup* groups, std::uint32_t count, const core::BlockJob* jobs,
                       std::uint8_t* out, std::uint32_t* status) = 0;
+  // The same of planes that are coded by class, to symbols.
+  virtual void decode_classes(const ClassGroups& groups, const core::BlockJob* jobs, std::uint8_t* out,
+                              std::uint32_t* status) = 0;
   virtual void decode_trellis(TrellisOp op, const TrellisGroups& groups, const core::TrellisJob* jobs,
                               std::uint8_t* out, std::uint32_t* status) = 0;
   // core::look_up_units and the jobs' exceptions; all jobs have units of this type.

@@ -117,6 +117,7 @@ bool may_overflow(const SegmentView& view) {
 
 bool encodes_on_device(const EncodeItem& item) {
   if (item.view.units == 0) return false;
+  if (item.view.scales != nullptr) return false;  // merging classes is a chain of choices
   switch (item.view.codec) {
     case CodecId::kRaw:
       return true;

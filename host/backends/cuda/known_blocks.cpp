@@ -5,6 +5,7 @@
 #include "archive/bytes.hpp"
 #include "backends/codebook_groups.hpp"
 #include "backends/cpu/plane_coder.hpp"
+#include "backends/cuda/class_batch.hpp"
 #include "backends/cuda/look_up_batch.hpp"
 #include "backends/planes.hpp"
 
@@ -46,6 +47,10 @@ bool knows_uniform(const archive::BlockView& planes, const SegmentView& view, st
 }
 
 const std::vector<float>& entries_of(const SegmentView& view) { return view.codebooks[view.codebook->books[0]].values; }
+
+bool knows_classes(const SegmentView& view, const PlaneView& plane) {
+  return plane.bytes.size() % 2 == 0 && fits_device(*view.scales, cpu::different_tables(view.class_tables));
+}
 
 // Whether every symbol that the plane can say is below `count`. Planes of which that is not sure go to the CPU.
 bool symbols_below(std::size_t count, const PlaneView& plane, const FrequencyTable* table) {
@@ -149,6 +154,10 @@ void fill_entries(const SegmentView& view, std::uint32_t* entries) {
   for (std::size_t i = 0; i < 256; i++) entries[i] = i < values.size() ? narrow(values[i]) : 0;
 }
 
+bool by_class(const SegmentView& view, const archive::BlockView& planes, int plane) {
+  return plane == 0 && planes.plane(0).mode == PlaneMode::kRans && !view.class_tables.empty();
+}
+
 bool knows_block(const SegmentView& view, const archive::BlockView& planes, std::uint64_t n) {
   if (stores_units(view))
     return planes.plane(0).mode == PlaneMode::kRaw &&
@@ -157,11 +166,19 @@ bool knows_block(const SegmentView& view, const archive::BlockView& planes, std:
   const bool by_index = view.codec == CodecId::kCodebook;
   const int coded = view.codec == CodecId::kUniform ? 1 : by_index ? view.codebook->index_bytes : plane_count(view);
   for (int p = 0; p < coded; p++)
-    if (!knows_symbols(planes.plane(p), symbols_in(view, n), view.tables[static_cast<std::size_t>(p)])) return false;
+    if (by_class(view, planes, p)
+            ? !knows_classes(view, planes.plane(p))
+            : !knows_symbols(planes.plane(p), symbols_in(view, n), view.tables[static_cast<std::size_t>(p)]))
+      return false;
   if (view.codec == CodecId::kUniform) return knows_uniform(planes, view, n);
   if (!by_index) return true;
-  return knows_exceptions(planes.plane(coded), view) &&
-         (needs_look_up(view) || symbols_below(entries_of(view).size(), planes.plane(0), view.tables[0]));
+  if (!knows_exceptions(planes.plane(coded), view)) return false;
+  if (needs_look_up(view)) return true;
+  const auto below = [&](const FrequencyTable* table) {
+    return symbols_below(entries_of(view).size(), planes.plane(0), table);
+  };
+  return by_class(view, planes, 0) ? std::all_of(view.class_tables.begin(), view.class_tables.end(), below)
+                                   : below(view.tables[0]);
 }
 
 bool decodes_on_device(CodecId codec) noexcept {

@@ -22,6 +22,8 @@ namespace weft::cuda {
 
 // Symbols of each plane that may be coded, of a block of n units: most often n, but a vector has one index.
 [[nodiscard]] std::uint64_t symbols_in(const SegmentView& view, std::uint64_t n);
+// Whether this plane has a table for each class of its units.
+[[nodiscard]] bool by_class(const SegmentView& view, const archive::BlockView& planes, int plane);
 // A block that is not trellis-coded, of a codec that the device decodes, whose shape is in order.
 [[nodiscard]] bool knows_block(const SegmentView& view, const archive::BlockView& planes, std::uint64_t n);
 

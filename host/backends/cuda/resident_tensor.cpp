@@ -126,6 +126,7 @@ void ResidentRows::decode_here(DecodeItem& item, Part& part, std::size_t block) 
   item.view.codec = CodecId::kRaw;
   item.view.uniform = nullptr;
   item.view.tables = {};
+  item.view.class_tables.clear();
 }
 
 void ResidentRows::upload(Queue& queue, std::byte* resident) {

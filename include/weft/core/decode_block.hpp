@@ -269,10 +269,9 @@ WEFT_HD void finish_tile(const Finish& finish, bool aligned, const std::uint8_t*
 
 // The coded symbols of all tiles that the block is sure to fill, when all addresses are as they should be. Returns how many
 // symbols that were; `ok` becomes false when the words did not suffice.
-template <KernelWarp W, class Finish>
+template <KernelWarp W, class Finish, class Tables>
 WEFT_HD std::uint32_t decode_tiles(const Finish& finish, DecodeState<W>& state, const std::uint16_t* words,
-                                   std::uint32_t word_count, const std::uint32_t* table, const WarpRoom& room,
-                                   bool& ok) {
+                                   std::uint32_t word_count, const Tables& tables, const WarpRoom& room, bool& ok) {
   const std::uint32_t n = finish.job.n / kTileSymbols * kTileSymbols;
   if (n == 0 || !finish.is_aligned()) return 0;
   typename W::WordStream stream(words + state.cursor, word_count - state.cursor, room.words);
@@ -288,7 +287,7 @@ WEFT_HD std::uint32_t decode_tiles(const Finish& finish, DecodeState<W>& state, 
     stream.ready();
     WEFT_UNROLL(8)
     for (std::uint32_t at = 0; at < kTileSymbols; at += kLanes) {
-      const auto entry = decode_step<W>(state.x, table);
+      const auto entry = decode_step<W>(state.x, tables);
       W::take_words(stream, state.x);
       if constexpr (Finish::kDirect)
         finish.template store_round<W>(done + at, entry);
@@ -309,24 +308,24 @@ WEFT_HD std::uint32_t decode_tiles(const Finish& finish, DecodeState<W>& state, 
   return n;
 }
 
-// The words of plane 0, which say n symbols: whole tiles by tiles(state, words, word count, ok), as decode_tiles() does; the
+// The words of plane 0, which say n symbols: whole tiles by decode_whole(state, words, word count, ok), as decode_tiles() does; the
 // rest comes to the room's tile, from where finish(first, count) takes symbols [first, first + count).
-template <KernelWarp W, class Tiles, class Finish>
-WEFT_HD Status decode_coded(const BlockJob& job, std::uint32_t n, const std::uint32_t* table, const WarpRoom& room,
-                            Tiles tiles, Finish finish) {
+template <KernelWarp W, class Tables, class Tiles, class Finish>
+WEFT_HD Status decode_coded(const BlockJob& job, std::uint32_t n, const Tables& tables, const WarpRoom& room,
+                            Tiles decode_whole, Finish finish) {
   const auto* words = reinterpret_cast<const std::uint16_t*>(job.symbols);
   const std::uint32_t word_count = job.symbol_bytes / 2, lanes = 1u << job.lanes_log2;
   DecodeState<W> state;
   if (!start_decoding<W>(state, words, word_count, lanes)) return Status::kTruncated;
   std::uint32_t done = 0;
   bool ok = true;
-  if (job.lanes_log2 == kLanesLog2) done = tiles(state, words, word_count, ok);
+  if (job.lanes_log2 == kLanesLog2) done = decode_whole(state, words, word_count, ok);
   if (!ok) return Status::kTruncated;
   if (done < n) {
     typename W::WordStream stream(words + state.cursor, word_count - state.cursor, room.words);
     std::uint32_t rounds = 0;
     (void)decode_last_rounds<W>(
-        state.x, lanes, table, done, n,
+        state.x, lanes, tables, done, n,
         [&](auto& x, auto active) {
           if (rounds++ % (kTileSymbols / kLanes) == 0) stream.ready();
           W::take_words(stream, x, active);
@@ -346,9 +345,9 @@ WEFT_HD Status decode_coded(const BlockJob& job, std::uint32_t n, const std::uin
   return finish_decoding<W>(state, word_count, lanes);
 }
 
-// A whole block without its exceptions. `table` is for coded symbols.
-template <KernelWarp W, class Finish>
-WEFT_HD Status decode_planes(const Finish& finish, const std::uint32_t* table, const WarpRoom& room) {
+// A whole block without its exceptions. The tables are for coded symbols: one, or whatever entries_of() knows.
+template <KernelWarp W, class Finish, class Tables>
+WEFT_HD Status decode_planes(const Finish& finish, const Tables& tables, const WarpRoom& room) {
   const BlockJob& job = finish.job;
   const std::uint32_t n = job.n;
   if (job.source != SymbolSource::kRans) {
@@ -367,9 +366,9 @@ WEFT_HD Status decode_planes(const Finish& finish, const std::uint32_t* table, c
     return Status::kOk;
   }
   return decode_coded<W>(
-      job, n, table, room,
+      job, n, tables, room,
       [&](DecodeState<W>& state, const std::uint16_t* words, std::uint32_t word_count, bool& ok) {
-        return decode_tiles<W>(finish, state, words, word_count, table, room, ok);
+        return decode_tiles<W>(finish, state, words, word_count, tables, room, ok);
       },
       [&](std::uint32_t first, std::uint32_t count) { finish_units<W>(finish, room.tile, first, count); });
 }

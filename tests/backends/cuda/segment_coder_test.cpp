@@ -14,6 +14,7 @@
 #include "support/devices.hpp"
 #include "support/sanitizer.hpp"
 #include "support/weights.hpp"
+#include "trellis/scales.hpp"
 #include "trellis/shape.hpp"
 
 namespace weft {
@@ -27,6 +28,7 @@ struct RandomSegment {
   TrellisStream trellis;
   CodebookStream codebook;
   std::vector<Codebook> codebooks;
+  Scales scales;
   SegmentView view;
   CodecSpec spec;
   Bytes units;
@@ -58,6 +60,9 @@ struct RandomSegment {
     spec.correct_reconstruction = random() % 2 == 0;
     spec.min_saving = random() % 2 == 0 ? 0.005 : 0;
     spec.pin_zero = random() % 2 == 0;
+    const bool may_have_classes =
+        view.codec == CodecId::kLossless || (view.codec == CodecId::kCodebook && codebook.dimension == 1);
+    if (may_have_classes && random() % 2 == 0) choose_scales(random);
     cpu::make_segment_coder(cpu::active_kernels())->encode(view, spec, units, encoded);
   }
 
@@ -125,6 +130,26 @@ struct RandomSegment {
     view.codebook = &codebook;
     view.codebooks = codebooks;
   }
+  // Most often of weights that are as wide as their classes say.
+  void choose_scales(std::mt19937_64& random) {
+    const std::uint64_t inners[] = {1, 7, 32, 33, 1000, 5000};
+    scales.base_class = static_cast<std::int16_t>(random() % 32);
+    scales.factors.resize(1 + random() % 3);
+    for (ScaleFactor& factor : scales.factors) {
+      factor.inner = inners[random() % 6];
+      factor.codes.resize(1 + random() % 300);
+      for (auto& code : factor.codes) code = static_cast<std::int8_t>(static_cast<int>(random() % 9) - 4);
+    }
+    view.scales = &scales;
+    const bool is_float = view.dtype == DType::kBF16 || view.dtype == DType::kF16 || view.dtype == DType::kF32 ||
+                          view.dtype == DType::kF64;
+    if (!is_float || random() % 4 == 0) return;
+    std::vector<double> values = testing::draw_weights(view.units, random(), 0.1);
+    std::vector<std::uint8_t> classes(view.units);
+    trellis::scale_classes(scales, view.first_unit, classes);
+    for (std::size_t i = 0; i < values.size(); i++) values[i] *= std::exp2((classes[i] - scales.base_class) / 3.0);
+    units = test::to_units(view.dtype, values);
+  }
   // Steps that suit the weights, and some that do not at all.
   void choose_trellis(std::mt19937_64& random) {
     const int drawn = static_cast<int>(random() % (view.units > 4000 ? 3 : 8));
@@ -191,6 +216,8 @@ TEST_P(CudaBackend, EncodesToTheBytesOfTheCpu) {
       SCOPED_TRACE(begin + i);
       const EncodedSegment& expected = segments[i]->encoded;
       ASSERT_EQ(encoded[i].tables, expected.tables);
+      ASSERT_EQ(encoded[i].class_tables, expected.class_tables);
+      ASSERT_EQ(encoded[i].table_of_class, expected.table_of_class);
       ASSERT_EQ(encoded[i].corrections, expected.corrections);
       ASSERT_EQ(encoded[i].block_sizes, expected.block_sizes);
       ASSERT_EQ(encoded[i].plane_bytes, expected.plane_bytes);
@@ -300,7 +327,7 @@ TEST(CudaBatch, TakesEveryCodebookBlock) {
     RandomSegment segment(seed);
     if (segment.view.codec != CodecId::kCodebook) continue;
     const EncodeItem whole{segment.view, &segment.spec, segment.units, &segment.encoded};
-    EXPECT_EQ(cuda::encodes_on_device(whole), segment.view.units > 0);
+    EXPECT_EQ(cuda::encodes_on_device(whole), segment.view.units > 0 && segment.view.scales == nullptr);
     for (const auto& block : test::blocks_of(segment.view, segment.encoded)) {
       DecodeItem item{segment.decoding_view(), 0, {&block, 1}, {}, {}};
       EXPECT_FALSE(cuda::DecodeBatch({&item, 1}).empty()) << seed;
@@ -309,6 +336,19 @@ TEST(CudaBatch, TakesEveryCodebookBlock) {
     }
   }
   EXPECT_GT(looked_up, segment_count() / 25);
+}
+
+// So that the other tests see some.
+TEST(CudaBatch, TakesSegmentsWithTablesByClass) {
+  std::size_t taken = 0;
+  for (std::uint64_t seed = 0; seed < segment_count(); seed++) {
+    const RandomSegment segment(seed);
+    if (segment.encoded.class_tables.empty()) continue;
+    const auto blocks = test::blocks_of(segment.view, segment.encoded);
+    DecodeItem item{segment.decoding_view(), 0, {&blocks[0], 1}, {}, {}};
+    taken += cuda::DecodeBatch({&item, 1}).empty() ? 0 : 1;
+  }
+  EXPECT_GT(taken, segment_count() / 100);
 }
 
 TEST_P(CudaBackend, FindsIndicesBeyondTheirCodebook) {
