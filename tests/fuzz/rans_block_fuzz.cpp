@@ -10,6 +10,7 @@
 #include "backends/cpu/cpu_codec.hpp"
 #include "coders.hpp"
 #include "core/symbol_sources.hpp"
+#include "trellis/scales.hpp"
 
 namespace {
 
@@ -33,6 +34,17 @@ const std::vector<FrequencyTable>& tables() {
     return list;
   }();
   return all;
+}
+
+// Those that are not of pairs.
+const std::vector<const FrequencyTable*>& plain_tables() {
+  static const std::vector<const FrequencyTable*> plain = [] {
+    std::vector<const FrequencyTable*> list;
+    for (const FrequencyTable& table : tables())
+      if (!table.pair_base && list.size() < core::kMostClassTables) list.push_back(&table);
+    return list;
+  }();
+  return plain;
 }
 
 struct Outcome {
@@ -75,6 +87,19 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   archive::adopt_codebooks(books, codebook);
   view.codebook = &codebook;
   view.codebooks = books;
+  // By class: of rows, or of columns.
+  Scales scales;
+  const bool may_have_classes =
+      view.codec == CodecId::kLossless || (view.codec == CodecId::kCodebook && codebook.dimension == 1);
+  if (may_have_classes && (data[5] & 128) != 0) {
+    scales.base_class = static_cast<std::int16_t>(data[6] % 40 - 4);
+    scales.factors = {{std::uint64_t{1} + data[7] % 64, {0, 1, 2, static_cast<std::int8_t>(data[6])}}};
+    view.scales = &scales;
+    const trellis::ClassRange range = trellis::class_range(scales);
+    for (int c = range.lowest; c <= range.highest; c++)
+      view.class_tables.push_back(plain_tables()[static_cast<std::size_t>(c) % plain_tables().size()]);
+    view.tables[0] = nullptr;
+  }
   view.corrections = {static_cast<std::int8_t>(data[6]), static_cast<std::int8_t>(data[7]), -128};
 
   const auto rest = std::as_bytes(std::span(data, size)).subspan(kHead);
