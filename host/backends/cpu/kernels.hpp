@@ -46,6 +46,9 @@ struct Kernels {
   core::Status (*rans_decode_by_class)(const std::uint16_t* words, std::uint32_t word_count, int lanes_log2,
                                        const std::uint32_t* tables, const std::uint8_t* numbers, std::uint32_t n,
                                        std::uint8_t* out);
+  // numbers[i] = number_of_class[classes[i]], of kScaleClasses classes.
+  void (*number_classes)(const std::uint8_t* classes, std::size_t n, const std::uint8_t* number_of_class,
+                         std::uint8_t* numbers);
   std::uint32_t (*crc32c)(const std::uint8_t* data, std::size_t n);
 
   // n units of 1, 2, 4 or 8 bytes <-> that many byte planes; rotate: floats, whose sign goes to the lowest bit.

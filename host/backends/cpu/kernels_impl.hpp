@@ -48,6 +48,11 @@ core::Status decode_by_class(const std::uint16_t* words, std::uint32_t word_coun
   return core::rans_decode<W>(words, word_count, lanes_log2, core::NumberedTables{tables, numbers}, n, out);
 }
 
+void number_classes(const std::uint8_t* classes, std::size_t n, const std::uint8_t* number_of_class,
+                    std::uint8_t* numbers) {
+  for (std::size_t i = 0; i < n; i++) numbers[i] = number_of_class[classes[i]];
+}
+
 template <core::Warp W>
 std::uint32_t checksum(const std::uint8_t* data, std::size_t n) {
   return core::crc32c<W>(data, n, kCrcTables);
@@ -330,6 +335,7 @@ constexpr Kernels make_kernels(std::string_view name, decltype(Kernels::trellis)
           decode_symbols<W>,
           encode_by_class<W>,
           decode_by_class<W>,
+          number_classes,
           checksum<W>,
           split,
           merge,

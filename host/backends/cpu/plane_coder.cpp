@@ -84,9 +84,10 @@ void PlaneEncoder::begin_by_class(const UnitClasses& classes) {
     expand_table(by_class_.tables[t], frequencies);
     core::build_encode_table(frequencies, class_encode_[t]);
   }
+  std::array<std::uint8_t, core::kScaleClasses> number_of_class{};
+  std::copy(by_class_.table_of_class.begin(), by_class_.table_of_class.end(), number_of_class.begin() + classes.lowest);
   numbers_.resize(symbols_.size());
-  for (std::size_t i = 0; i < numbers_.size(); i++)
-    numbers_[i] = by_class_.table_of_class[static_cast<std::size_t>(classes.of_unit[i] - classes.lowest)];
+  kernels_.number_classes(classes.of_unit.data(), numbers_.size(), number_of_class.data(), numbers_.data());
 }
 
 bool PlaneEncoder::encode(std::size_t at, std::size_t n, BlockBuilder& block) {
@@ -224,7 +225,7 @@ std::string PlaneDecoder::decode_words(std::span<const std::byte> bytes, int lan
 std::string PlaneDecoder::decode_by_class(const PlaneView& plane, std::span<const std::uint8_t> classes,
                                           std::uint8_t* out) {
   numbers_.resize(classes.size());
-  for (std::size_t i = 0; i < classes.size(); i++) numbers_[i] = number_of_class_[classes[i]];
+  kernels_.number_classes(classes.data(), classes.size(), number_of_class_.data(), numbers_.data());
   const auto* words = reinterpret_cast<const std::uint16_t*>(plane.bytes.data());
   return fault_of(kernels_.rans_decode_by_class(words, static_cast<std::uint32_t>(plane.bytes.size() / 2),
                                                 plane.lanes_log2, slots_.data(), numbers_.data(),

@@ -11,6 +11,7 @@
 #include "weft/core/byte_planes.hpp"
 #include "weft/core/half.hpp"
 #include "weft/core/quantize.hpp"
+#include "weft/core/trellis.hpp"
 
 namespace weft {
 namespace {
@@ -21,6 +22,20 @@ class KernelsTest : public test::ModelTest {};
 WEFT_FOR_ALL_MODELS(KernelsTest);
 
 constexpr std::size_t kSizes[] = {0, 1, 2, 3, 7, 8, 15, 16, 17, 31, 33, 63, 64, 65, 1000, 4097};
+
+TEST_P(KernelsTest, ClassesAreNumbered) {
+  std::mt19937 random(3);
+  std::array<std::uint8_t, core::kScaleClasses> number_of_class{};
+  for (auto& number : number_of_class) number = static_cast<std::uint8_t>(random());
+  for (const std::size_t n : kSizes) {
+    std::vector<std::uint8_t> classes(n);
+    for (auto& one : classes) one = static_cast<std::uint8_t>(random() % core::kScaleClasses);
+    Guarded<std::uint8_t> numbers(n);
+    GetParam()->number_classes(classes.data(), n, number_of_class.data(), numbers.data());
+    for (std::size_t i = 0; i < n; i++) ASSERT_EQ(numbers.data()[i], number_of_class[classes[i]]) << n;
+    EXPECT_TRUE(numbers.intact());
+  }
+}
 
 TEST_P(KernelsTest, SplitAndMergeAreInverse) {
   for (const std::size_t n : kSizes) {
