@@ -35,7 +35,7 @@ struct SegmentView {
   std::array<const FrequencyTable*, 8> tables{};  // per plane; null: none
   // Plane 0's tables, by class from the stream's lowest one on; none: all of its symbols have tables[0].
   std::vector<const FrequencyTable*> class_tables;
-  std::array<std::int8_t, 3> corrections{};       // codecs kUniform and kTrellis
+  std::array<std::int8_t, 3> corrections{};  // codecs kUniform and kTrellis
 
   [[nodiscard]] std::uint32_t block_count() const noexcept {
     return static_cast<std::uint32_t>((units + (std::uint64_t{1} << block_log2) - 1) >> block_log2);

@@ -51,7 +51,7 @@ struct CodecSpec {
   // lossless: a sign/mantissa plane is entropy-coded when that saves at least this fraction of it.
   double min_saving = 0.005;
   std::string symbol_model = "order0";  // lossless, codebook: auto | order0 | scaled
-  bool pairs = true;  // codecs with frequency tables: neighbouring symbols may be coded as one
+  bool pairs = true;                    // codecs with frequency tables: neighbouring symbols may be coded as one
   // Codecs with a step: at most one of the two is set; without either the config's target decides.
   std::optional<double> relative_step;  // cell width over the tensor's rms
   std::optional<double> step;           // cell width in units of the weight
