@@ -22,6 +22,13 @@ using testing::MemoryNetwork;
 
 constexpr unsigned kDraws = 5 / testing::kEvery;  // of rows of a tensor
 
+// Weights whose columns differ in width.
+std::vector<double> columns_first(std::uint64_t rows, std::uint64_t columns) {
+  std::vector<double> values = testing::draw_weights(rows * columns, 6);
+  for (std::size_t i = 0; i < values.size(); i++) values[i] *= std::exp2(static_cast<double>(i % columns % 5));
+  return values;
+}
+
 class ResidentRows : public ::testing::Test {
  protected:
   testing::TempFolder temp_;
@@ -45,6 +52,24 @@ class ResidentRows : public ::testing::Test {
       queue_->wait();
     }
     return result;
+  }
+
+  // All rows of all tensors, and some of them.
+  void expect_rows_of_decompress(const Archive& archive) {
+    (void)decompress(archive, temp_ / "w.safetensors", {}, {});
+    const auto restored = open_network(temp_ / "w.safetensors");
+    std::mt19937_64 random(4);
+    for (std::size_t t = 0; t < restored->tensors().size(); t++) {
+      const std::uint64_t rows = restored->tensors()[t].shape[0];
+      std::string data(restored->tensors()[t].bytes, '\0');
+      restored->read_tensor(t, 0, std::as_writable_bytes(std::span(data)));
+      EXPECT_TRUE(decode(archive, t, 0, rows) == data) << t;
+      for (unsigned i = 0; i < kDraws; i++) {
+        const std::uint64_t first = random() % rows, count = random() % (rows - first + 1), row = data.size() / rows;
+        ASSERT_TRUE(decode(archive, t, first, count, random() % 20) == data.substr(first * row, count * row))
+            << t << ": " << count << " from " << first;
+      }
+    }
   }
 };
 
@@ -96,11 +121,6 @@ TEST_F(ResidentRows, OfAUniformTensorAreThoseOfDecompress) {
 
 // With and without another order, with prediction and without, in blocks that a row does not end with.
 TEST_F(ResidentRows, OfTrellisTensorsAreThoseOfDecompress) {
-  const auto columns_first = [](std::uint64_t rows, std::uint64_t columns) {  // wide rows lie in columns
-    std::vector<double> values = testing::draw_weights(rows * columns, 6);
-    for (std::size_t i = 0; i < values.size(); i++) values[i] *= std::exp2(static_cast<double>(i % columns % 5));
-    return values;
-  };
   std::vector<double> smooth = testing::draw_weights(3 * 3 * 64 * 96, 7);
   for (std::size_t i = 1; i < smooth.size(); i++) smooth[i] = 0.8 * smooth[i - 1] + 0.2 * smooth[i];
   std::vector<double> along_rows(smooth.size());  // smooth where the data is not: a view pays
@@ -117,25 +137,33 @@ TEST_F(ResidentRows, OfTrellisTensorsAreThoseOfDecompress) {
   config.rules[0].spec.relative_step = 0.4;
   (void)compress(network, config, temp_ / "w.weft", {});
   const Archive archive = Archive::open(temp_ / "w.weft");
-  (void)decompress(archive, temp_ / "w.safetensors", {}, {});
-  const auto restored = open_network(temp_ / "w.safetensors");
   const auto has = [&](auto what) {
     return std::any_of(archive.index().streams.begin(), archive.index().streams.end(), what);
   };
   EXPECT_TRUE(has([](const StreamRecord& stream) { return stream.trellis.predicts; }));
   EXPECT_TRUE(has([](const StreamRecord& stream) { return stream.trellis.view[0] > 1; }));
-  std::mt19937_64 random(4);
-  for (std::size_t t = 0; t < network.tensors().size(); t++) {
-    const std::uint64_t rows = network.tensors()[t].shape[0];
-    std::string data(network.data_of(t).size(), '\0');
-    restored->read_tensor(t, 0, std::as_writable_bytes(std::span(data)));
-    EXPECT_TRUE(decode(archive, t, 0, rows) == data) << t;
-    for (unsigned i = 0; i < kDraws; i++) {
-      const std::uint64_t first = random() % rows, count = random() % (rows - first + 1), row = data.size() / rows;
-      ASSERT_TRUE(decode(archive, t, first, count, random() % 20) == data.substr(first * row, count * row))
-          << t << ": " << count << " from " << first;
-    }
+  expect_rows_of_decompress(archive);
+}
+
+// Scales of columns and of rows; indices of one byte and of two, which are looked up in a second step.
+TEST_F(ResidentRows, OfTensorsCodedByClassAreThoseOfDecompress) {
+  const MemoryNetwork network(
+      {{"lossless", DType::kBF16, {230, 90}, testing::weight_bytes(DType::kBF16, columns_first(230, 90))},
+       {"codebook", DType::kF16, {300, 77}, testing::weight_bytes(DType::kF16, columns_first(300, 77))},
+       {"wide", DType::kF32, {77, 300}, testing::weight_bytes(DType::kF32, columns_first(77, 300))}});
+  Config config;
+  config.block_log2 = 12;
+  config.rules.resize(3);
+  for (std::size_t r = 0; r < 3; r++) {
+    config.rules[r].match = {network.tensors()[r].name};
+    config.rules[r].spec.symbol_model = "auto";
+    config.rules[r].spec.codec = r == 0 ? CodecId::kLossless : CodecId::kCodebook;
+    config.rules[r].spec.clusters = r == 2 ? 700 : 32;
   }
+  (void)compress(network, config, temp_ / "w.weft", {});
+  const Archive archive = Archive::open(temp_ / "w.weft");
+  for (const SegmentRecord& segment : archive.index().segments) EXPECT_FALSE(segment.class_tables.empty());
+  expect_rows_of_decompress(archive);
 }
 
 TEST_F(ResidentRows, RefuseRowsThatAreNotThere) {
