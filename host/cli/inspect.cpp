@@ -179,6 +179,7 @@ void inspect_archive(const Options& options) {
       entry["bits_per_weight"] = bits_per_weight(coded[t].bytes, index.tensors[t].elements);
       entry["codec"] = coded[t].codec;
       if (coded[t].step) entry["step"] = *coded[t].step;
+      if (coded[t].by_class) entry["model"] = "scaled";
       if (const CodebookStream* codebook = coded[t].codebook) entry["codebooks"] = codebook->books;
       json["tensors"].push_back(std::move(entry));
     }

@@ -5,6 +5,7 @@
 
 #include "cli/program.hpp"
 #include "cli/sample.hpp"
+#include "support/places.hpp"
 #include "support/temp_folder.hpp"
 
 namespace weft::testing {
@@ -63,6 +64,16 @@ TEST(CliInspect, ShowsTheCodebookOfATensor) {
   ASSERT_EQ(codebook["centroids"].size(), 16u);
   for (std::size_t i = 1; i < 16; i++) EXPECT_LT(codebook["centroids"][i - 1], codebook["centroids"][i]);
   EXPECT_FALSE(json["tensors"][1].contains("codebooks"));
+}
+
+TEST(CliInspect, SaysWhichTensorsHaveTablesByClass) {
+  const auto golden = [](const char* name) { return (source_folder() / "tests/golden" / name).string(); };
+  EXPECT_THAT(run_weft({"inspect", golden("classes.weft")}).out,
+              AllOf(HasSubstr("codebook #0, 24 x F32, scaled"), HasSubstr("lossless, scaled")));
+  const auto json = nlohmann::json::parse(run_weft({"inspect", golden("classes.weft"), "--json"}).out);
+  EXPECT_EQ(json["tensors"][0]["model"], "scaled");
+  const auto plain = nlohmann::json::parse(run_weft({"inspect", golden("pairs.weft"), "--json"}).out);
+  EXPECT_FALSE(plain["tensors"][0].contains("model"));
 }
 
 TEST(CliInspect, DrawsAHistogram) {
