@@ -267,9 +267,11 @@ std::uint64_t encode_bytes(const Plan& plan, std::size_t stream, std::uint64_t u
   const StreamRecord& record = plan.index.streams[stream];
   const std::uint64_t originals = is_pruned(plan, stream) ? static_cast<std::uint64_t>(unit_bytes(record.dtype)) : 0;
   const CodecSpec& spec = plan.specs[stream];
+  // Classes, and of codebooks values and indices apart, table by table.
+  const std::uint64_t by_class = spec.symbol_model != "order0" ? units * 12 : 0;
   const std::uint64_t entries =
       record.codec == CodecId::kCodebook ? std::uint64_t{spec.clusters} * spec.dimension * kEntryBytes : 0;
-  return encode_bytes(record, units) + units * originals + entries;
+  return encode_bytes(record, units) + units * originals + by_class + entries;
 }
 
 std::uint64_t decode_bytes(const StreamRecord& stream, std::uint64_t units) {

@@ -131,4 +131,38 @@ void choose_indices(Scratch& scratch, const SegmentView& view, bool pin_zero) {
     choose_vectors(scratch, view, runs);
 }
 
+bool has_price_by_class(const SegmentView& view) {
+  return has_byte_scalars(*view.codebook) && view.codebooks[view.codebook->books[0]].bit_price > 0;
+}
+
+void choose_indices_by_class(Scratch& scratch, const SegmentView& view, bool pin_zero,
+                             std::span<const std::uint8_t> numbers, std::size_t tables) {
+  constexpr std::uint32_t kRounds = 2;  // each of which follows from the lengths of the one before
+  const ComparedScalars compared = compare_scalars(view.dtype, view.codebooks[view.codebook->books[0]], pin_zero);
+  std::vector<std::uint8_t>& symbols = scratch.planes[0];
+  core::OneThread team;
+  std::vector<std::uint32_t> chain(compared.entries.size()), units;
+  std::vector<double> crossings(compared.entries.size());
+  std::vector<float> upper(compared.upper.size()), values;
+  std::vector<std::uint8_t> indices;
+  for (std::size_t table = 0; table < tables; table++) {
+    units.clear();
+    for (std::uint32_t i = 0; i < numbers.size(); i++)
+      if (numbers[i] == table) units.push_back(i);
+    values.resize(units.size());
+    indices.resize(units.size());
+    for (std::size_t i = 0; i < units.size(); i++) values[i] = scratch.values[units[i]], indices[i] = symbols[units[i]];
+    for (std::uint32_t round = 0; round < kRounds; round++) {
+      std::uint64_t counts[256] = {};
+      std::uint16_t frequencies[256];
+      core::IndexLengths lengths{};
+      scratch.kernels.histogram(indices.data(), indices.size(), counts);
+      lengths.set(0, counts, frequencies, team);
+      core::choose_by_price(compared.here(), lengths, chain.data(), crossings.data(), upper.data());
+      scratch.kernels.search(values.data(), values.size(), upper.data(), compared.rest.log2, indices.data());
+    }
+    for (std::size_t i = 0; i < units.size(); i++) symbols[units[i]] = indices[i];
+  }
+}
+
 }  // namespace weft::cpu

@@ -12,4 +12,10 @@ namespace weft::cpu {
 // Of scratch.values, the segment's weights. Fills the first planes of scratch: the indices, or their high and low bytes.
 void choose_indices(Scratch& scratch, const SegmentView& view, bool pin_zero);
 
+// Whether indices have a price that may differ by class: those of one byte, in one codebook of scalars.
+[[nodiscard]] bool has_price_by_class(const SegmentView& view);
+// Chooses them again where plane 0 has tables by class, `numbers` of so many: each at the price that it has in its unit's table.
+void choose_indices_by_class(Scratch& scratch, const SegmentView& view, bool pin_zero,
+                             std::span<const std::uint8_t> numbers, std::size_t tables);
+
 }  // namespace weft::cpu

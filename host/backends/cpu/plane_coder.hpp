@@ -49,6 +49,8 @@ class PlaneEncoder {
              const std::optional<UnitClasses>& classes = {});
   [[nodiscard]] std::optional<FrequencyTable> table() const { return table_of(tables_); }
   [[nodiscard]] const ClassTables& class_tables() const { return by_class_; }
+  // Which of them a symbol has.
+  [[nodiscard]] std::span<const std::uint8_t> table_numbers() const { return numbers_; }
   // What all symbols take as that was chosen, tables included, in 1/256 bit.
   [[nodiscard]] std::uint64_t length() const { return length_; }
   // Adds symbols [at, at + n) as a constant, coded or raw, whichever is smallest; returns whether they were coded with the
