@@ -140,29 +140,35 @@ void choose_indices_by_class(Scratch& scratch, const SegmentView& view, bool pin
   constexpr std::uint32_t kRounds = 2;  // each of which follows from the lengths of the one before
   const ComparedScalars compared = compare_scalars(view.dtype, view.codebooks[view.codebook->books[0]], pin_zero);
   std::vector<std::uint8_t>& symbols = scratch.planes[0];
+  // Values and indices, those of a table together.
+  std::vector<std::size_t> end(tables + 1), next(tables);
+  for (const std::uint8_t number : numbers) end[number + 1u]++;
+  for (std::size_t table = 0; table < tables; table++) next[table] = end[table], end[table + 1] += end[table];
+  std::vector<float> values(numbers.size());
+  std::vector<std::uint8_t> indices(numbers.size());
+  for (std::size_t i = 0; i < numbers.size(); i++) {
+    const std::size_t to = next[numbers[i]]++;
+    values[to] = scratch.values[i];
+    indices[to] = symbols[i];
+  }
   core::OneThread team;
-  std::vector<std::uint32_t> chain(compared.entries.size()), units;
+  std::vector<std::uint32_t> chain(compared.entries.size());
   std::vector<double> crossings(compared.entries.size());
-  std::vector<float> upper(compared.upper.size()), values;
-  std::vector<std::uint8_t> indices;
+  std::vector<float> upper(compared.upper.size());
   for (std::size_t table = 0; table < tables; table++) {
-    units.clear();
-    for (std::uint32_t i = 0; i < numbers.size(); i++)
-      if (numbers[i] == table) units.push_back(i);
-    values.resize(units.size());
-    indices.resize(units.size());
-    for (std::size_t i = 0; i < units.size(); i++) values[i] = scratch.values[units[i]], indices[i] = symbols[units[i]];
+    const std::size_t begin = end[table], count = end[table + 1] - begin;
     for (std::uint32_t round = 0; round < kRounds; round++) {
       std::uint64_t counts[256] = {};
       std::uint16_t frequencies[256];
       core::IndexLengths lengths{};
-      scratch.kernels.histogram(indices.data(), indices.size(), counts);
+      scratch.kernels.histogram(indices.data() + begin, count, counts);
       lengths.set(0, counts, frequencies, team);
       core::choose_by_price(compared.here(), lengths, chain.data(), crossings.data(), upper.data());
-      scratch.kernels.search(values.data(), values.size(), upper.data(), compared.rest.log2, indices.data());
+      scratch.kernels.search(values.data() + begin, count, upper.data(), compared.rest.log2, indices.data() + begin);
     }
-    for (std::size_t i = 0; i < units.size(); i++) symbols[units[i]] = indices[i];
+    next[table] = begin;
   }
+  for (std::size_t i = 0; i < numbers.size(); i++) symbols[i] = indices[next[numbers[i]]++];
 }
 
 }  // namespace weft::cpu
