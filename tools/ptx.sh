@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Runs the tests of the emulated GPU with the kernels' PTX, as nvcc makes it for sm_90 (tests/ptx): instructions, addresses and
 # inline assembly as a GPU's driver gets them. usage: ptx.sh [FILTER]
-# Without a FILTER of tests it is those that launch kernels, half an hour on two processors; WEFT_TEST_SEGMENTS=20 takes
+# Without a FILTER of tests it is those that launch kernels, ten minutes on one processor; WEFT_TEST_SEGMENTS=20 takes
 # fewer random segments.
 set -euo pipefail
 source tools/common.sh
