@@ -46,14 +46,18 @@ struct SegmentView {
   }
 };
 
-struct EncodedSegment {
+// What the index says of an encoded segment.
+struct EncodedRecord {
   std::array<std::optional<FrequencyTable>, 8> tables;
   // Plane 0's, if it is coded by class: at most core::kMostClassTables, and which of them a class has, from the lowest one on.
   std::vector<FrequencyTable> class_tables;
   std::vector<std::uint8_t> table_of_class;
   std::array<std::int8_t, 3> corrections{};
-  std::vector<std::byte> bytes;  // the blocks, each aligned as in the file, zeros in between
   std::vector<std::uint32_t> block_sizes;
+};
+
+struct EncodedSegment : EncodedRecord {
+  std::vector<std::byte> bytes;   // the blocks, each aligned as in the file, zeros in between
   std::uint64_t plane_bytes = 0;  // without block headers and padding
 
   void clear();

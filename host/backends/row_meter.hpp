@@ -4,6 +4,7 @@
 // * It owns its memory and is used by one thread at a time; a device's falls back to the CPU when memory is short.
 #pragma once
 
+#include <cmath>
 #include <functional>
 #include <memory>
 #include <span>
@@ -25,6 +26,8 @@ struct RowSquares {
     for (const double row : rows) sum += row;
     return sum;
   }
+  // Of the finite values; 0 without any.
+  [[nodiscard]] double rms() const { return finite == 0 ? 0 : std::sqrt(total() / static_cast<double>(finite)); }
   void add(const core::RowPart& part, bool begins_row) {
     if (begins_row) rows.push_back(0);
     rows.back() += part.squares;

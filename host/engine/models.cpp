@@ -33,10 +33,6 @@ constexpr std::uint64_t kLargeUnits = 1u << 20;
 constexpr double kOffsetBits = 32, kOffsetSaving = 0.004;
 constexpr double kManyZeros = 0.25;  // share of exact zeros, which a level of their own gives back without an error
 
-double rms_of(const RowSquares& squares) {
-  return squares.finite == 0 ? 0 : std::sqrt(squares.total() / static_cast<double>(squares.finite));
-}
-
 class ModelMaker {
  public:
   // most: weights of the largest stream that is looked at whole.
@@ -60,7 +56,7 @@ class ModelMaker {
       result.fault = "no float32 step fits the size of its values";
       return result;
     }
-    const double rms = rms_of(squares);
+    const double rms = squares.rms();
     Centre centre;
     times_.time(Stage::kQuantize, 0, [&] { centre = centre_of(looked_at.values); });
     const double mean = may_have_offset(spec, stream.units, rms, centre) ? centre.mean : 0;

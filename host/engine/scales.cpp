@@ -1,12 +1,11 @@
 #include "engine/scales.hpp"
 
 #include <algorithm>
-#include <array>
 #include <cmath>
 #include <memory>
-#include <optional>
 #include <span>
 
+#include "archive/index.hpp"
 #include "backends/cpu/codebook_indices.hpp"
 #include "backends/planes.hpp"
 #include "engine/tensor_look.hpp"
@@ -29,10 +28,8 @@ constexpr double kLeastSaving = 1.0 / 256;  // of plane 0, for decoding it takes
 // which.
 bool may_have_scales(const Plan& plan, std::size_t s) {
   const StreamRecord& stream = plan.index.streams[s];
-  const CodebookStream& codebook = stream.codebook;
-  const bool has_symbols =
-      stream.codec == CodecId::kLossless || (stream.codec == CodecId::kCodebook && codebook.dimension == 1 &&
-                                             (codebook.group == 0 || stream.units <= kWholeUnits));
+  const bool has_symbols = archive::may_have_classes(stream.codec) && stream.codebook.dimension == 1 &&
+                           (stream.codebook.group == 0 || stream.units <= kWholeUnits);
   return has_symbols && plan.specs[s].symbol_model != "order0" && stream.members.size() == 1 &&
          is_quantizable(stream.dtype) && stream.units >= kFewestUnits;
 }
@@ -44,8 +41,7 @@ class ScaleMaker {
 
   Scales make(std::size_t s) {
     LookedAt& looked_at = look_.at(s);
-    const RowSquares& squares = look_.squares();
-    const double rms = squares.finite == 0 ? 0 : std::sqrt(squares.total() / static_cast<double>(squares.finite));
+    const double rms = look_.squares().rms();
     if (!(rms > 0) || !std::isfinite(rms)) return {};
     const double unit = rms / kSeenDeviation;
     Scales scales = times_.time(Stage::kQuantize, looked_at.values.size(), [&] {
@@ -70,75 +66,48 @@ class ScaleMaker {
   // To scratch_.planes[0].
   void find_symbols(std::size_t s, std::span<const float> values) {
     const SegmentView view = view_of(s, values.size());
-    scratch_.values.assign(values.begin(), values.end());
-    if (view.codec == CodecId::kCodebook) return cpu::choose_indices(scratch_, view, plan_.specs[s].pin_zero);
-    const int count = unit_bytes(view.dtype);
-    units_.resize(values.size() * static_cast<std::size_t>(count));
-    scratch_.kernels.from_float(view.dtype, values.data(), values.size(), units_.data());
-    std::array<std::uint8_t*, 8> planes{};
-    for (int p = 0; p < count; p++) {
-      scratch_.planes[p].resize(values.size());
-      planes[p] = scratch_.planes[p].data();
+    if (view.codec == CodecId::kCodebook) {
+      scratch_.values.assign(values.begin(), values.end());
+      return cpu::choose_indices(scratch_, view, plan_.specs[s].pin_zero);
     }
-    scratch_.kernels.split(units_.data(), values.size(), count, rotates(view.dtype), planes.data());
+    units_.resize(values.size() * static_cast<std::size_t>(unit_bytes(view.dtype)));
+    scratch_.kernels.from_float(view.dtype, values.data(), values.size(), units_.data());
+    cpu::split_planes(scratch_, view.dtype, units_);
   }
 
   // Values are in steps.
   Scales choose(std::size_t s, const LookedAt& looked_at) {
-    std::vector<trellis::Energies> groups = trellis::group_axes(looked_at.values, looked_at.shape);
-    std::vector<trellis::ScaleFactors> boxes;
-    boxes.reserve(groups.size());
-    for (trellis::Energies& energies : groups) boxes.emplace_back(std::move(energies), boxes.data());
-    struct Option {
-      std::size_t box;
-      trellis::FactorSet set;
-      double saving;
-    };
-    std::vector<Option> options;
-    for (std::size_t b = 0; b < boxes.size(); b++)
-      for (const trellis::FactorSet set : trellis::sets_for(boxes[b].energies().box))
-        if (const auto saving = boxes[b].saving(set)) options.push_back({b, set, *saving});
-    std::stable_sort(options.begin(), options.end(),
-                     [](const Option& a, const Option& b) { return a.saving > b.saving; });
+    std::vector<trellis::ScaleFactors> boxes = trellis::boxes_of(looked_at.values, looked_at.shape);
+    std::vector<trellis::PromisingSet> options = trellis::promising_sets(boxes);
     if (options.size() > kTried) options.resize(kTried);
+    const std::vector<std::uint8_t>& symbols = scratch_.planes[0];
+    SegmentView view = view_of(s, symbols.size());
+    cpu::PlaneEncoder& encoder = scratch_.encoders[0];
+    encoder.begin(symbols, 0, pair_window(view, plan_.specs[s]));
+    const std::uint64_t plain = encoder.length();
     Scales best;
-    double least = bits_with(s, best) * (1 - kLeastSaving);
-    for (const Option& option : options) {
+    double least = bits_of(plain) * (1 - kLeastSaving);
+    for (const auto& [box, set, saving] : options) {
       Scales scales;
       for (int kind = 0; kind < trellis::kFactorKinds; kind++)
-        if ((option.set >> kind & 1) != 0) scales.factors.push_back(boxes[option.box].factor(kind)->factor);
+        if ((set >> kind & 1) != 0) scales.factors.push_back(boxes[box].factor(kind)->factor);
       centre(scales);
-      const double bits = bits_with(s, scales) + boxes[option.box].side_bits(option.set) + kParameterBits;
+      view.scales = &scales;
+      const cpu::ClassTables tables = cpu::choose_class_tables(symbols, *cpu::classes_to_encode(scratch_, view), plain);
+      if (tables.tables.empty()) continue;
+      const double bits = bits_of(tables.length) + boxes[box].side_bits(set) + kParameterBits;
       if (bits < least) least = bits, best = std::move(scales);
     }
     return best;
   }
 
+  static double bits_of(std::uint64_t length) { return static_cast<double>(length) / 256; }
+
   // Gives the classes' lowest sum the number 0, or, where there are too many, the middle one the middle.
   static void centre(Scales& scales) {
-    int lowest = 0, highest = 0;
-    for (const ScaleFactor& factor : scales.factors) {
-      const auto [low, high] = std::minmax_element(factor.codes.begin(), factor.codes.end());
-      lowest += *low;
-      highest += *high;
-    }
-    const int beyond = std::max(0, highest - lowest - (core::kScaleClasses - 1));
-    scales.base_class = static_cast<std::int16_t>(-lowest - beyond / 2);
-  }
-
-  // Bits of the symbols with these scales, tables included.
-  double bits_with(std::size_t s, const Scales& scales) {
-    const std::vector<std::uint8_t>& symbols = scratch_.planes[0];
-    std::optional<cpu::UnitClasses> classes;
-    if (!scales.factors.empty()) {
-      classes_.resize(symbols.size());
-      trellis::scale_classes(scales, 0, classes_);
-      const trellis::ClassRange range = trellis::class_range(scales);
-      classes = {classes_, range.lowest, range.highest};
-    }
-    cpu::PlaneEncoder& encoder = scratch_.encoders[0];
-    encoder.begin(symbols, 0, pair_window(view_of(s, symbols.size()), plan_.specs[s]), classes);
-    return static_cast<double>(encoder.length()) / 256;
+    const trellis::CodeRange sums = trellis::sum_range(scales.factors);
+    const int beyond = std::max(0, sums.highest - sums.lowest - (core::kScaleClasses - 1));
+    scales.base_class = static_cast<std::int16_t>(-sums.lowest - beyond / 2);
   }
 
   const Plan& plan_;
@@ -146,7 +115,6 @@ class ScaleMaker {
   cpu::Scratch scratch_;
   TensorLook look_;
   std::vector<std::byte> units_;
-  std::vector<std::uint8_t> classes_;
 };
 
 }  // namespace

@@ -8,6 +8,7 @@
 #include <utility>
 #include <vector>
 
+#include "backends/backend.hpp"
 #include "weft/archive.hpp"
 
 namespace weft::engine {
@@ -15,13 +16,12 @@ namespace weft::engine {
 class TableBook {
  public:
   explicit TableBook(Index& index) : index_(index), tables_(index.tables) {}
-  // Fills in a segment's record and the sizes of its blocks; `encoded` has tables, corrections and block_sizes.
-  template <class Encoded>
-  void record(SegmentRecord& segment, const Encoded& encoded) {
+  // Fills in a segment's record and the sizes of its blocks.
+  void record(SegmentRecord& segment, const EncodedRecord& encoded) {
     for (std::size_t p = 0; p < encoded.tables.size(); p++) segment.tables[p] = number(encoded.tables[p]);
     segment.class_tables.clear();
-    for (const std::uint8_t number : encoded.table_of_class)
-      segment.class_tables.push_back(this->number(encoded.class_tables[number]) - 1);
+    for (const std::uint8_t table : encoded.table_of_class)
+      segment.class_tables.push_back(number(encoded.class_tables[table]) - 1);
     segment.corrections = encoded.corrections;
     for (std::uint32_t b = 0; b < segment.block_count; b++)
       index_.blocks[segment.first_block + b].size = encoded.block_sizes[b];

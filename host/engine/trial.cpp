@@ -102,15 +102,15 @@ void Trial::encode(const Backend& backend, const Plan& plan, const std::vector<b
     const SegmentEncoder::Work work{piece.stream, view};
     const SegmentEncoder::Result& result = encoders[worker]->encode({&work, 1}, times[worker]).front();
     const EncodedSegment& encoded = result.encoded;
-    results_[chosen[i]] = {encoded.block_sizes, encoded.tables,       encoded.class_tables, encoded.table_of_class,
-                           encoded.corrections, encoded.bytes.size(), encoded.plane_bytes,  result.errors};
+    const EncodedRecord& record = encoded;  // without the bytes
+    results_[chosen[i]] = {record, encoded.bytes.size(), encoded.plane_bytes, result.errors};
     if (progress != nullptr) progress->add(piece.units * static_cast<std::uint64_t>(unit_bytes(stream.dtype)), "");
   });
 }
 
 void Trial::fill_in_whole(Index& index) const {
   TableBook book(index);
-  for (std::size_t s = 0; s < pieces_.size(); s++) book.record(index.segments[s], results_[s]);
+  for (std::size_t s = 0; s < pieces_.size(); s++) book.record(index.segments[s], results_[s].record);
 }
 
 // Gives all blocks of the index the average size that was seen, and every segment the tables of the first piece.
@@ -118,7 +118,7 @@ void Trial::fill_in_sample(Index& index) const {
   std::vector<std::uint64_t> units(index.streams.size()), bytes(index.streams.size());
   for (std::size_t p = 0; p < pieces_.size(); p++) {
     const std::size_t s = pieces_[p].stream;
-    for (const auto& table : results_[p].tables)
+    for (const auto& table : results_[p].record.tables)
       if (table && units[s] == 0) index.tables.insert(index.tables.end(), index.streams[s].segment_count, *table);
     units[s] += pieces_[p].units;
     bytes[s] += results_[p].bytes;
@@ -148,7 +148,7 @@ std::vector<double> Trial::factors(const Index& index) const {
 std::vector<ErrorSums> Trial::errors(const Index& index) const {
   std::vector<ErrorSums> sums(index.tensors.size());
   for (std::size_t p = 0; p < pieces_.size(); p++) {
-    if (results_[p].block_sizes.empty()) continue;
+    if (results_[p].record.block_sizes.empty()) continue;
     std::size_t part = 0;
     for_members(index, index.streams[pieces_[p].stream], pieces_[p].first, pieces_[p].units,
                 [&](std::size_t tensor, std::uint64_t, std::uint64_t, std::uint64_t) {

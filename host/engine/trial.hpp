@@ -53,11 +53,7 @@ class Trial {
 
  private:
   struct Result {
-    std::vector<std::uint32_t> block_sizes;
-    std::array<std::optional<FrequencyTable>, 8> tables;
-    std::vector<FrequencyTable> class_tables;
-    std::vector<std::uint8_t> table_of_class;
-    std::array<std::int8_t, 3> corrections{};
+    EncodedRecord record;
     std::uint64_t bytes = 0, plane_bytes = 0;
     std::vector<ErrorSums> errors;
   };

@@ -1,14 +1,15 @@
 #include "trellis/axes.hpp"
 
 #include <algorithm>
+#include <array>
+#include <utility>
 
 namespace weft::trellis {
 namespace {
 
 constexpr std::uint64_t kFewestWeights = 4;  // that share a scale
 
-}  // namespace
-
+// Sets of factors worth trying: every factor has more than one scale and several weights for each.
 std::vector<FactorSet> sets_for(const Box& box) {
   constexpr std::array<FactorSet, 9> kSets{0b00001, 0b00010, 0b00100, 0b10001, 0b01100,
                                            0b00011, 0b00101, 0b00110, 0b00111};
@@ -27,6 +28,8 @@ std::vector<FactorSet> sets_for(const Box& box) {
   return sets;
 }
 
+// How a tensor's axes may be grouped, (first, second, rest) and (rest, last but one, last), with the energies of each. Where
+// scales would have too few weights, the sums of one grouping follow from the other's.
 std::vector<Energies> group_axes(std::span<const float> values, std::span<const std::uint64_t> shape) {
   const std::size_t rank = shape.size();
   const auto product = [&](std::size_t from, std::size_t to) {
@@ -51,6 +54,26 @@ std::vector<Energies> group_axes(std::span<const float> values, std::span<const 
                                                               : sum_energies(values, other));
   }
   return energies;
+}
+
+}  // namespace
+
+std::vector<ScaleFactors> boxes_of(std::span<const float> values, std::span<const std::uint64_t> shape) {
+  std::vector<Energies> groups = group_axes(values, shape);
+  std::vector<ScaleFactors> boxes;
+  boxes.reserve(groups.size());
+  for (Energies& energies : groups) boxes.emplace_back(std::move(energies), boxes.data());
+  return boxes;
+}
+
+std::vector<PromisingSet> promising_sets(std::span<ScaleFactors> boxes) {
+  std::vector<PromisingSet> promising;
+  for (std::size_t b = 0; b < boxes.size(); b++)
+    for (const FactorSet set : sets_for(boxes[b].energies().box))
+      if (const auto saving = boxes[b].saving(set)) promising.push_back({b, set, *saving});
+  std::stable_sort(promising.begin(), promising.end(),
+                   [](const PromisingSet& a, const PromisingSet& b) { return a.saving > b.saving; });
+  return promising;
 }
 
 }  // namespace weft::trellis

@@ -108,11 +108,9 @@ class Chooser {
       : values_(values), allowed_(allowed), orders_(orders) {
     orders.values = values;
     orders.taken = 0;
-    std::vector<Energies> groups = group_axes(values, shape);
     for (std::size_t i = 2; i < shape.size(); i++) kernel_ *= shape[i];
     has_kernels_ = shape.size() > 2;
-    boxes_.reserve(groups.size());
-    for (Energies& energies : groups) boxes_.emplace_back(std::move(energies), boxes_.data());
+    boxes_ = boxes_of(values, shape);
   }
 
   Choices choose() {
@@ -143,9 +141,9 @@ class Chooser {
   // Sets of factors, the most promising ones first.
   std::vector<Option> guess() {
     std::vector<Option> options{{}};
-    for (std::size_t b = 0; allowed_.scales && b < boxes_.size(); b++)
-      for (const FactorSet set : sets_for(boxes_[b].energies().box))
-        if (const auto saving = boxes_[b].saving(set)) options.push_back({b, set, false, false, -*saving});
+    if (allowed_.scales)
+      for (const auto& [box, set, saving] : promising_sets(boxes_))
+        options.push_back({box, set, false, false, -saving});
     std::stable_sort(options.begin(), options.end(), cheaper);
     return options;
   }

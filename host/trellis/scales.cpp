@@ -322,14 +322,24 @@ void add_codes(const ScaleFactor& factor, std::uint64_t begin, std::span<Sum> su
 
 }  // namespace
 
-ClassRange class_range(const Scales& scales) noexcept {
-  int lowest = scales.base_class, highest = scales.base_class;
-  for (const ScaleFactor& factor : scales.factors) {
-    const auto [low, high] = std::minmax_element(factor.codes.begin(), factor.codes.end());
-    lowest += *low;
-    highest += *high;
+CodeRange code_range(const ScaleFactor& factor) noexcept {
+  const auto [low, high] = std::minmax_element(factor.codes.begin(), factor.codes.end());
+  return {*low, *high};
+}
+
+CodeRange sum_range(std::span<const ScaleFactor> factors) noexcept {
+  CodeRange sum;
+  for (const ScaleFactor& factor : factors) {
+    const CodeRange range = code_range(factor);
+    sum = {sum.lowest + range.lowest, sum.highest + range.highest};
   }
-  return {std::clamp(lowest, 0, core::kScaleClasses - 1), std::clamp(highest, 0, core::kScaleClasses - 1)};
+  return sum;
+}
+
+ClassRange class_range(const Scales& scales) noexcept {
+  const auto class_of = [&](int sum) { return std::clamp(scales.base_class + sum, 0, core::kScaleClasses - 1); };
+  const CodeRange sums = sum_range(scales.factors);
+  return {class_of(sums.lowest), class_of(sums.highest)};
 }
 
 ClassRange table_range(const TrellisStream& stream) noexcept { return moved_range(stream, class_range(stream)); }

@@ -80,6 +80,13 @@ double round_scales(std::span<const double> variances, double weights, ScaleFact
 // What a code divides squares by, inverted.
 [[nodiscard]] double inverse_variance(std::int8_t code);
 
+// The least and the largest of a factor's codes, and of the sums of several factors' codes.
+struct CodeRange {
+  int lowest = 0, highest = 0;
+};
+[[nodiscard]] CodeRange code_range(const ScaleFactor& factor) noexcept;
+[[nodiscard]] CodeRange sum_range(std::span<const ScaleFactor> factors) noexcept;
+
 // The classes that units with these scales may have.
 struct ClassRange {
   int lowest = 0, highest = 0;

@@ -57,18 +57,23 @@ void search(Scratch& scratch, const core::ScalarBook& book, const float* upper, 
   }
 }
 
-// Code lengths of the indices that are in the planes.
-core::IndexLengths lengths_of(const Scratch& scratch, std::uint32_t planes) {
-  core::IndexLengths lengths{};
-  lengths.two_bytes = planes == 2;
+// Those of a plane's symbols.
+void set_lengths(const Kernels& kernels, std::span<const std::uint8_t> symbols, std::uint32_t plane,
+                 core::IndexLengths& lengths) {
   core::OneThread team;
-  for (std::uint32_t p = 0; p < planes; p++) {
-    std::uint64_t counts[256] = {};
-    std::uint16_t frequencies[256];
-    scratch.kernels.histogram(scratch.planes[p].data(), scratch.planes[p].size(), counts);
-    lengths.set(p, counts, frequencies, team);
-  }
-  return lengths;
+  std::uint64_t counts[256] = {};
+  std::uint16_t frequencies[256];
+  kernels.histogram(symbols.data(), symbols.size(), counts);
+  lengths.set(plane, counts, frequencies, team);
+}
+
+// Thresholds of a search for the cheapest entries.
+std::vector<float> thresholds_of(const ComparedScalars& book, const core::IndexLengths& lengths) {
+  std::vector<std::uint32_t> chain(book.entries.size());
+  std::vector<double> crossings(book.entries.size());
+  std::vector<float> upper(book.upper.size());
+  core::choose_by_price(book.here(), lengths, chain.data(), crossings.data(), upper.data());
+  return upper;
 }
 
 void choose_scalars(Scratch& scratch, const SegmentView& view, const std::vector<Run>& runs, bool pin_zero) {
@@ -85,14 +90,11 @@ void choose_scalars(Scratch& scratch, const SegmentView& view, const std::vector
     if (book.bit_price > 0) priced.push_back({std::move(compared), parts});
   });
   for (std::uint32_t round = 0; !priced.empty() && round < core::kPriceRounds; round++) {
-    const core::IndexLengths lengths = lengths_of(scratch, planes);
-    for (const Priced& one : priced) {
-      std::vector<std::uint32_t> chain(one.book.entries.size());
-      std::vector<double> crossings(one.book.entries.size());
-      std::vector<float> upper(one.book.upper.size());
-      core::choose_by_price(one.book.here(), lengths, chain.data(), crossings.data(), upper.data());
-      search(scratch, one.book.here(), upper.data(), one.runs, wide);
-    }
+    core::IndexLengths lengths{};
+    lengths.two_bytes = wide;
+    for (std::uint32_t p = 0; p < planes; p++) set_lengths(scratch.kernels, scratch.planes[p], p, lengths);
+    for (const Priced& one : priced)
+      search(scratch, one.book.here(), thresholds_of(one.book, lengths).data(), one.runs, wide);
   }
 }
 
@@ -151,20 +153,13 @@ void choose_indices_by_class(Scratch& scratch, const SegmentView& view, bool pin
     values[to] = scratch.values[i];
     indices[to] = symbols[i];
   }
-  core::OneThread team;
-  std::vector<std::uint32_t> chain(compared.entries.size());
-  std::vector<double> crossings(compared.entries.size());
-  std::vector<float> upper(compared.upper.size());
   for (std::size_t table = 0; table < tables; table++) {
     const std::size_t begin = end[table], count = end[table + 1] - begin;
     for (std::uint32_t round = 0; round < kRounds; round++) {
-      std::uint64_t counts[256] = {};
-      std::uint16_t frequencies[256];
       core::IndexLengths lengths{};
-      scratch.kernels.histogram(indices.data() + begin, count, counts);
-      lengths.set(0, counts, frequencies, team);
-      core::choose_by_price(compared.here(), lengths, chain.data(), crossings.data(), upper.data());
-      scratch.kernels.search(values.data() + begin, count, upper.data(), compared.rest.log2, indices.data() + begin);
+      set_lengths(scratch.kernels, std::span(indices).subspan(begin, count), 0, lengths);
+      scratch.kernels.search(values.data() + begin, count, thresholds_of(compared, lengths).data(), compared.rest.log2,
+                             indices.data() + begin);
     }
     next[table] = begin;
   }

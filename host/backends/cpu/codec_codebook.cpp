@@ -40,11 +40,12 @@ class CodebookCodec final : public CpuCodec {
     scratch.values.resize(view.units);
     scratch.kernels.to_float(view.dtype, units.data(), view.units, scratch.values.data());
     choose_indices(scratch, view, spec.pin_zero);
-    scratch.encoders[0].begin(scratch.planes[0], 0, pair_window(view, spec), classes_to_encode(scratch, view));
+    const std::optional<UnitClasses> classes = classes_to_encode(scratch, view);
+    scratch.encoders[0].begin(scratch.planes[0], 0, pair_window(view, spec), classes);
     const std::size_t tables = scratch.encoders[0].class_tables().tables.size();
     if (tables > 0 && has_price_by_class(view)) {
       choose_indices_by_class(scratch, view, spec.pin_zero, scratch.encoders[0].table_numbers(), tables);
-      scratch.encoders[0].begin(scratch.planes[0], 0, pair_window(view, spec), classes_to_encode(scratch, view));
+      scratch.encoders[0].begin(scratch.planes[0], 0, pair_window(view, spec), classes);
     }
     if (view.codebook->index_bytes == 2) scratch.encoders[1].begin(scratch.planes[1], 0, pair_window(view, spec));
     write_blocks(scratch, view, units, out);

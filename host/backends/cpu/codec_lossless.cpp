@@ -25,15 +25,9 @@ class LosslessCodec final : public CpuCodec {
   void encode(Scratch& scratch, const SegmentView& view, const CodecSpec& spec, std::span<const std::byte> units,
               EncodedSegment& out) const override {
     const int count = unit_bytes(view.dtype);
-    const std::size_t n = view.units;
-    std::array<std::uint8_t*, 8> planes{};
-    for (int p = 0; p < count; p++) {
-      scratch.planes[p].resize(n);
-      planes[p] = scratch.planes[p].data();
-    }
-    scratch.kernels.split(units.data(), n, count, rotates(view.dtype), planes.data());
-    scratch.encoders[0].begin({planes[0], n}, 0, pair_window(view, spec), classes_to_encode(scratch, view));
-    for (int p = 1; p < count; p++) scratch.encoders[p].begin({planes[p], n}, spec.min_saving, std::nullopt);
+    split_planes(scratch, view.dtype, units);
+    scratch.encoders[0].begin(scratch.planes[0], 0, pair_window(view, spec), classes_to_encode(scratch, view));
+    for (int p = 1; p < count; p++) scratch.encoders[p].begin(scratch.planes[p], spec.min_saving, std::nullopt);
     std::uint32_t used = 0;  // bit p: plane p of some block needs its tables
     for (std::uint32_t b = 0; b < view.block_count(); b++) {
       const std::size_t begin = std::size_t{b} << view.block_log2, size = view.block_units(b);
@@ -93,6 +87,17 @@ class LosslessCodec final : public CpuCodec {
 };
 
 }  // namespace
+
+void split_planes(Scratch& scratch, DType dtype, std::span<const std::byte> units) {
+  const int count = unit_bytes(dtype);
+  const std::size_t n = units.size() / static_cast<std::size_t>(count);
+  std::array<std::uint8_t*, 8> planes{};
+  for (int p = 0; p < count; p++) {
+    scratch.planes[p].resize(n);
+    planes[p] = scratch.planes[p].data();
+  }
+  scratch.kernels.split(units.data(), n, count, rotates(dtype), planes.data());
+}
 
 // One word in 16 is looked at, chosen by its hash, so that a
 // repeat is seen at any distance. Words are long enough to be rare by chance: 4 bytes for 4-byte units, else 8.

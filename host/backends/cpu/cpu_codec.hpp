@@ -62,6 +62,8 @@ class CpuCodec {
 // Notes the tables of the encoders of those planes whose bit is set.
 void put_tables(const Scratch& scratch, std::uint32_t planes, EncodedSegment& out);
 
+// Units to the byte planes of codec lossless.
+void split_planes(Scratch& scratch, DType dtype, std::span<const std::byte> units);
 // Whether lossless coding tries zstd on a block of these units: many of their words occur more than once.
 [[nodiscard]] bool repeats_often(std::span<const std::byte> units, int unit_size) noexcept;
 

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cstring>
 
+#include "trellis/scales.hpp"
+
 namespace weft::cuda {
 namespace {
 
@@ -15,14 +17,6 @@ std::size_t whole_words(std::size_t bytes) { return (bytes + 3) / 4 * 4; }
 
 std::size_t column_bytes(std::uint32_t count) { return whole_words(count + core::kRepeatedColumns); }
 
-struct Range {
-  int low = 0, high = 0;
-};
-Range range_of(const ScaleFactor& factor) {
-  const auto [low, high] = std::minmax_element(factor.codes.begin(), factor.codes.end());
-  return {*low, *high};
-}
-
 }  // namespace
 
 DeviceScales::DeviceScales(const TrellisStream& stream) : stream_(&stream) {
@@ -34,22 +28,22 @@ DeviceScales::DeviceScales(const TrellisStream& stream) : stream_(&stream) {
                   [](const ScaleFactor& factor) { return factor.codes.empty() || factor.codes.size() > kMostCodes; }))
     return;
   parameters_.base = stream.base_class;
-  Range others{stream.base_class, stream.base_class};
+  trellis::CodeRange others{stream.base_class, stream.base_class};
   std::size_t bytes = 0;
   for (const ScaleFactor& factor : stream.factors) {
     if (&factor == columns_) continue;
-    const Range range = range_of(factor);
-    others = {others.low + range.low, others.high + range.high};
+    const trellis::CodeRange range = trellis::code_range(factor);
+    others = {others.lowest + range.lowest, others.highest + range.highest};
     parameters_.factors[parameters_.factor_count++] = {nullptr, factor.inner,
                                                        static_cast<std::uint32_t>(factor.codes.size())};
     bytes += whole_words(factor.codes.size());
   }
-  const Range codes = columns_ != nullptr ? range_of(*columns_) : Range{};
-  parameters_.clamps = others.low + codes.low < 0 || others.high + codes.high > kTopClass ? 1 : 0;
-  lowest_code_ = -others.high;
-  highest_code_ = kTopClass - others.low;
-  parameters_.lowest_sum = -std::clamp(codes.high, lowest_code_, highest_code_);
-  parameters_.highest_sum = kTopClass - std::clamp(codes.low, lowest_code_, highest_code_);
+  const trellis::CodeRange codes = columns_ != nullptr ? trellis::code_range(*columns_) : trellis::CodeRange{};
+  parameters_.clamps = others.lowest + codes.lowest < 0 || others.highest + codes.highest > kTopClass ? 1 : 0;
+  lowest_code_ = -others.highest;
+  highest_code_ = kTopClass - others.lowest;
+  parameters_.lowest_sum = -std::clamp(codes.highest, lowest_code_, highest_code_);
+  parameters_.highest_sum = kTopClass - std::clamp(codes.lowest, lowest_code_, highest_code_);
   parameters_.below = static_cast<std::uint32_t>(parameters_.highest_sum - parameters_.lowest_sum - kTopClass);
   const std::size_t count = columns_ != nullptr ? columns_->codes.size() : 1;
   parameters_.column_count =
